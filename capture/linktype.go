@@ -1,0 +1,55 @@
+package capture
+
+import "strconv"
+
+// LinkType is a LINKTYPE_ value of https://www.tcpdump.org/linktypes.html: how a frame's bytes begin.
+// gopacket's layers.LinkType is 8 bits wide and cannot hold SLL2 (276) or PKTAP (258).
+type LinkType uint16
+
+// The link types that apptap knows by name.
+const (
+	LinkTypeNull            LinkType = 0
+	LinkTypeEthernet        LinkType = 1
+	LinkTypePPP             LinkType = 9
+	LinkTypePPPHDLC         LinkType = 50
+	LinkTypePPPoE           LinkType = 51
+	LinkTypeRaw             LinkType = 101
+	LinkTypeCHDLC           LinkType = 104
+	LinkTypeIEEE80211       LinkType = 105
+	LinkTypeLoop            LinkType = 108
+	LinkTypeLinuxSLL        LinkType = 113
+	LinkTypeIEEE80211Radio  LinkType = 127
+	LinkTypeUser2           LinkType = 149
+	LinkTypePPPDirection    LinkType = 204
+	LinkTypeIPv4            LinkType = 228
+	LinkTypeIPv6            LinkType = 229
+	LinkTypeNFLOG           LinkType = 239
+	LinkTypePKTAP           LinkType = 258
+	LinkTypeLinuxSLL2       LinkType = 276
+	linkTypeOpenBSDRawDLT12 LinkType = 12 // DLT_RAW where LINKTYPE_RAW was meant: written by some tools
+	linkTypeBSDOSRawDLT14   LinkType = 14
+)
+
+var linkTypeNames = map[LinkType]string{
+	LinkTypeNull: "NULL", LinkTypeEthernet: "EN10MB", LinkTypePPP: "PPP", LinkTypePPPHDLC: "PPP_SERIAL",
+	LinkTypePPPoE: "PPP_ETHER", LinkTypeRaw: "RAW", LinkTypeCHDLC: "C_HDLC", LinkTypeIEEE80211: "IEEE802_11",
+	LinkTypeLoop: "LOOP", LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIEEE80211Radio: "IEEE802_11_RADIO",
+	LinkTypeUser2: "USER2", LinkTypePPPDirection: "PPP_WITH_DIR", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6",
+	LinkTypeNFLOG: "NFLOG", LinkTypePKTAP: "PKTAP", LinkTypeLinuxSLL2: "LINUX_SLL2",
+}
+
+// String is libpcap's name of the link type, as tcpdump -L prints it, or its number.
+func (t LinkType) String() string {
+	if name, ok := linkTypeNames[t]; ok {
+		return name
+	}
+	return strconv.Itoa(int(t))
+}
+
+// Canonical maps the DLT_ numbers that some writers put where a LINKTYPE_ belongs to the LINKTYPE_ meant.
+func (t LinkType) Canonical() LinkType {
+	if t == linkTypeOpenBSDRawDLT12 || t == linkTypeBSDOSRawDLT14 {
+		return LinkTypeRaw
+	}
+	return t
+}

@@ -1,0 +1,76 @@
+package flows
+
+// Initiator is the side that opened a flow.
+type Initiator uint8
+
+// Who opened a flow: the sender of its SYN; for UDP the side that spoke first.
+const (
+	InitiatorUnknown Initiator = iota
+	InitiatorLocal
+	InitiatorRemote
+)
+
+// String is the report's word: "local", "remote" or "unknown".
+func (i Initiator) String() string {
+	switch i {
+	case InitiatorLocal:
+		return "local"
+	case InitiatorRemote:
+		return "remote"
+	}
+	return "unknown"
+}
+
+// End is how a flow ended, as far as the capture shows.
+type End uint8
+
+// The ends of a flow: open at the end of the capture, closed by FIN from both sides, reset, or followed by
+// a new flow on the same 5-tuple after a long silence.
+const (
+	EndOpen End = iota
+	EndFIN
+	EndRST
+	EndIdle
+)
+
+// String is the report's word: "open", "fin", "rst" or "idle".
+func (e End) String() string { return [...]string{"open", "fin", "rst", "idle"}[e&3] }
+
+// Locality says which side of a flow this host is.
+type Locality uint8
+
+// Localities. Where it is LocalBoth or LocalNeither, Key.Local is the side that opened the flow, or if that
+// is not known the side that spoke first.
+const (
+	LocalNeither Locality = iota // transit, or a capture from elsewhere
+	LocalOne                     // exactly one side is this host's address: Key.Local
+	LocalBoth                    // loopback, or two addresses of this host
+)
+
+// NoRTT stands for a round trip that was not seen whole.
+const NoRTT = -1
+
+// Flow is one bidirectional flow: one life of a 5-tuple on one interface. Flows are plain values; the
+// Table hands out copies.
+type Flow struct {
+	Key       Key
+	Interface int // index into the run's interfaces
+	Locality  Locality
+	Initiator Initiator
+	End       End
+
+	First, Last int64 // time of the first and last packet, nanoseconds since 1970 UTC
+
+	Counts
+	TxIPBytes, RxIPBytes         uint64 // IP total length, IP header included
+	TxStream, RxStream           uint64 // unique TCP stream bytes, by sequence number; 0 for UDP
+	TxRetransmits, RxRetransmits uint64 // TCP segments that carried bytes seen before
+	SYNRTT, ACKRTT               int64  // nanoseconds: SYN to SYN/ACK, SYN/ACK to the ACK that ends the handshake; NoRTT if not both seen
+
+	// What the audit needs to explain a difference with the kernel's counters.
+	TxSawSYN, RxSawSYN bool // the stream's first byte is known for this direction
+	TxSawFIN, RxSawFIN bool
+	TxSawRST, RxSawRST bool
+	TxGap, RxGap       uint64 // stream bytes between the first and last captured byte that were never captured
+	Snapped            bool   // a frame was cut before its transport header ended
+}

@@ -1,0 +1,80 @@
+// Package pidmap answers who owned a socket at a time, by which method it is known, or why nobody is
+// known. Its History is fed by per-system sources (on Linux: INET_DIAG, /proc and the proc connector)
+// that the pipeline runs, and asked by summarize. It never counts packets.
+package pidmap
+
+import "cmp"
+
+// ProcessKey identifies one life of a process: a PID alone is no identity, it is used again.
+type ProcessKey struct {
+	PID int32
+	// Start is the process's start in the kernel's own unit: on Linux clock ticks since boot
+	// (/proc/PID/stat, field 22), on macOS microseconds since 1970. 0 = unknown.
+	Start uint64
+}
+
+// Compare orders keys by PID, then start.
+func (k ProcessKey) Compare(o ProcessKey) int {
+	return cmp.Or(cmp.Compare(k.PID, o.PID), cmp.Compare(k.Start, o.Start))
+}
+
+// Process is what was known of a process when it was last looked at. It is a value: sources make it, nobody changes it.
+type Process struct {
+	Key       ProcessKey
+	StartTime int64  // nanoseconds since 1970 UTC, to the precision of the kernel's unit; 0 = unknown
+	PPID      int32  // parent when first seen
+	UID       uint32 // real user id; meaningful if User is not empty
+	User      string // user name, or the number where it has none, "" if unknown
+	Name      string // the kernel's short name (comm), 15 characters on Linux
+	Path      string // executable, "" if it may not be read or there is none (kernel threads)
+	Cmdline   []string
+}
+
+// App is what a person would name: the unit that reports sum by. Two processes with the same ID are
+// the same app.
+type App struct {
+	ID   string // stable across runs: the executable's path, a bundle identifier, ...
+	Name string // for people
+	Kind string // bundle, desktop, flatpak, snap, appimage, unit, container, script, executable or kernel
+	Path string
+	Why  []string // the rules that named it, in the order in which they fired
+}
+
+// Method says how an owner became known. It is a key of the report.
+type Method string
+
+// The methods of this package's sources.
+const (
+	// MethodSockDiag: a scan found the connected socket of the flow, held by the process.
+	MethodSockDiag Method = "sock_diag"
+	// MethodSockDiagBound: a scan found an unconnected UDP socket bound to the local port, held by the process.
+	MethodSockDiagBound Method = "sock_diag_bound"
+	// MethodSockDiagListener: the flow was accepted on a port where the process listens; the accepted
+	// socket itself was not seen.
+	MethodSockDiagListener Method = "sock_diag_listener"
+)
+
+// Reason says why bytes have no owner. It is a key of the report.
+type Reason string
+
+// The reasons of this package.
+const (
+	ReasonNoSocketSeen  Reason = "no_socket_seen"   // no source saw a socket for the flow
+	ReasonNoProcess     Reason = "no_process"       // the socket was seen, no process that holds it: gone, or not ours to see
+	ReasonAmbiguous     Reason = "ambiguous"        // several apps held the socket: the candidates are listed
+	ReasonForwarded     Reason = "forwarded"        // neither side is this host
+	ReasonNoOwnerInFile Reason = "no_owner_in_file" // the capture file does not say
+)
+
+// Attribution is the answer of a History: App, Process and Method where an owner is known, else
+// Reason.
+type Attribution struct {
+	App        App
+	Process    Process
+	Method     Method
+	Reason     Reason
+	Candidates []Process // for ReasonAmbiguous, sorted by key
+}
+
+// Known says whether an owner is known.
+func (a Attribution) Known() bool { return a.Reason == "" }

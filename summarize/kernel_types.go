@@ -1,0 +1,51 @@
+package summarize
+
+import "apptap/flows"
+
+// SocketCounters are the kernel's own counters of one socket at one moment. Bytes are payload.
+// Source on Linux: struct tcp_info (include/uapi/linux/tcp.h).
+type SocketCounters struct {
+	Key    flows.Key // local -> remote as the socket has it
+	Cookie uint64    // the kernel's identity of the socket; two lives of a 5-tuple differ in it
+	Time   int64     // when the counters were read, nanoseconds since 1970 UTC
+	Moment Moment
+
+	BytesSent     uint64 // payload sent, retransmissions included (tcpi_bytes_sent)
+	BytesRetrans  uint64 // payload retransmitted (tcpi_bytes_retrans)
+	BytesReceived uint64 // in-order payload received, plus 1 for the peer's FIN if the socket took it in (tcpi_bytes_received)
+	BytesAcked    uint64 // payload acknowledged by the peer, plus 1 each for SYN and FIN (tcpi_bytes_acked)
+	// Incomplete says that the kernel's answer was too short for all of the above (before Linux 4.19).
+	Incomplete bool
+}
+
+// Moment is when in a capture a counter was read.
+type Moment uint8
+
+// The moments: before the first packet, when the kernel destroyed the socket, after the last packet.
+const (
+	AtStart Moment = iota
+	AtClose
+	AtEnd
+)
+
+// InterfaceCounters are the kernel's counters of one interface, in frames and frame bytes.
+type InterfaceCounters struct {
+	RxPackets, RxBytes, TxPackets, TxBytes uint64
+	RxDropped, TxDropped                   uint64
+}
+
+// Sub returns c - o field by field; counters only grow.
+func (c InterfaceCounters) Sub(o InterfaceCounters) InterfaceCounters {
+	return InterfaceCounters{
+		c.RxPackets - o.RxPackets, c.RxBytes - o.RxBytes, c.TxPackets - o.TxPackets, c.TxBytes - o.TxBytes,
+		c.RxDropped - o.RxDropped, c.TxDropped - o.TxDropped,
+	}
+}
+
+// InterfaceReadings are the counters of one interface around a capture. Two readings at each edge
+// bound what passed while the capture was being opened or closed.
+type InterfaceReadings struct {
+	BeforeOpen, AfterOpen, BeforeClose, AfterClose InterfaceCounters
+	// Unavailable says why there are no readings, "" if there are.
+	Unavailable string
+}

@@ -1,0 +1,171 @@
+// Package summarize answers who used how much toward whom, and whether the kernel agrees: Build joins
+// flows, owners and kernel counters into one immutable Summary. The pipeline calls it. It never reads
+// the operating system, never sleeps and never prints.
+package summarize
+
+import (
+	"net/netip"
+
+	"apptap/flows"
+	"apptap/pidmap"
+)
+
+// Summary is the whole answer of a run. It is immutable once built: any goroutine may read it. All
+// slices are in their final order, by bytes (largest first), then name, then key.
+type Summary struct {
+	Source       Source
+	Window       Window
+	Totals       Totals // of all flows: apps + unattributed, field by field
+	Apps         []AppUse
+	Unattributed Unattributed
+	Undecoded    Undecoded
+	Audit        Audit
+	Drops        Drops
+	// Degraded says what this run could not do, each with the mend.
+	Degraded []string
+	// Incomplete says that the input ended early: a file cut short, an interface gone.
+	Incomplete bool
+	Flows      []FlowUse // sorted by bytes, then first packet, then key
+}
+
+// Source describes what was captured.
+type Source struct {
+	Kind       string // "live" or "file"
+	Interfaces []string
+	Files      []string
+	Filter     string
+	SnapLen    int
+	Local      []netip.Prefix
+	LocalFrom  string // interface, file, process_blocks, flag or inferred
+}
+
+// Window is the time covered, in nanoseconds since 1970 UTC: of a file its first to its last packet,
+// live from the start of the capture to its end. Both 0: nothing was captured.
+type Window struct{ Start, End int64 }
+
+// Totals are counts over a number of flows.
+type Totals struct {
+	flows.Counts
+	Flows int
+}
+
+// Add returns t + o.
+func (t Totals) Add(o Totals) Totals {
+	return Totals{t.Counts.Add(o.Counts), t.Flows + o.Flows}
+}
+
+// AppUse is what one app used.
+type AppUse struct {
+	App pidmap.App
+	Totals
+	Methods      map[pidmap.Method]uint64 // frame bytes by how the owner became known; sums to Bytes
+	Processes    []ProcessUse
+	Destinations []Destination
+	Kernel       *KernelUse // nil if the kernel's counters were not available for any of its flows
+}
+
+// ProcessUse is what one process used.
+type ProcessUse struct {
+	Process pidmap.Process
+	Totals
+}
+
+// Destination is where bytes went to and came from: a name (or, without one, an address), protocol and
+// port. The port is the service's: the remote one if this side opened the flow, else the local one.
+type Destination struct {
+	Name       string
+	NameSource string // "none" if Name is an address
+	Addresses  []netip.Addr
+	Proto      flows.Protocol
+	Port       uint16
+	Service    string // IANA service name, "" if the port has none
+	// Inbound says that the remote side opened the flows: Port is then this host's.
+	Inbound bool
+	// PeerApp is the app at the other end where that is on this host too (loopback).
+	PeerApp string
+	Totals
+}
+
+// Unattributed is what belongs to no known app.
+type Unattributed struct {
+	Totals
+	Reasons      map[pidmap.Reason]uint64 // frame bytes; sums to Bytes
+	Destinations []Destination
+}
+
+// Undecoded is what belongs to no TCP or UDP flow.
+type Undecoded struct {
+	Packets, Bytes uint64
+	Kinds          []KindUse // by bytes, then name
+}
+
+// KindUse is one kind of undecoded packet: "arp", "icmp", "truncated", ...
+type KindUse struct {
+	Kind           string
+	Packets, Bytes uint64
+}
+
+// Drops are packets that were lost before apptap saw them.
+type Drops struct {
+	Received, DroppedKernel, DroppedInterface, DroppedUserspace uint64
+	Known                                                       bool
+}
+
+// FlowUse is a flow with its owner and its check against the kernel.
+type FlowUse struct {
+	Flow  flows.Flow
+	Owner pidmap.Attribution
+	Peer  pidmap.Attribution // of the remote side, where that is on this host; else zero
+	// Kernel is nil if the kernel's counters were not available.
+	Kernel    *KernelUse
+	Verdict   Verdict
+	Causes    []Cause
+	Interface string
+}
+
+// KernelUse are the kernel's counters summed over flows, in bytes, and what came of the comparison.
+type KernelUse struct {
+	TxPayload, RxPayload, TxStream, RxStream uint64
+	FlowsChecked, FlowsExact                 int
+	UnexplainedBytes                         uint64
+}
+
+// Verdict is the result of comparing captured bytes with the kernel's.
+type Verdict string
+
+// The verdicts: equal to the byte, different with every byte of it in a named class, different, or
+// nothing to compare with.
+const (
+	VerdictExact       Verdict = "exact"
+	VerdictExplained   Verdict = "explained"
+	VerdictUnexplained Verdict = "unexplained"
+	VerdictUnavailable Verdict = "unavailable"
+)
+
+// Cause is one class of difference and its bytes, kernel minus captured: positive where the kernel counted
+// more than was captured.
+type Cause struct {
+	Name  string
+	Bytes int64
+}
+
+// Audit is the comparison with the kernel's own counters.
+type Audit struct {
+	Verdict                                             Verdict
+	Checked, Exact, Explained, Unexplained, Unavailable int     // flows
+	Causes                                              []Cause // explained differences over all flows, absolute bytes, by bytes then name
+	UnexplainedBytes                                    uint64
+	Interfaces                                          []InterfaceAudit
+}
+
+// InterfaceAudit compares one interface's captured frames with its counters over the same time.
+type InterfaceAudit struct {
+	Name                            string
+	CapturedPackets, CapturedBytes  uint64
+	KernelPackets, KernelBytes      uint64
+	FilteredOut                     uint64 // frame bytes that the filter kept out of the capture
+	DroppedKernel, DroppedInterface uint64 // packets
+	Causes                          []Cause
+	ResidualBytes                   int64 // kernel - captured - causes: signed, never capped
+	Unavailable                     string
+}
