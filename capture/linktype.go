@@ -10,7 +10,9 @@ type LinkType uint16
 const (
 	LinkTypeNull            LinkType = 0
 	LinkTypeEthernet        LinkType = 1
+	LinkTypeIEEE8025        LinkType = 6 // Token Ring
 	LinkTypePPP             LinkType = 9
+	LinkTypeFDDI            LinkType = 10
 	LinkTypePPPHDLC         LinkType = 50
 	LinkTypePPPoE           LinkType = 51
 	LinkTypeRaw             LinkType = 101
@@ -18,7 +20,9 @@ const (
 	LinkTypeIEEE80211       LinkType = 105
 	LinkTypeLoop            LinkType = 108
 	LinkTypeLinuxSLL        LinkType = 113
+	LinkTypeIEEE80211Prism  LinkType = 119
 	LinkTypeIEEE80211Radio  LinkType = 127
+	LinkTypeIEEE80211AVS    LinkType = 163
 	LinkTypeUser2           LinkType = 149
 	LinkTypePPPDirection    LinkType = 204
 	LinkTypeIPv4            LinkType = 228
@@ -31,7 +35,8 @@ const (
 )
 
 var linkTypeNames = map[LinkType]string{
-	LinkTypeNull: "NULL", LinkTypeEthernet: "EN10MB", LinkTypePPP: "PPP", LinkTypePPPHDLC: "PPP_SERIAL",
+	LinkTypeNull: "NULL", LinkTypeEthernet: "EN10MB", LinkTypeIEEE8025: "IEEE802", LinkTypeFDDI: "FDDI", LinkTypePPP: "PPP",
+	LinkTypeIEEE80211Prism: "PRISM_HEADER", LinkTypeIEEE80211AVS: "IEEE802_11_RADIO_AVS", LinkTypePPPHDLC: "PPP_SERIAL",
 	LinkTypePPPoE: "PPP_ETHER", LinkTypeRaw: "RAW", LinkTypeCHDLC: "C_HDLC", LinkTypeIEEE80211: "IEEE802_11",
 	LinkTypeLoop: "LOOP", LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIEEE80211Radio: "IEEE802_11_RADIO",
 	LinkTypeUser2: "USER2", LinkTypePPPDirection: "PPP_WITH_DIR", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6",

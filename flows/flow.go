@@ -50,11 +50,11 @@ const (
 // NoRTT stands for a round trip that was not seen whole.
 const NoRTT = -1
 
-// Flow is one bidirectional flow: one life of a 5-tuple on one interface. Flows are plain values; the
+// Flow is one bidirectional flow: one life of a 5-tuple. Flows are plain values; the
 // Table hands out copies.
 type Flow struct {
 	Key       Key
-	Interface int // index into the run's interfaces
+	Interface int // index into the run's interfaces: where its first packet was captured
 	Locality  Locality
 	Initiator Initiator
 	End       End

@@ -1,6 +1,10 @@
 package flows
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
 
 // Local is the set of addresses that belong to the host whose traffic was captured. The zero value
 // knows none but the loopback addresses.
@@ -41,3 +45,9 @@ func (l Local) Contains(addr netip.Addr) bool {
 
 // Empty says whether the set knows no address at all.
 func (l Local) Empty() bool { return len(l.addrs) == 0 && len(l.prefixes) == 0 }
+
+func sortPrefixes(prefixes []netip.Prefix) {
+	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+}

@@ -1,0 +1,177 @@
+package flows
+
+import "encoding/binary"
+
+// EtherTypes (https://www.iana.org/assignments/ieee-802-numbers) that are followed.
+const (
+	etherIPv4       = 0x0800
+	etherTrans      = 0x6558 // Transparent Ethernet Bridging
+	etherVLAN       = 0x8100
+	etherIPv6       = 0x86dd
+	etherMPLS       = 0x8847
+	etherMPLSMulti  = 0x8848
+	etherPPPoE      = 0x8864
+	etherPPP        = 0x880b
+	etherQinQ       = 0x88a8
+	etherERSPAN     = 0x88be // types I and II
+	etherERSPAN3    = 0x22eb
+	etherPBB        = 0x88e7 // 802.1ah I-TAG
+	etherVNTag      = 0x8926 // 802.1BR
+	etherFabricPath = 0x8903
+	etherOldQinQ    = 0x9100
+	etherOldQinQ2   = 0x9200
+	etherMinimum    = 0x0600 // smaller values are an IEEE 802.3 length: LLC follows
+)
+
+// etherType decodes what a frame of this EtherType carries.
+func (d *decoder) etherType(t uint16) Kind {
+	for d.deeper() {
+		switch t {
+		case etherIPv4:
+			return d.ipv4()
+		case etherIPv6:
+			return d.ipv6()
+		case etherVLAN, etherQinQ, etherOldQinQ, etherOldQinQ2:
+			if len(d.data) < 4 {
+				return simple(kindTruncated)
+			}
+			t = binary.BigEndian.Uint16(d.data[2:])
+			d.skip(4)
+		case etherVNTag:
+			if len(d.data) < 6 {
+				return simple(kindTruncated)
+			}
+			t = binary.BigEndian.Uint16(d.data[4:])
+			d.skip(6)
+		case etherTrans:
+			return d.ethernet()
+		case etherPBB:
+			return d.after(4, d.ethernet) // I-SID, then the customer's frame
+		case etherFabricPath:
+			return d.after(2, d.ethernet) // tag, then the frame inside
+		case etherMPLS, etherMPLSMulti:
+			return d.mpls()
+		case etherPPPoE:
+			return d.pppoe()
+		case etherPPP:
+			return d.ppp()
+		default:
+			if t < etherMinimum {
+				return d.llc()
+			}
+			return etherKind(t)
+		}
+	}
+	return simple(kindNesting)
+}
+
+// llc decodes IEEE 802.2: a SNAP header with OUI 0 carries an EtherType (RFC 1042), SAP 6 is IP.
+func (d *decoder) llc() Kind {
+	if len(d.data) < 3 {
+		return simple(kindTruncated)
+	}
+	switch {
+	case d.data[0] == 0x06 && d.data[1] == 0x06:
+		return d.after(3, d.rawIP)
+	case len(d.data) < 8 || d.data[0] != 0xaa || d.data[1] != 0xaa:
+		return simple(kindLLC)
+	}
+	oui := uint32(d.data[3])<<16 | uint32(d.data[4])<<8 | uint32(d.data[5])
+	t := binary.BigEndian.Uint16(d.data[6:])
+	if oui != 0 && oui != 0x0000f8 || t < etherMinimum { // 0x0000f8: bridged by RFC 1042 over 802.1H
+		return simple(kindLLC)
+	}
+	d.skip(8)
+	return d.etherType(t)
+}
+
+// mpls steps over the label stack (RFC 3032) and guesses what follows from its first nibble, as every
+// MPLS node must (RFC 4385 §3, RFC 4928): 4 and 6 are IP, 0 a pseudowire control word before Ethernet, anything else
+// Ethernet without one.
+func (d *decoder) mpls() Kind {
+	for d.deeper() {
+		if len(d.data) < 4 {
+			return simple(kindTruncated)
+		}
+		label := binary.BigEndian.Uint32(d.data)
+		d.skip(4)
+		if label>>8&1 == 0 {
+			continue
+		}
+		if len(d.data) < 1 {
+			return simple(kindTruncated)
+		}
+		switch d.data[0] >> 4 {
+		case 4:
+			return d.ipv4()
+		case 6:
+			return d.ipv6()
+		case 0:
+			return d.after(4, d.ethernet)
+		case 1:
+			return etherKind(etherMPLS) // an associated channel: operations, no traffic (RFC 5586)
+		}
+		return d.ethernet()
+	}
+	return simple(kindNesting)
+}
+
+// pppoe decodes a PPPoE session header (RFC 2516 §4).
+func (d *decoder) pppoe() Kind {
+	if len(d.data) < 6 {
+		return simple(kindTruncated)
+	}
+	if d.data[1] != 0 {
+		return etherKind(0x8863) // discovery under the session EtherType
+	}
+	length := int(binary.BigEndian.Uint16(d.data[4:]))
+	d.skip(6)
+	d.wire = min(d.wire, length) // what follows is Ethernet's padding
+	d.data = d.data[:min(len(d.data), d.wire)]
+	return d.ppp()
+}
+
+// ppp decodes PPP with or without HDLC-like framing (RFC 1661 §2, RFC 1662 §3.1). Cisco HDLC shares the link type.
+func (d *decoder) ppp() Kind {
+	if !d.deeper() {
+		return simple(kindNesting)
+	}
+	if len(d.data) < 2 {
+		return simple(kindTruncated)
+	}
+	if (d.data[0] == 0x0f || d.data[0] == 0x8f) && d.data[1] == 0 {
+		return d.ciscoHDLC()
+	}
+	if d.data[0] == 0xff && d.data[1] == 0x03 {
+		d.skip(2)
+		if len(d.data) < 2 {
+			return simple(kindTruncated)
+		}
+	}
+	protocol := uint16(d.data[0])
+	if protocol&1 == 1 {
+		d.skip(1) // compressed protocol field (RFC 1661 §6.5)
+	} else {
+		protocol = protocol<<8 | uint16(d.data[1])
+		d.skip(2)
+	}
+	switch protocol {
+	case 0x0021:
+		return d.ipv4()
+	case 0x0057:
+		return d.ipv6()
+	case 0x0281, 0x0283:
+		return d.mpls()
+	}
+	return Kind{kindPPP, protocol}
+}
+
+// ciscoHDLC decodes an address, a control byte and an EtherType.
+func (d *decoder) ciscoHDLC() Kind {
+	if len(d.data) < 4 {
+		return simple(kindTruncated)
+	}
+	t := binary.BigEndian.Uint16(d.data[2:])
+	d.skip(4)
+	return d.etherType(t)
+}

@@ -1,0 +1,196 @@
+package flows
+
+import "encoding/binary"
+
+// ipv4 decodes an IPv4 header (RFC 791) and what it carries.
+func (d *decoder) ipv4() Kind {
+	if len(d.data) < 20 {
+		return simple(kindTruncated)
+	}
+	if !d.deeper() {
+		return simple(kindNesting)
+	}
+	h := d.data
+	headerLen := int(h[0]&0x0f) * 4
+	if h[0]>>4 != 4 || headerLen < 20 {
+		return simple(kindMalformed)
+	}
+	total := int(binary.BigEndian.Uint16(h[2:]))
+	if total == 0 {
+		total = d.wire // TSO super-frame: the NIC would have filled it in
+	}
+	if total < headerLen {
+		return simple(kindMalformed)
+	}
+	d.o.IPBytes, d.o.IPv6 = clampLength(total), false
+	d.o.Src.Addr, d.o.Dst.Addr = mapped(h[12:16]), mapped(h[16:20])
+	d.wire = min(d.wire, total) // Ethernet pads short frames: what follows the datagram is not its
+	if len(d.data) > d.wire {
+		d.data = d.data[:d.wire]
+	}
+	fragment, proto := binary.BigEndian.Uint16(h[6:]), h[9]
+	if fragment&0x3fff != 0 {
+		d.o.FragID = uint32(binary.BigEndian.Uint16(h[4:]))
+		if fragment&0x1fff != 0 {
+			return d.laterFragment(proto)
+		}
+		d.o.FragMore = true
+	}
+	if len(d.data) < headerLen {
+		return simple(kindTruncated)
+	}
+	d.skip(headerLen)
+	return d.protocol(proto)
+}
+
+// mapped is an IPv4 address in its IPv4-mapped IPv6 form.
+func mapped(v4 []byte) (addr [16]byte) {
+	addr[10], addr[11] = 0xff, 0xff
+	copy(addr[12:], v4[:4])
+	return addr
+}
+
+// IPv6 extension headers (RFC 8200 §4, RFC 4302, RFC 6275, RFC 7401, RFC 5533).
+const (
+	extHopByHop = 0
+	extRouting  = 43
+	extFragment = 44
+	extAH       = 51
+	extDest     = 60
+	extMobility = 135
+	extHIP      = 139
+	extShim6    = 140
+)
+
+// ipv6 decodes an IPv6 header and its extension headers (RFC 8200) and what they carry.
+func (d *decoder) ipv6() Kind {
+	if len(d.data) < 40 {
+		return simple(kindTruncated)
+	}
+	h := d.data
+	if h[0]>>4 != 6 {
+		return simple(kindMalformed)
+	}
+	total := int(binary.BigEndian.Uint16(h[4:])) + 40
+	if total == 40 && h[6] != 59 {
+		total = d.wire // jumbogram (RFC 2675) or BIG TCP super-frame
+	}
+	d.o.IPBytes, d.o.IPv6 = clampLength(total), true
+	copy(d.o.Src.Addr[:], h[8:24])
+	copy(d.o.Dst.Addr[:], h[24:40])
+	d.wire = min(d.wire, total)
+	if len(d.data) > d.wire {
+		d.data = d.data[:max(d.wire, 40)]
+	}
+	next := h[6]
+	d.skip(40)
+	for d.deeper() {
+		var kind Kind
+		var done bool
+		if next, kind, done = d.extension(next); done {
+			return kind
+		}
+	}
+	return simple(kindNesting)
+}
+
+// extension steps over one IPv6 extension header; done says that next is none and kind is the result.
+func (d *decoder) extension(header uint8) (next uint8, kind Kind, done bool) {
+	var length int
+	switch header {
+	case extHopByHop, extRouting, extDest, extMobility, extHIP, extShim6, extAH:
+		if len(d.data) < 8 {
+			return 0, simple(kindTruncated), true
+		}
+		if header == extAH {
+			length = (int(d.data[1]) + 2) * 4
+		} else {
+			length = (int(d.data[1]) + 1) * 8
+		}
+	case extFragment:
+		if len(d.data) < 8 {
+			return 0, simple(kindTruncated), true
+		}
+		length = 8
+		offset := binary.BigEndian.Uint16(d.data[2:])
+		d.o.FragID = binary.BigEndian.Uint32(d.data[4:])
+		if offset&0xfff8 != 0 {
+			return 0, d.laterFragment(d.data[0]), true
+		}
+		d.o.FragMore = offset&1 != 0
+	default:
+		return 0, d.protocol(header), true
+	}
+	next = d.data[0]
+	if len(d.data) < length {
+		return 0, simple(kindTruncated), true
+	}
+	d.skip(length)
+	return next, flow, false
+}
+
+// laterFragment is a fragment without the transport header; the Table finds its flow by the
+// fragment's identification.
+func (d *decoder) laterFragment(proto uint8) Kind {
+	if !isFlow(proto) {
+		return protocolKind(proto)
+	}
+	d.o.FragLater, d.o.Proto = true, Protocol(proto)
+	return flow
+}
+
+func isFlow(proto uint8) bool { return proto == uint8(TCP) || proto == uint8(UDP) }
+
+// protocol decodes what an IP packet carries.
+func (d *decoder) protocol(proto uint8) Kind {
+	if !isFlow(proto) {
+		return d.encapsulated(proto)
+	}
+	d.o.Proto = Protocol(proto)
+	if len(d.data) < 4 {
+		return simple(kindTruncated)
+	}
+	d.o.Src.Port = binary.BigEndian.Uint16(d.data)
+	d.o.Dst.Port = binary.BigEndian.Uint16(d.data[2:])
+	if Protocol(proto) == UDP {
+		d.udp()
+		d.udpTunnel()
+	} else {
+		d.tcp()
+	}
+	return flow
+}
+
+// udp reads the rest of a UDP header (RFC 768). A length of 0 is a jumbogram (RFC 2675 §4) if the packet is that
+// long, else a header that lies.
+func (d *decoder) udp() {
+	if len(d.data) < 6 {
+		d.o.Snapped = true
+		return
+	}
+	length := int(binary.BigEndian.Uint16(d.data[4:]))
+	if length == 0 && d.wire > 0xffff {
+		length = d.wire
+	}
+	d.o.Payload = clampLength(length - 8)
+}
+
+// tcp reads the rest of a TCP header (RFC 9293 §3.1).
+func (d *decoder) tcp() {
+	if len(d.data) < 14 {
+		d.o.Snapped = true
+		return
+	}
+	d.o.Seq = binary.BigEndian.Uint32(d.data[4:])
+	d.o.Ack = binary.BigEndian.Uint32(d.data[8:])
+	d.o.Flags = TCPFlags(d.data[13])
+	headerLen := int(d.data[12]>>4) * 4
+	if headerLen < 20 {
+		d.o.Snapped = true // not a header anyone sends: no lengths can be had from it
+		return
+	}
+	if d.o.FragMore {
+		return // no header tells how long a fragmented segment is; Wireshark gives it no length either
+	}
+	d.o.Payload = clampLength(d.wire - headerLen)
+}

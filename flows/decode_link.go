@@ -1,0 +1,200 @@
+package flows
+
+import (
+	"encoding/binary"
+
+	"apptap/capture"
+)
+
+// tokenRing skips access and frame control, the addresses, and the route that a set bit in the source
+// address announces (IEEE 802.5).
+func (d *decoder) tokenRing() Kind {
+	if len(d.data) < 16 {
+		return simple(kindTruncated)
+	}
+	header := 14
+	if d.data[8]&0x80 != 0 {
+		header += int(d.data[14] & 0x1f)
+	}
+	return d.after(header, d.llc)
+}
+
+// radiotap skips the header in front of an 802.11 frame (https://www.radiotap.org). Of its fields only
+// the flags matter: whether the frame ends in an FCS and whether its header is padded to 4 bytes.
+func (d *decoder) radiotap() Kind {
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	length := int(binary.LittleEndian.Uint16(d.data[2:]))
+	if length < 8 {
+		return simple(kindMalformed)
+	}
+	if len(d.data) < length {
+		return simple(kindTruncated)
+	}
+	flags := radiotapFlags(d.data[:length])
+	d.skip(length)
+	if flags&radiotapFCS != 0 {
+		d.wire -= 4
+		d.data = d.data[:max(0, min(len(d.data), d.wire))]
+	}
+	return d.wlanFrame(flags&radiotapPadded != 0)
+}
+
+const (
+	radiotapFCS    = 0x10
+	radiotapPadded = 0x20
+)
+
+// radiotapFlags finds the flags field: the second possible one, behind the 8-byte aligned TSFT.
+func radiotapFlags(h []byte) byte {
+	const tsft, flags, more = 1 << 0, 1 << 1, 1 << 31
+	present := binary.LittleEndian.Uint32(h[4:])
+	at := 8
+	for word := present; word&more != 0; at += 4 {
+		if at+4 > len(h) {
+			return 0
+		}
+		word = binary.LittleEndian.Uint32(h[at:])
+	}
+	if present&flags == 0 {
+		return 0
+	}
+	if present&tsft != 0 {
+		at = (at+7)&^7 + 8
+	}
+	if at >= len(h) {
+		return 0
+	}
+	return h[at]
+}
+
+// avs skips the AVS header, whose length is in its second word.
+func (d *decoder) avs() Kind {
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	length := binary.BigEndian.Uint32(d.data[4:])
+	if length < 8 || length > 1<<16 {
+		return simple(kindMalformed)
+	}
+	return d.after(int(length), d.wlan)
+}
+
+func (d *decoder) wlan() Kind { return d.wlanFrame(false) }
+
+// wlanFrame decodes an 802.11 data frame (IEEE 802.11-2020 §9.3.2.1) that is not encrypted.
+func (d *decoder) wlanFrame(padded bool) Kind {
+	if len(d.data) < 24 {
+		return simple(kindWLAN)
+	}
+	const typeData, subtypeNull, subtypeQoS = 2, 4, 8
+	control, flags := d.data[0], d.data[1]
+	subtype := control >> 4
+	const toDS, fromDS, protected, order = 1, 2, 0x40, 0x80
+	if control>>2&3 != typeData || subtype&subtypeNull != 0 || flags&protected != 0 {
+		return simple(kindWLAN)
+	}
+	header, aggregated := 24, false
+	if flags&(toDS|fromDS) == toDS|fromDS {
+		header += 6
+	}
+	if subtype&subtypeQoS != 0 {
+		if len(d.data) < header+2 {
+			return simple(kindTruncated)
+		}
+		aggregated = d.data[header]&0x80 != 0
+		header += 2
+		if flags&order != 0 {
+			header += 4 // HT control
+		}
+	}
+	if padded {
+		header = (header + 3) &^ 3
+	}
+	if aggregated {
+		return simple(kindWLAN) // an A-MSDU holds several packets: no single flow's
+	}
+	return d.after(header, d.llc)
+}
+
+// nflog finds the packet among the attributes of a LINKTYPE_NFLOG frame: each a length and type in the byte
+// order of the host that captured, padded to 4 bytes.
+func (d *decoder) nflog() Kind {
+	const payload = 9
+	if len(d.data) < 4 {
+		return simple(kindTruncated)
+	}
+	family := d.data[0]
+	d.skip(4)
+	for d.deeper() {
+		if len(d.data) < 4 {
+			return simple(kindTruncated)
+		}
+		length, kind := int(binary.LittleEndian.Uint16(d.data)), binary.LittleEndian.Uint16(d.data[2:])
+		if kind > 0xff { // written on a big-endian host
+			length, kind = int(binary.BigEndian.Uint16(d.data)), binary.BigEndian.Uint16(d.data[2:])
+		}
+		if length < 4 {
+			return simple(kindMalformed)
+		}
+		if kind == payload {
+			d.skip(4)
+			d.wire = min(d.wire, length-4)
+			return d.family(uint32(family))
+		}
+		if padded := (length + 3) &^ 3; len(d.data) < padded {
+			return simple(kindTruncated)
+		} else {
+			d.skip(padded)
+		}
+	}
+	return simple(kindNesting)
+}
+
+// family decodes what follows an address family number.
+func (d *decoder) family(af uint32) Kind {
+	switch af {
+	case 2:
+		return d.ipv4()
+	case 10, 23, 24, 28, 30: // AF_INET6 of Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
+		return d.ipv6()
+	}
+	return simple(kindLLC)
+}
+
+// pktap decodes Apple's packet tap header (xnu bsd/net/pktap.h), version 1, and 2 where its flag is
+// set. Link type 149 is anyone's to use: there it must look like one.
+func (d *decoder) pktap(t capture.LinkType) Kind {
+	const flagsAt, flagV2, nextPacket = 36, 0x80000, 1
+	if len(d.data) < 40 {
+		return d.notPKTAP(t)
+	}
+	var length int
+	var inner capture.LinkType
+	if binary.LittleEndian.Uint32(d.data[flagsAt:])&flagV2 != 0 && d.data[0] >= 40 {
+		length, inner = int(d.data[0]), capture.LinkType(binary.LittleEndian.Uint16(d.data[6:]))
+	} else {
+		dlt := binary.LittleEndian.Uint32(d.data[8:])
+		length = int(min(binary.LittleEndian.Uint32(d.data), 1<<16))
+		inner = capture.LinkType(dlt)
+		if length < 108 || dlt > 0xffff || t == capture.LinkTypeUser2 && binary.LittleEndian.Uint32(d.data[4:]) > 2 {
+			return d.notPKTAP(t)
+		}
+	}
+	if !d.deeper() {
+		return simple(kindNesting)
+	}
+	if len(d.data) < length {
+		return simple(kindTruncated)
+	}
+	d.skip(length)
+	return d.link(inner.Canonical())
+}
+
+func (d *decoder) notPKTAP(t capture.LinkType) Kind {
+	if t == capture.LinkTypeUser2 {
+		return Kind{kindLinkType, uint16(t)}
+	}
+	return simple(kindMalformed)
+}

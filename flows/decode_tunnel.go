@@ -1,0 +1,247 @@
+package flows
+
+import "encoding/binary"
+
+// IP protocols that carry another packet.
+const (
+	protoIPIP    = 4
+	protoIPv6    = 41
+	protoGRE     = 47
+	protoAH      = 51
+	protoEtherIP = 97
+	protoMPLS    = 137
+	// The IPv6 extension headers that may also stand inside IPv4 are numbered with the protocols.
+)
+
+// encapsulated decodes what an IP packet carries that is neither TCP nor UDP.
+func (d *decoder) encapsulated(proto uint8) Kind {
+	if d.o.FragMore && proto != protoAH {
+		return protocolKind(proto) // the first part of a packet within: its lengths are not its own
+	}
+	d.o.FragMore = false
+	switch proto {
+	case protoIPIP:
+		return d.ipv4()
+	case protoIPv6:
+		return d.ipv6()
+	case protoGRE:
+		return d.gre()
+	case protoAH:
+		return d.authenticated()
+	case protoEtherIP:
+		return d.after(2, d.ethernet) // RFC 3378
+	case protoMPLS:
+		return d.mpls() // RFC 4023
+	}
+	return protocolKind(proto)
+}
+
+// authenticated steps over an Authentication Header in IPv4 (RFC 4302 §2).
+func (d *decoder) authenticated() Kind {
+	if !d.deeper() {
+		return simple(kindNesting)
+	}
+	next, kind, done := d.extension(extAH)
+	if done {
+		return kind
+	}
+	return d.protocol(next)
+}
+
+// gre decodes GRE (RFC 2784, 2890), its PPTP variant (RFC 2637 §4.1) and ERSPAN inside it.
+func (d *decoder) gre() Kind {
+	if len(d.data) < 4 {
+		return simple(kindTruncated)
+	}
+	const checksum, routing, key, sequence, ack = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
+	flags, t := binary.BigEndian.Uint16(d.data), binary.BigEndian.Uint16(d.data[2:])
+	length := 4
+	for _, field := range []uint16{checksum | routing, key, sequence} {
+		if flags&field != 0 {
+			length += 4
+		}
+	}
+	if flags&7 == 1 && flags&ack != 0 {
+		length += 4
+	}
+	if flags&7 > 1 || flags&routing != 0 {
+		return protocolKind(protoGRE)
+	}
+	if len(d.data) < length {
+		return simple(kindTruncated)
+	}
+	d.skip(length)
+	switch {
+	case t == etherERSPAN && flags&sequence == 0:
+		return d.ethernet() // type I has no header of its own
+	case t == etherERSPAN:
+		return d.after(8, d.ethernet)
+	case t == etherERSPAN3:
+		return d.erspan3()
+	case t == etherPPP && len(d.data) == 0:
+		return protocolKind(protoGRE) // PPTP acknowledgement
+	}
+	return d.etherType(t)
+}
+
+// erspan3 skips the 12-byte header and, if its last bit says so, the 8-byte subheader
+// (draft-foschiano-erspan-03 §4.3).
+func (d *decoder) erspan3() Kind {
+	if len(d.data) < 12 {
+		return simple(kindTruncated)
+	}
+	header := 12
+	if d.data[11]&1 != 0 {
+		header += 8
+	}
+	return d.after(header, d.ethernet)
+}
+
+// UDP ports of tunnels (IANA service names; 8472 is Linux's first choice for VXLAN).
+const (
+	portVXLAN      = 4789
+	portVXLANLinux = 8472
+	portVXLANGPE   = 4790
+	portGENEVE     = 6081
+	portGTPU       = 2152
+	portTeredo     = 3544
+	portMPLS       = 6635
+)
+
+// udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside the
+// packet belongs to the flow that carries it.
+func (d *decoder) udpTunnel() {
+	if d.tunnels != Inner || d.o.FragMore || len(d.data) < 8 {
+		return
+	}
+	next := d.tunnelDecoder()
+	if next == nil {
+		return
+	}
+	carrier := *d.o
+	d.skip(8)
+	if kind := next(); !kind.Decoded() || d.o.FragLater {
+		*d.o = carrier
+	}
+}
+
+func (d *decoder) tunnelDecoder() func() Kind {
+	for _, port := range [2]uint16{d.o.Dst.Port, d.o.Src.Port} {
+		switch port {
+		case portVXLAN, portVXLANLinux:
+			return func() Kind { return d.after(8, d.ethernet) } // RFC 7348 §5
+		case portVXLANGPE:
+			return d.vxlanGPE
+		case portGENEVE:
+			return d.geneve
+		case portGTPU:
+			return d.gtpU
+		case portTeredo:
+			return d.teredo
+		case portMPLS:
+			return d.mpls
+		}
+	}
+	return nil
+}
+
+// vxlanGPE is VXLAN with a next-protocol byte (draft-ietf-nvo3-vxlan-gpe §3.1).
+func (d *decoder) vxlanGPE() Kind {
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	next := d.data[3]
+	d.skip(8)
+	switch next {
+	case 1:
+		return d.ipv4()
+	case 2:
+		return d.ipv6()
+	case 3:
+		return d.ethernet()
+	case 5:
+		return d.mpls()
+	}
+	return simple(kindMalformed)
+}
+
+// geneve is RFC 8926 §3.4.
+func (d *decoder) geneve() Kind {
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	header, t := 8+int(d.data[0]&0x3f)*4, binary.BigEndian.Uint16(d.data[2:])
+	if d.data[0]>>6 != 0 {
+		return simple(kindMalformed)
+	}
+	if len(d.data) < header {
+		return simple(kindTruncated)
+	}
+	d.skip(header)
+	return d.etherType(t)
+}
+
+// gtpU is a GTP version 1 user-plane packet with its optional fields and extension headers (3GPP TS
+// 29.281 §5).
+func (d *decoder) gtpU() Kind {
+	const version1, gPDU = 1, 255
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	flags := d.data[0]
+	if flags>>5 != version1 || flags&0x10 == 0 || d.data[1] != gPDU {
+		return simple(kindMalformed)
+	}
+	d.skip(8)
+	if flags&7 == 0 {
+		return d.rawIP()
+	}
+	if len(d.data) < 4 {
+		return simple(kindTruncated)
+	}
+	extension := d.data[3]
+	if flags&4 == 0 {
+		extension = 0
+	}
+	d.skip(4)
+	for extension != 0 {
+		if !d.deeper() {
+			return simple(kindNesting)
+		}
+		if len(d.data) < 4 {
+			return simple(kindTruncated)
+		}
+		length := int(d.data[0]) * 4
+		if length == 0 {
+			return simple(kindMalformed)
+		}
+		if len(d.data) < length {
+			return simple(kindTruncated)
+		}
+		extension = d.data[length-1]
+		d.skip(length)
+	}
+	return d.rawIP()
+}
+
+// teredo is RFC 4380 §5.1.1: optional authentication and origin fields before an IPv6 packet.
+func (d *decoder) teredo() Kind {
+	for d.deeper() {
+		if len(d.data) < 4 {
+			return simple(kindTruncated)
+		}
+		switch binary.BigEndian.Uint16(d.data) {
+		case 0x0001:
+			if kind := d.after(4+int(d.data[2])+int(d.data[3])+9, func() Kind { return flow }); !kind.Decoded() {
+				return kind
+			}
+		case 0x0000:
+			if kind := d.after(8, func() Kind { return flow }); !kind.Decoded() {
+				return kind
+			}
+		default:
+			return d.ipv6()
+		}
+	}
+	return simple(kindNesting)
+}

@@ -1,0 +1,59 @@
+package flows
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// find returns the slot of p, or the free one where it belongs.
+func (t *Table) find(hash uint32, p *pair) uint32 {
+	mask := uint32(len(t.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := t.slots[i]
+		if s.id == 0 || s.hash == hash && t.at(s.id-1).key == *p {
+			return i
+		}
+	}
+}
+
+// grow doubles the slots; records stay where they are.
+func (t *Table) grow() {
+	old := t.slots
+	t.slots = make([]slot, 2*len(old))
+	mask := uint32(len(t.slots) - 1)
+	for _, s := range old {
+		if s.id == 0 {
+			continue
+		}
+		i := s.hash & mask
+		for t.slots[i].id != 0 {
+			i = (i + 1) & mask
+		}
+		t.slots[i] = s
+	}
+}
+
+func (t *Table) at(id uint32) *record { return &t.chunks[id/chunkRecords][id%chunkRecords] }
+
+// append makes room for one more record and returns its index.
+func (t *Table) append() uint32 {
+	if t.count%chunkRecords == 0 {
+		t.chunks = append(t.chunks, make([]record, chunkRecords))
+	}
+	t.count++
+	return uint32(t.count - 1)
+}
+
+// hash mixes the key with 128-bit multiplications, as wyhash does.
+func (p *pair) hash(seed uint64) uint32 {
+	const k0, k1 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db
+	ports := uint64(p.low.Port)<<48 | uint64(p.high.Port)<<32 | uint64(p.proto)
+	a := mix(binary.LittleEndian.Uint64(p.low.Addr[:])^k0^seed, binary.LittleEndian.Uint64(p.low.Addr[8:])^ports)
+	b := mix(binary.LittleEndian.Uint64(p.high.Addr[:])^k1, binary.LittleEndian.Uint64(p.high.Addr[8:])^a)
+	return uint32(b ^ b>>32)
+}
+
+func mix(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
+	return high ^ low
+}

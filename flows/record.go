@@ -1,0 +1,119 @@
+package flows
+
+// pair is the Table's key: a 5-tuple with its endpoints in canonical order, so that both directions find
+// the same record. The interface is no part of it: a flow whose two directions take different interfaces is
+// still one socket's.
+type pair struct {
+	low, high Endpoint
+	proto     Protocol
+	ipv6      bool
+}
+
+// makePair orders the endpoints of o; fromLow says that the low one sent it.
+func makePair(o *Observation) (p pair, fromLow bool) {
+	p = pair{low: o.Src, high: o.Dst, proto: o.Proto, ipv6: o.IPv6}
+	if o.Src.compare(o.Dst) <= 0 {
+		return p, true
+	}
+	p.low, p.high = o.Dst, o.Src
+	return p, false
+}
+
+// record is one flow in the Table. It holds no pointers, so the garbage collector never walks the
+// table; what few flows need (holes in a stream) lives beside it.
+type record struct {
+	key         pair
+	first, last int64
+	low, high   half // by sender
+	rtt         handshake
+	// initiator is the sender of the SYN if one was seen (or answered), else of the first packet.
+	initiatorKnown, initiatorIsLow bool
+	firstIsLow                     bool
+	snapped                        bool
+	iface                          uint16 // of the first packet
+	end                            End
+}
+
+// half is what one side of a flow sent.
+type half struct {
+	packets, frame, ip, payload uint64
+	stream                      stream
+}
+
+// handshake holds the times of a TCP handshake, 0 = not seen.
+type handshake struct{ syn, synAck, ack int64 }
+
+func (r *record) sender(isLow bool) (from, to *half) {
+	if isLow {
+		return &r.low, &r.high
+	}
+	return &r.high, &r.low
+}
+
+// ended says that no more data can follow: a SYN now opens another flow.
+func (r *record) ended() bool { return r.end == EndFIN || r.end == EndRST }
+
+// flow is the record as a Flow seen from this host.
+func (r *record) flow(local Local) Flow {
+	localIsLow, locality := r.orient(local)
+	from, to := r.sender(localIsLow)
+	f := Flow{
+		Key:       Key{Proto: r.key.proto, IPv6: r.key.ipv6, Local: r.key.low, Remote: r.key.high},
+		Interface: int(r.iface),
+		Locality:  locality, End: r.end, First: r.first, Last: r.last,
+		Counts: Counts{
+			from.packets, from.frame, from.payload,
+			to.packets, to.frame, to.payload,
+		},
+		TxIPBytes: from.ip, RxIPBytes: to.ip,
+		TxStream: from.stream.unique, RxStream: to.stream.unique,
+		TxRetransmits: uint64(from.stream.retransmits), RxRetransmits: uint64(to.stream.retransmits),
+		TxSawSYN: from.stream.sawSYN, RxSawSYN: to.stream.sawSYN,
+		TxSawFIN: from.stream.sawFIN, RxSawFIN: to.stream.sawFIN,
+		TxSawRST: from.stream.sawRST, RxSawRST: to.stream.sawRST,
+		TxGap: from.stream.missing, RxGap: to.stream.missing,
+		Snapped: r.snapped,
+	}
+	f.SYNRTT, f.ACKRTT = r.rtt.halves()
+	if !localIsLow {
+		f.Key.Local, f.Key.Remote = r.key.high, r.key.low
+	}
+	switch {
+	case !r.initiatorKnown:
+	case r.initiatorIsLow == localIsLow:
+		f.Initiator = InitiatorLocal
+	default:
+		f.Initiator = InitiatorRemote
+	}
+	return f
+}
+
+// orient finds this host's side. Where both sides or neither are this host's it is the side that opened
+// the flow, or if that was not seen the one that spoke first.
+func (r *record) orient(local Local) (localIsLow bool, locality Locality) {
+	k := Key{Local: r.key.low, Remote: r.key.high, IPv6: r.key.ipv6}
+	low, high := local.Contains(k.LocalAddr().Addr()), local.Contains(k.RemoteAddr().Addr())
+	switch {
+	case low && !high:
+		return true, LocalOne
+	case high && !low:
+		return false, LocalOne
+	case low && high:
+		locality = LocalBoth
+	}
+	if r.initiatorKnown {
+		return r.initiatorIsLow, locality
+	}
+	return r.firstIsLow, locality
+}
+
+func (h handshake) halves() (syn, ack int64) {
+	syn, ack = NoRTT, NoRTT
+	if h.syn != 0 && h.synAck != 0 {
+		syn = h.synAck - h.syn
+	}
+	if h.synAck != 0 && h.ack != 0 {
+		ack = h.ack - h.synAck
+	}
+	return syn, ack
+}

@@ -1,0 +1,261 @@
+package flows
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+)
+
+const (
+	// udpIdle ends a UDP flow: Linux forgets an assured UDP stream after the same time
+	// (net.netfilter.nf_conntrack_udp_timeout_stream).
+	udpIdle = 120_000_000_000
+	// tcpIdle ends a TCP flow without FIN or RST: past the default keep-alive time of 7200 s and its nine
+	// probes of 75 s each (tcp(7)) the other side is gone.
+	tcpIdle = 7_875_000_000_000
+	// chunkRecords is how many records are allocated at a time: growing never copies them.
+	chunkRecords = 1024
+)
+
+// Table keeps the flows of a run. It is not safe for concurrent use: one goroutine owns it.
+type Table struct {
+	seed   uint64
+	slots  []slot // open addressing, a power of two; at most three quarters full
+	used   int
+	chunks [][]record
+	count  int
+
+	holes     holeList
+	fragments fragments
+	undecoded map[Kind]*Undecoded
+	ifaces    []InterfaceCounts
+	senders   map[Endpoint]struct{} // with Port 0: addresses that the capture itself marks as this host's
+}
+
+type slot struct{ hash, id uint32 } // id is 1 + index of the newest record of a key, 0 = free
+
+// InterfaceCounts is what was captured on one interface, of whatever kind; bytes are frame bytes.
+type InterfaceCounts struct{ Packets, Bytes uint64 }
+
+// maxSenders bounds Table.senders: a host with more addresses than this needs --local.
+const maxSenders = 4096
+
+// NewTable makes an empty Table.
+func NewTable() *Table {
+	return &Table{
+		// Whoever could predict the hash could make one chain of the table as long as he likes. No output
+		// depends on it: records keep the order in which flows began.
+		seed:      rand.Uint64(),
+		slots:     make([]slot, 1024),
+		fragments: newFragments(),
+		undecoded: make(map[Kind]*Undecoded),
+		senders:   make(map[Endpoint]struct{}),
+	}
+}
+
+// Add accounts for one packet. It returns whether the packet began a flow, and then the flow's key as
+// its first sender sees it, for callers who want to look up sockets while they exist.
+func (t *Table) Add(o *Observation) (began bool, key Key) {
+	t.countInterface(o)
+	if !o.Kind.Decoded() {
+		t.countUndecoded(o.Kind, 1, uint64(o.Frame))
+		return false, Key{}
+	}
+	if o.Outgoing && len(t.senders) < maxSenders {
+		t.senders[Endpoint{Addr: o.Src.Addr}] = struct{}{}
+	}
+	if o.FragLater && !t.fragments.place(t, o) {
+		return false, Key{}
+	}
+	began, key = t.add(o)
+	if o.FragMore {
+		t.fragments.release(t, o)
+	}
+	return began, key
+}
+
+func (t *Table) add(o *Observation) (began bool, key Key) {
+	p, fromLow := makePair(o)
+	r, began := t.record(p, fromLow, o)
+	r.last = max(r.last, o.Time)
+	r.first = min(r.first, o.Time)
+	r.snapped = r.snapped || o.Snapped
+	from, to := r.sender(fromLow)
+	from.packets++
+	from.frame += uint64(o.Frame)
+	from.ip += uint64(o.IPBytes)
+	from.payload += uint64(o.Payload)
+	if o.Proto == TCP && !o.Snapped && !o.FragLater {
+		t.tcp(r, from, to, fromLow, o)
+	}
+	if began {
+		key = Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6}
+	}
+	return began, key
+}
+
+// record finds the flow of a packet, or begins one.
+func (t *Table) record(p pair, fromLow bool, o *Observation) (r *record, began bool) {
+	hash := p.hash(t.seed)
+	i := t.find(hash, &p)
+	if id := t.slots[i].id; id != 0 {
+		r = t.at(id - 1)
+		if !t.reused(r, fromLow, o) {
+			return r, false
+		}
+	} else {
+		if t.used*4 >= len(t.slots)*3 {
+			t.grow()
+			i = t.find(hash, &p)
+		}
+		t.used++
+	}
+	id := t.append()
+	t.slots[i] = slot{hash, id + 1}
+	r = t.at(id)
+	*r = record{key: p, first: o.Time, last: o.Time, firstIsLow: fromLow, iface: o.Interface}
+	if p.proto == UDP {
+		r.initiatorKnown, r.initiatorIsLow = true, fromLow
+	}
+	return r, true
+}
+
+// reused says that o begins another life of r's 5-tuple: after a long silence, or with a SYN that the
+// flow in r did not begin with. Wireshark splits conversations by the same rule.
+func (t *Table) reused(r *record, fromLow bool, o *Observation) bool {
+	idle := int64(udpIdle)
+	if o.Proto == TCP {
+		idle = tcpIdle
+	}
+	if o.Time > r.last && o.Time-r.last > idle {
+		if !r.ended() {
+			r.end = EndIdle
+		}
+		return true
+	}
+	if o.Proto != TCP || o.Snapped || o.FragLater || o.Flags&SYN == 0 {
+		return false
+	}
+	from, _ := r.sender(fromLow)
+	s := &from.stream
+	if !s.started || o.Flags&ACK != 0 && !r.ended() {
+		return false
+	}
+	if s.sawSYN {
+		return o.Seq != s.isn
+	}
+	return o.Seq+1 != s.base // data may have been captured ahead of its own SYN
+}
+
+// tcp follows the connection's state and its stream.
+func (t *Table) tcp(r *record, from, to *half, fromLow bool, o *Observation) {
+	s := &from.stream
+	seq := o.Seq
+	if o.Flags&SYN != 0 {
+		seq++ // the SYN takes a sequence number (RFC 9293 §3.4)
+		t.syn(r, s, fromLow, o, seq)
+	} else if o.Flags&ACK != 0 && r.rtt.synAck != 0 && r.rtt.ack == 0 && fromLow == r.initiatorIsLow {
+		r.rtt.ack = o.Time
+	}
+	if o.Payload > 0 {
+		rtt, _ := r.rtt.halves()
+		s.segment(seq, seq+o.Payload, o.Time, &t.holes, rtt)
+	} else if !s.started {
+		s.begin(seq)
+	}
+	if o.Flags&FIN != 0 {
+		if s.sawFIN && o.Payload == 0 {
+			s.retransmits++
+		}
+		s.sawFIN = true
+	}
+	s.sawRST = s.sawRST || o.Flags&RST != 0
+	switch {
+	case r.end == EndRST || o.Flags&RST != 0:
+		r.end = EndRST
+	case s.sawFIN && to.stream.sawFIN:
+		r.end = EndFIN
+	}
+}
+
+// syn notes who opened the connection, when, and where the stream begins.
+func (t *Table) syn(r *record, s *stream, fromLow bool, o *Observation, first uint32) {
+	if s.sawSYN && s.isn == o.Seq {
+		s.retransmits++
+	}
+	if !s.started || s.unique == 0 {
+		// A listener that forgot its half-open connection answers the next SYN with another number.
+		s.begin(first)
+	}
+	s.sawSYN, s.isn = true, o.Seq
+	if o.Flags&ACK != 0 {
+		if !r.initiatorKnown {
+			r.initiatorKnown, r.initiatorIsLow = true, !fromLow
+		}
+		if r.rtt.synAck == 0 {
+			r.rtt.synAck = o.Time
+		}
+		return
+	}
+	if !r.initiatorKnown {
+		r.initiatorKnown, r.initiatorIsLow = true, fromLow
+	}
+	if r.rtt.ack == 0 && fromLow == r.initiatorIsLow {
+		r.rtt = handshake{syn: o.Time} // of several SYNs the one whose answer was taken
+	}
+}
+
+func (t *Table) countInterface(o *Observation) {
+	for int(o.Interface) >= len(t.ifaces) {
+		t.ifaces = append(t.ifaces, InterfaceCounts{})
+	}
+	c := &t.ifaces[o.Interface]
+	c.Packets++
+	c.Bytes += uint64(o.Frame)
+}
+
+func (t *Table) countUndecoded(k Kind, packets, bytes uint64) {
+	u := t.undecoded[k]
+	if u == nil {
+		u = &Undecoded{Kind: k.String()}
+		t.undecoded[k] = u
+	}
+	u.Packets += packets
+	u.Bytes += bytes
+}
+
+// Len is how many flows there are.
+func (t *Table) Len() int { return t.count }
+
+// Interfaces is what was captured by interface index.
+func (t *Table) Interfaces() []InterfaceCounts { return slices.Clone(t.ifaces) }
+
+// Flows appends all flows as seen from the host with the addresses in local, in the order in which they began.
+func (t *Table) Flows(dst []Flow, local Local) []Flow {
+	dst = slices.Grow(dst, t.count)
+	for id := range t.count {
+		dst = append(dst, t.at(uint32(id)).flow(local))
+	}
+	return dst
+}
+
+// Undecoded lists what belongs to no flow, by name.
+func (t *Table) Undecoded() []Undecoded {
+	all := make(map[string]Undecoded, len(t.undecoded)+1)
+	add := func(u Undecoded) {
+		sum := all[u.Kind]
+		all[u.Kind] = Undecoded{u.Kind, sum.Packets + u.Packets, sum.Bytes + u.Bytes}
+	}
+	for _, u := range t.undecoded {
+		add(*u)
+	}
+	if packets, bytes := t.fragments.waiting(); packets > 0 {
+		add(Undecoded{simple(kindFragment).String(), packets, bytes})
+	}
+	list := make([]Undecoded, 0, len(all))
+	for _, u := range all {
+		list = append(list, u)
+	}
+	slices.SortFunc(list, func(a, b Undecoded) int { return cmp.Compare(a.Kind, b.Kind) })
+	return list
+}
