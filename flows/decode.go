@@ -87,13 +87,19 @@ func (d *decoder) link(t capture.LinkType) Kind {
 	case capture.LinkTypePPP, capture.LinkTypePPPHDLC:
 		return d.ppp()
 	case capture.LinkTypePPPDirection:
-		return d.after(1, d.ppp)
+		if !d.drop(1) {
+			return simple(kindTruncated)
+		}
+		return d.ppp()
 	case capture.LinkTypePPPoE:
 		return d.pppoe()
 	case capture.LinkTypeCHDLC:
 		return d.ciscoHDLC()
 	case capture.LinkTypeFDDI:
-		return d.after(13, d.llc) // frame control, two addresses (ISO 9314-2)
+		if !d.drop(13) {
+			return simple(kindTruncated)
+		}
+		return d.llc() // frame control, two addresses (ISO 9314-2)
 	case capture.LinkTypeIEEE8025:
 		return d.tokenRing()
 	case capture.LinkTypeIEEE80211:
@@ -101,7 +107,10 @@ func (d *decoder) link(t capture.LinkType) Kind {
 	case capture.LinkTypeIEEE80211Radio:
 		return d.radiotap()
 	case capture.LinkTypeIEEE80211Prism:
-		return d.after(144, d.wlan)
+		if !d.drop(144) {
+			return simple(kindTruncated)
+		}
+		return d.wlan()
 	case capture.LinkTypeIEEE80211AVS:
 		return d.avs()
 	case capture.LinkTypeNFLOG:
@@ -112,13 +121,13 @@ func (d *decoder) link(t capture.LinkType) Kind {
 	return Kind{kindLinkType, uint16(t)}
 }
 
-// after skips n bytes of a header that says nothing of interest.
-func (d *decoder) after(n int, next func() Kind) Kind {
+// drop skips n bytes of a header that says nothing of interest; false says that they were not captured.
+func (d *decoder) drop(n int) bool {
 	if len(d.data) < n {
-		return simple(kindTruncated)
+		return false
 	}
 	d.skip(n)
-	return next()
+	return true
 }
 
 func (d *decoder) ethernet() Kind {

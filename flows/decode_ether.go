@@ -46,9 +46,15 @@ func (d *decoder) etherType(t uint16) Kind {
 		case etherTrans:
 			return d.ethernet()
 		case etherPBB:
-			return d.after(4, d.ethernet) // I-SID, then the customer's frame
+			if !d.drop(4) {
+				return simple(kindTruncated)
+			}
+			return d.ethernet() // I-SID, then the customer's frame
 		case etherFabricPath:
-			return d.after(2, d.ethernet) // tag, then the frame inside
+			if !d.drop(2) {
+				return simple(kindTruncated)
+			}
+			return d.ethernet() // tag, then the frame inside
 		case etherMPLS, etherMPLSMulti:
 			return d.mpls()
 		case etherPPPoE:
@@ -72,7 +78,10 @@ func (d *decoder) llc() Kind {
 	}
 	switch {
 	case d.data[0] == 0x06 && d.data[1] == 0x06:
-		return d.after(3, d.rawIP)
+		if !d.drop(3) {
+			return simple(kindTruncated)
+		}
+		return d.rawIP()
 	case len(d.data) < 8 || d.data[0] != 0xaa || d.data[1] != 0xaa:
 		return simple(kindLLC)
 	}
@@ -107,7 +116,10 @@ func (d *decoder) mpls() Kind {
 		case 6:
 			return d.ipv6()
 		case 0:
-			return d.after(4, d.ethernet)
+			if !d.drop(4) {
+				return simple(kindTruncated)
+			}
+			return d.ethernet()
 		case 1:
 			return etherKind(etherMPLS) // an associated channel: operations, no traffic (RFC 5586)
 		}

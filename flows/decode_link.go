@@ -16,7 +16,10 @@ func (d *decoder) tokenRing() Kind {
 	if d.data[8]&0x80 != 0 {
 		header += int(d.data[14] & 0x1f)
 	}
-	return d.after(header, d.llc)
+	if !d.drop(header) {
+		return simple(kindTruncated)
+	}
+	return d.llc()
 }
 
 // radiotap skips the header in front of an 802.11 frame (https://www.radiotap.org). Of its fields only
@@ -78,7 +81,10 @@ func (d *decoder) avs() Kind {
 	if length < 8 || length > 1<<16 {
 		return simple(kindMalformed)
 	}
-	return d.after(int(length), d.wlan)
+	if !d.drop(int(length)) {
+		return simple(kindTruncated)
+	}
+	return d.wlan()
 }
 
 func (d *decoder) wlan() Kind { return d.wlanFrame(false) }
@@ -115,7 +121,10 @@ func (d *decoder) wlanFrame(padded bool) Kind {
 	if aggregated {
 		return simple(kindWLAN) // an A-MSDU holds several packets: no single flow's
 	}
-	return d.after(header, d.llc)
+	if !d.drop(header) {
+		return simple(kindTruncated)
+	}
+	return d.llc()
 }
 
 // nflog finds the packet among the attributes of a LINKTYPE_NFLOG frame: each a length and type in the byte

@@ -29,7 +29,10 @@ func (d *decoder) encapsulated(proto uint8) Kind {
 	case protoAH:
 		return d.authenticated()
 	case protoEtherIP:
-		return d.after(2, d.ethernet) // RFC 3378
+		if !d.drop(2) {
+			return simple(kindTruncated)
+		}
+		return d.ethernet() // RFC 3378
 	case protoMPLS:
 		return d.mpls() // RFC 4023
 	}
@@ -75,7 +78,10 @@ func (d *decoder) gre() Kind {
 	case t == etherERSPAN && flags&sequence == 0:
 		return d.ethernet() // type I has no header of its own
 	case t == etherERSPAN:
-		return d.after(8, d.ethernet)
+		if !d.drop(8) {
+			return simple(kindTruncated)
+		}
+		return d.ethernet()
 	case t == etherERSPAN3:
 		return d.erspan3()
 	case t == etherPPP && len(d.data) == 0:
@@ -94,7 +100,10 @@ func (d *decoder) erspan3() Kind {
 	if d.data[11]&1 != 0 {
 		header += 8
 	}
-	return d.after(header, d.ethernet)
+	if !d.drop(header) {
+		return simple(kindTruncated)
+	}
+	return d.ethernet()
 }
 
 // UDP ports of tunnels (IANA service names; 8472 is Linux's first choice for VXLAN).
@@ -108,42 +117,47 @@ const (
 	portMPLS       = 6635
 )
 
-// udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside the
+// udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside, the
 // packet belongs to the flow that carries it.
 func (d *decoder) udpTunnel() {
 	if d.tunnels != Inner || d.o.FragMore || len(d.data) < 8 {
 		return
 	}
-	next := d.tunnelDecoder()
-	if next == nil {
-		return
-	}
 	carrier := *d.o
 	d.skip(8)
-	if kind := next(); !kind.Decoded() || d.o.FragLater {
+	kind := d.tunnel(carrier.Dst.Port)
+	if kind == noTunnel {
+		kind = d.tunnel(carrier.Src.Port)
+	}
+	if !kind.Decoded() || d.o.FragLater {
 		*d.o = carrier
 	}
 }
 
-func (d *decoder) tunnelDecoder() func() Kind {
-	for _, port := range [2]uint16{d.o.Dst.Port, d.o.Src.Port} {
-		switch port {
-		case portVXLAN, portVXLANLinux:
-			return func() Kind { return d.after(8, d.ethernet) } // RFC 7348 §5
-		case portVXLANGPE:
-			return d.vxlanGPE
-		case portGENEVE:
-			return d.geneve
-		case portGTPU:
-			return d.gtpU
-		case portTeredo:
-			return d.teredo
-		case portMPLS:
-			return d.mpls
+// tunnel decodes what a UDP datagram of this port carries. There are no function values here: they
+// would move the decoder to the heap.
+func (d *decoder) tunnel(port uint16) Kind {
+	switch port {
+	case portVXLAN, portVXLANLinux:
+		if !d.drop(8) { // RFC 7348 section 5
+			return simple(kindTruncated)
 		}
+		return d.ethernet()
+	case portVXLANGPE:
+		return d.vxlanGPE()
+	case portGENEVE:
+		return d.geneve()
+	case portGTPU:
+		return d.gtpU()
+	case portTeredo:
+		return d.teredo()
+	case portMPLS:
+		return d.mpls()
 	}
-	return nil
+	return noTunnel
 }
+
+var noTunnel = protocolKind(uint8(UDP))
 
 // vxlanGPE is VXLAN with a next-protocol byte (draft-ietf-nvo3-vxlan-gpe §3.1).
 func (d *decoder) vxlanGPE() Kind {
@@ -232,12 +246,12 @@ func (d *decoder) teredo() Kind {
 		}
 		switch binary.BigEndian.Uint16(d.data) {
 		case 0x0001:
-			if kind := d.after(4+int(d.data[2])+int(d.data[3])+9, func() Kind { return flow }); !kind.Decoded() {
-				return kind
+			if !d.drop(4 + int(d.data[2]) + int(d.data[3]) + 9) {
+				return simple(kindTruncated)
 			}
 		case 0x0000:
-			if kind := d.after(8, func() Kind { return flow }); !kind.Decoded() {
-				return kind
+			if !d.drop(8) {
+				return simple(kindTruncated)
 			}
 		default:
 			return d.ipv6()
