@@ -1,0 +1,98 @@
+package live
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Default names the interface to capture on when none is named: the physical one that carries the
+// default route, for IPv4 before IPv6. Where the default route goes into a tunnel it is the physical
+// interface below, and note says so in a sentence. Without a default route it is the first interface
+// that is up, no loopback, and has an address, and note says that. Its error is a *NoInterfaceError
+// where there is none such, or wraps errors.ErrUnsupported where this system's routes are not read and
+// nothing else was found.
+func Default() (name, note string, err error) {
+	rows, err := Interfaces()
+	if err != nil {
+		return "", "", err
+	}
+	routes, routesErr := readRoutes()
+	if name, note := defaultOf(routes, rows); name != "" {
+		return name, note, nil
+	}
+	if name := firstUsable(rows); name != "" {
+		reason := "there is no default route"
+		if routesErr != nil {
+			reason = routesErr.Error()
+		}
+		return name, reason + ": chose the first interface that is up and has an address", nil
+	}
+	if routesErr != nil {
+		return "", "", routesErr
+	}
+	return "", "", &NoInterfaceError{Available: available()}
+}
+
+// route is a line of a routing table.
+type route struct {
+	Interface string
+	To        netip.Prefix
+	Gateway   bool // goes to a next hop, not to a neighbour
+	Metric    uint32
+}
+
+func (r route) isDefault() bool { return r.To.Bits() == 0 }
+
+// defaultOf chooses by routes; name is "" where there is no default route.
+func defaultOf(routes []route, rows []InterfaceRow) (name, note string) {
+	over := lowest(routes, route.isDefault)
+	if over == "" {
+		return "", ""
+	}
+	tunnel := make(map[string]bool)
+	for _, r := range rows {
+		tunnel[r.Name] = r.Tunnel || r.Loopback
+	}
+	if !tunnel[over] {
+		return over, ""
+	}
+	// The tunnel's own packets leave by another default route, or by a route to the tunnel's server.
+	below := func(r route) bool { return !tunnel[r.Interface] }
+	for _, fits := range []func(route) bool{
+		func(r route) bool { return below(r) && r.isDefault() },
+		func(r route) bool { return below(r) && r.Gateway },
+		below,
+	} {
+		if under := lowest(routes, fits); under != "" {
+			return under, fmt.Sprintf("the default route goes into the tunnel %s: chose %s below it, where packets are wrapped; -i %s shows them unwrapped", over, under, over)
+		}
+	}
+	return over, fmt.Sprintf("the default route goes into the tunnel %s, and no interface below it was found", over)
+}
+
+// lowest returns the interface of the route with the lowest metric among those that fit, IPv4 before
+// IPv6; the first on a tie.
+func lowest(routes []route, fits func(route) bool) string {
+	for _, four := range [2]bool{true, false} {
+		best := route{}
+		for _, r := range routes {
+			if r.To.Addr().Is4() == four && fits(r) && (best.Interface == "" || r.Metric < best.Metric) {
+				best = r
+			}
+		}
+		if best.Interface != "" {
+			return best.Interface
+		}
+	}
+	return ""
+}
+
+// firstUsable is the first interface that could carry traffic to others.
+func firstUsable(rows []InterfaceRow) string {
+	for _, r := range rows {
+		if r.Up && !r.Loopback && len(r.Addrs) > 0 {
+			return r.Name
+		}
+	}
+	return ""
+}

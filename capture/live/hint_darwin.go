@@ -1,0 +1,3 @@
+package live
+
+func permissionHint(iface, _ string) string { return darwinHint(iface) }

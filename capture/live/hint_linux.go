@@ -1,0 +1,3 @@
+package live
+
+func permissionHint(iface, executable string) string { return linuxHint(iface, executable) }

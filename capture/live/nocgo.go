@@ -1,0 +1,48 @@
+//go:build !cgo
+
+package live
+
+import (
+	"errors"
+	"fmt"
+
+	"apptap/capture"
+)
+
+// errNoLibpcap is what everything that needs libpcap returns here.
+func errNoLibpcap(what string) error {
+	return fmt.Errorf("%s: this build has no libpcap (it was made without cgo); install libpcap's headers "+
+		"(libpcap-dev, libpcap-devel) and a C compiler and build with CGO_ENABLED=1: %w", what, errors.ErrUnsupported)
+}
+
+// Source captures on one interface. This build cannot make one.
+type Source struct{}
+
+// Open returns an error that wraps errors.ErrUnsupported.
+func Open(c Config) (*Source, error) { return nil, errNoLibpcap("capture on " + c.Interface) }
+
+// Next implements capture.Source.
+func (*Source) Next(*capture.Packet) error { return errNoLibpcap("capture") }
+
+// Interfaces implements capture.Source.
+func (*Source) Interfaces() []capture.Interface { return nil }
+
+// Stats implements capture.Source.
+func (*Source) Stats() capture.Stats { return capture.Stats{} }
+
+// Close implements capture.Source.
+func (*Source) Close() error { return nil }
+
+// Filter is a compiled filter expression. This build cannot make one.
+type Filter struct{}
+
+// CompileFilter returns an error that wraps errors.ErrUnsupported.
+func CompileFilter(_ capture.LinkType, _ int, expr string) (*Filter, error) {
+	return nil, errNoLibpcap(fmt.Sprintf("filter %q", expr))
+}
+
+// Match matches nothing.
+func (*Filter) Match(*capture.Packet) bool { return false }
+
+// pcapInterfaces knows of none.
+func pcapInterfaces() []InterfaceRow { return nil }
