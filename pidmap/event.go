@@ -1,0 +1,76 @@
+package pidmap
+
+import (
+	"slices"
+
+	"apptap/flows"
+)
+
+// EventKind says what an Event tells.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	// SocketSeen: at Time the Socket existed and Holders had it open. A source that polls tells it when it
+	// first sees a socket and again when its key or its holders have changed.
+	SocketSeen EventKind = iota
+	// SocketClosed: at Time the Socket was gone, known by its Cookie, Inode or Key; LastSeen is the last time
+	// that it is certain to have existed.
+	SocketClosed
+	// SocketsCurrent: at Time everything told of sockets so far still held. Without it a source that died
+	// would go on owning every flow that comes later.
+	SocketsCurrent
+	// ProcessExec: at Time the Process, known as a holder, had become another program.
+	ProcessExec
+	// ProcessExit: at Time the Process was gone.
+	ProcessExit
+)
+
+// Event is what a source tells a History. It is a value; the slices in it are never changed.
+type Event struct {
+	Kind    EventKind
+	Time    int64 // nanoseconds since 1970 UTC
+	Method  Method
+	Socket  Socket
+	Holders []Process // SocketSeen: empty = nobody was found
+	// NotBefore (SocketSeen) is when the source last looked and did not find the socket with this key; 0 = it never looked.
+	NotBefore int64
+	LastSeen  int64   // SocketClosed; 0 = unknown
+	Process   Process // ProcessExec, ProcessExit
+}
+
+// Socket is a socket as an Event tells of it.
+type Socket struct {
+	Key       flows.Key // local -> remote; Remote is zero without a peer
+	DualStack bool      // takes IPv4 traffic beside IPv6
+	Listening bool
+	Cookie    uint64 // the kernel's identity of the socket, 0 = unknown
+	Inode     uint64 // 0 = no file refers to it
+	UID       uint32
+}
+
+func (s *Socket) connected() bool { return s.Key.Remote.Port != 0 }
+
+// identity tells two lives of a key apart. A cookie is never used again until reboot; without one an inode
+// (used again sooner or later) has to do, and without that the key.
+type identity struct {
+	cookie, inode uint64
+	key           flows.Key
+}
+
+func (s *Socket) identity() identity {
+	switch {
+	case s.Cookie != 0:
+		return identity{cookie: s.Cookie}
+	case s.Inode != 0:
+		return identity{inode: s.Inode}
+	}
+	return identity{key: s.Key}
+}
+
+// sameHolders says whether two sightings name the same processes in the same images. Both are sorted.
+func sameHolders(a, b []Process) bool {
+	return slices.EqualFunc(a, b, func(p, q Process) bool {
+		return p.Key == q.Key && p.Path == q.Path && p.Name == q.Name && slices.Equal(p.Cmdline, q.Cmdline)
+	})
+}

@@ -1,0 +1,202 @@
+package pidmap
+
+import (
+	"maps"
+	"slices"
+
+	"apptap/flows"
+)
+
+// History is who owned which socket when. Sources' events may be added in any order and late: a flow's owner is
+// looked up when a report is made. It is not safe for concurrent use: one goroutine owns it.
+type History struct {
+	absent  Reason
+	heard   bool  // any event at all
+	current int64 // latest SocketsCurrent
+
+	connected  map[flows.Key][]*life
+	bound      map[bind][]*life // sockets without a peer: bound UDP, listening TCP
+	byIdentity map[identity][]*life
+	early      map[identity]Event // SocketClosed that overtook their SocketSeen
+	images     map[ProcessKey][]image
+	exits      map[ProcessKey]int64
+}
+
+// bind is the local half of a Key.
+type bind struct {
+	local flows.Endpoint
+	proto flows.Protocol
+	ipv6  bool
+}
+
+// image is the program that a process became by an exec.
+type image struct {
+	time    int64
+	process Process
+}
+
+// maxEarly bounds History.early: a source may tell of the end of sockets that nobody ever saw.
+const maxEarly = 4096
+
+// NewHistory makes an empty History. absent is its answer for flows whose socket it never heard of.
+func NewHistory(absent Reason) *History {
+	return &History{
+		absent:     absent,
+		connected:  map[flows.Key][]*life{},
+		bound:      map[bind][]*life{},
+		byIdentity: map[identity][]*life{},
+		early:      map[identity]Event{},
+		images:     map[ProcessKey][]image{},
+		exits:      map[ProcessKey]int64{},
+	}
+}
+
+// Add takes in what a source tells. The History keeps the event's slices.
+func (h *History) Add(e Event) {
+	h.heard = true
+	switch e.Kind {
+	case SocketSeen:
+		l := h.lifeAt(e.Socket, e.Time)
+		l.see(sighting{e.Time, e.Method, e.Holders}, e.NotBefore)
+		l.socket.DualStack = l.socket.DualStack || e.Socket.DualStack
+		if end, ok := h.early[e.Socket.identity()]; ok && e.Time <= end.Time {
+			l.close(end.LastSeen, end.Time)
+		}
+	case SocketClosed:
+		h.close(e)
+	case SocketsCurrent:
+		h.current = max(h.current, e.Time)
+	case ProcessExec:
+		h.addImage(e.Process.Key, image{e.Time, e.Process})
+	case ProcessExit:
+		h.exits[e.Process.Key] = e.Time
+	}
+}
+
+// close ends the lives of a socket.
+func (h *History) close(e Event) {
+	id := e.Socket.identity()
+	known := false
+	for _, l := range h.byIdentity[id] {
+		if l.firstSeen() <= e.Time {
+			known = true
+			if l.open() {
+				l.close(e.LastSeen, e.Time)
+			}
+		}
+	}
+	if !known && len(h.early) < maxEarly {
+		h.early[id] = e
+	}
+}
+
+// lifeAt finds the life that a sighting belongs to, or begins one. A socket that has changed its key (a UDP
+// socket that connects, and connects again elsewhere) has one life after the other.
+func (h *History) lifeAt(s Socket, time int64) *life {
+	id := s.identity()
+	siblings := h.byIdentity[id]
+	for _, l := range siblings {
+		if l.socket.Key == s.Key && time <= l.end {
+			return l
+		}
+	}
+	l := newLife(s)
+	for _, o := range siblings {
+		if o.lastSeen <= time {
+			o.close(0, time)
+		} else if o.firstSeen() > time {
+			l.end = min(l.end, o.firstSeen())
+		}
+	}
+	h.byIdentity[id] = append(siblings, l)
+	if s.connected() {
+		h.connected[s.Key] = append(h.connected[s.Key], l)
+	} else {
+		b := bind{s.Key.Local, s.Key.Proto, s.Key.IPv6}
+		h.bound[b] = append(h.bound[b], l)
+	}
+	return l
+}
+
+func (h *History) addImage(key ProcessKey, i image) {
+	list := h.images[key]
+	at := len(list)
+	for at > 0 && list[at-1].time > i.time {
+		at--
+	}
+	if len(list) == maxSightings {
+		list, at = slices.Delete(list, 0, 1), max(at-1, 0)
+	}
+	h.images[key] = slices.Insert(list, at, i)
+}
+
+// Knows says whether a socket that is open now serves the local endpoint of key: one connected to its
+// remote endpoint, or one bound there or to the wildcard address. It costs a few map look-ups.
+func (h *History) Knows(key flows.Key) bool {
+	if h == nil {
+		return false
+	}
+	isOpen := func(l *life) bool { return l.open() }
+	if slices.ContainsFunc(h.connected[key], isOpen) {
+		return true
+	}
+	for _, b := range bindsOf(key) {
+		if slices.ContainsFunc(h.serving(b, key), isOpen) {
+			return true
+		}
+	}
+	return false
+}
+
+// bindsOf lists where a socket may be bound that serves key's local endpoint, in the kernel's order of
+// preference (compute_score in net/ipv4/udp.c): the address itself, its family's wildcard, the other's.
+func bindsOf(key flows.Key) [3]bind {
+	any4 := flows.Endpoint{Addr: [16]byte{10: 0xff, 11: 0xff}, Port: key.Local.Port}
+	any6 := flows.Endpoint{Port: key.Local.Port}
+	own := bind{key.Local, key.Proto, key.IPv6}
+	if key.IPv6 {
+		return [3]bind{own, {any6, key.Proto, true}}
+	}
+	return [3]bind{own, {any4, key.Proto, false}, {any6, key.Proto, true}}
+}
+
+// serving lists the lives at b that take key's family.
+func (h *History) serving(b bind, key flows.Key) []*life {
+	lives := h.bound[b]
+	if b.ipv6 == key.IPv6 {
+		return lives
+	}
+	var dual []*life
+	for _, l := range lives {
+		if l.socket.DualStack {
+			dual = append(dual, l)
+		}
+	}
+	return dual
+}
+
+// Forget drops what was over before the given time, nanoseconds since 1970 UTC: flows that ended before it are
+// not asked about any more.
+func (h *History) Forget(before int64) {
+	over := func(l *life) bool { return l.end < before }
+	prune(h.connected, over)
+	prune(h.bound, over)
+	prune(h.byIdentity, over)
+	maps.DeleteFunc(h.early, func(_ identity, e Event) bool { return e.Time < before })
+	for key, time := range h.exits {
+		if time < before {
+			delete(h.exits, key)
+			delete(h.images, key)
+		}
+	}
+}
+
+func prune[K comparable](lives map[K][]*life, over func(*life) bool) {
+	for key, list := range lives {
+		if list = slices.DeleteFunc(list, over); len(list) == 0 {
+			delete(lives, key)
+		} else {
+			lives[key] = list
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package pidmap
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+const (
+	// sightingGrace is how long after a flow's last packet the first sighting of its socket may come, in
+	// nanoseconds: a socket that is done sending stays for a while, and a busy scanner is late.
+	sightingGrace = 2_000_000_000
+	// currentGrace is how long a socket counts as open after its source last said so, in nanoseconds: three of
+	// the slow scans.
+	currentGrace = 3_000_000_000
+	// stillOpen is the end of a life that is not known to be over.
+	stillOpen = math.MaxInt64
+	// maxSightings bounds what one socket that changes hands for ever can cost.
+	maxSightings = 64
+)
+
+// life is one incarnation of a key: one socket while it had that key.
+type life struct {
+	socket    Socket
+	sightings []sighting // by time
+	// The socket certainly existed from the first sighting to lastSeen. It did not at notBefore (0 = not
+	// known), and no longer at end.
+	notBefore, lastSeen, end int64
+}
+
+// sighting is who held a socket at a time.
+type sighting struct {
+	time    int64
+	method  Method
+	holders []Process
+}
+
+// newLife begins a life that has no sightings yet.
+func newLife(s Socket) *life { return &life{socket: s, end: stillOpen} }
+
+func (l *life) firstSeen() int64 { return l.sightings[0].time }
+
+// see adds a sighting in its place in time; sources may overtake one another.
+func (l *life) see(s sighting, notBefore int64) {
+	at, _ := slices.BinarySearchFunc(l.sightings, s.time, func(o sighting, t int64) int { return cmp.Compare(o.time, t) })
+	if len(l.sightings) == maxSightings {
+		// The first one stays, it is where the life begins; the one after it makes room.
+		l.sightings = slices.Delete(l.sightings, 1, 2)
+		at = max(at-1, 1)
+	}
+	l.sightings = slices.Insert(l.sightings, at, s)
+	if at == 0 && notBefore <= s.time {
+		l.notBefore = notBefore
+	}
+	l.lastSeen = max(l.lastSeen, s.time)
+	l.end = max(l.end, l.lastSeen)
+}
+
+// close says that the life was over at end and certain until lastSeen.
+func (l *life) close(lastSeen, end int64) {
+	if lastSeen <= end {
+		l.lastSeen = max(l.lastSeen, lastSeen)
+	}
+	l.end = max(min(l.end, end), l.lastSeen)
+}
+
+// open says whether the socket is not known to be gone.
+func (l *life) open() bool { return l.end == stillOpen }
+
+// during returns the sightings that tell who held the socket within [first, last]: the one that held when
+// it began and those that came while it lasted. Each of these holders may have moved bytes.
+func (l *life) during(first, last int64) []sighting {
+	from, to := 0, 0
+	for i := range l.sightings {
+		if l.sightings[i].time <= first {
+			from = i
+		}
+		if l.sightings[i].time <= last {
+			to = i
+		}
+	}
+	return l.sightings[from : max(from, to)+1]
+}
+
+// span is when a life took place, as its neighbours on the same key leave it.
+type span struct {
+	from, seen  int64 // it began after from and no later than seen
+	until, over int64 // it lasted until until and was over at over
+}
+
+// spanOf bounds l by the other incarnations of its key: a connected socket leaves its 5-tuple before
+// another one takes it. Unconnected sockets can share a port, so they bound each other only where one was closed before
+// the other was seen. current is when the sources last said that what they told still holds.
+func spanOf(l *life, others []*life, current int64) span {
+	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end}
+	replaced := false
+	for _, o := range others {
+		switch {
+		case o == l:
+		case o.lastSeen <= s.seen && (l.socket.connected() || o.end <= s.seen):
+			s.from = max(s.from, o.lastSeen)
+		case l.socket.connected() && o.firstSeen() > l.lastSeen:
+			s.over, replaced = min(s.over, o.firstSeen()), true
+		}
+	}
+	if l.open() && !replaced {
+		s.until = max(s.until, current)
+		s.over = s.until + currentGrace
+	}
+	return s
+}
+
+// certain says whether the socket was there at some time of [first, last].
+func (s span) certain(first, last int64) bool { return s.seen <= last && first <= s.until }
+
+// possible says whether it may have been there, and was seen soon enough to tell.
+func (s span) possible(first, last int64) bool {
+	return s.from <= last && s.seen-sightingGrace <= last && first <= s.over
+}
+
+// choose picks those of the lives of one key that [first, last] may belong to: those that certainly were
+// there, else those that may have been. Lives are told apart by the times at which they were seen, never by
+// cookie: the kernel hands cookies out in batches by processor, so they are not chronological.
+func choose(lives []*life, first, last, current int64) []*life {
+	var certain, possible []*life
+	for _, l := range lives {
+		switch s := spanOf(l, lives, current); {
+		case s.certain(first, last):
+			certain = append(certain, l)
+		case s.possible(first, last):
+			possible = append(possible, l)
+		}
+	}
+	if len(certain) > 0 {
+		return certain
+	}
+	return possible
+}

@@ -1,0 +1,128 @@
+package pidmap
+
+import (
+	"cmp"
+	"slices"
+
+	"apptap/flows"
+)
+
+// Owner says who owned a flow that lasted from first to last (nanoseconds since 1970 UTC). In this order
+// it believes the socket of the very 5-tuple, a UDP socket bound to the local port, and, where the
+// remote side opened a TCP flow, the socket that listened there. What was merely near in time or address owns nothing.
+// A nil History answers ReasonNoOwnerInFile.
+func (h *History) Owner(key flows.Key, initiator flows.Initiator, first, last int64) Attribution {
+	if h == nil {
+		return Attribution{Reason: ReasonNoOwnerInFile}
+	}
+	lives := choose(h.connected[key], first, last, h.current)
+	a := h.attribute(lives, first, last, MethodSockDiag)
+	switch {
+	case a.Reason == ReasonAmbiguous || a.Known():
+		return a
+	case key.Proto == flows.UDP && len(lives) == 0:
+		return h.boundOwner(key, first, last, MethodSockDiagBound, a)
+	case key.Proto == flows.TCP && initiator == flows.InitiatorRemote:
+		// A connected socket that nobody holds yet may still wait to be accepted.
+		return h.boundOwner(key, first, last, MethodSockDiagListener, a)
+	}
+	return a
+}
+
+// boundOwner asks the sockets without a peer; where there are none, or a listener has no owner either, it is
+// otherwise.
+func (h *History) boundOwner(key flows.Key, first, last int64, method Method, otherwise Attribution) Attribution {
+	for _, b := range bindsOf(key) {
+		if lives := choose(h.serving(b, key), first, last, h.current); len(lives) > 0 {
+			return h.attribute(lives, first, last, method)
+		}
+	}
+	return otherwise
+}
+
+// attribute names the owner of a flow that belongs to one of lives.
+func (h *History) attribute(lives []*life, first, last int64, method Method) Attribution {
+	if len(lives) == 0 {
+		return Attribution{Reason: h.absent}
+	}
+	holders, told := h.holders(lives, first, last)
+	if len(holders) == 0 {
+		return Attribution{Reason: ReasonNoProcess}
+	}
+	if told != MethodSockDiag {
+		method = told // only a scan's answer is worth less where the socket had no peer
+	}
+	app := AppOf(holders[0])
+	for _, p := range holders[1:] {
+		if AppOf(p).ID != app.ID {
+			return Attribution{Reason: ReasonAmbiguous, Candidates: holders}
+		}
+	}
+	owner := youngest(holders)
+	return Attribution{App: AppOf(owner), Process: owner, Method: method}
+}
+
+// holders collects who held lives within [first, last], sorted by key, and by which method that is known.
+// Of a process that was seen as several programs the last of them counts: it held the socket longest into the
+// flow.
+func (h *History) holders(lives []*life, first, last int64) ([]Process, Method) {
+	found := map[ProcessKey]Process{}
+	seenAt := map[ProcessKey]int64{}
+	method, methodAt := MethodSockDiag, int64(0)
+	for _, l := range lives {
+		for _, s := range l.during(first, last) {
+			for _, p := range s.holders {
+				if at, ok := seenAt[p.Key]; !ok || at <= s.time {
+					found[p.Key], seenAt[p.Key] = h.imageAt(p, s.time, first), s.time
+				}
+			}
+			if len(s.holders) > 0 && s.time >= methodAt {
+				method, methodAt = s.method, s.time
+			}
+		}
+	}
+	holders := make([]Process, 0, len(found))
+	for _, p := range found {
+		holders = append(holders, p)
+	}
+	slices.SortFunc(holders, func(a, b Process) int { return a.Key.Compare(b.Key) })
+	return holders, method
+}
+
+// imageAt is the program that p, seen at the time seen, ran when the flow began at first: an exec between
+// the two replaced what was seen. An exec within the flow does not, the sighting is nearer to it.
+func (h *History) imageAt(p Process, seen, first int64) Process {
+	for _, i := range h.images[p.Key] {
+		if seen < i.time && i.time <= first {
+			p = i.process
+		}
+	}
+	return p
+}
+
+// youngest picks one of several processes of one app that hold a socket: the last one started that is no
+// other holder's parent. A server opens the socket and hands it down to the worker that serves it; the shell or master that
+// only passed it on is the older one. Start times of one clock tick are told apart by parenthood, then by PID.
+func youngest(holders []Process) Process {
+	parents := map[int32]bool{}
+	for _, p := range holders {
+		parents[p.PPID] = true
+	}
+	return slices.MaxFunc(holders, func(a, b Process) int {
+		return cmp.Or(
+			cmp.Compare(a.Key.Start, b.Key.Start),
+			-compareBool(parents[a.Key.PID], parents[b.Key.PID]),
+			cmp.Compare(a.Key.PID, b.Key.PID),
+		)
+	})
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

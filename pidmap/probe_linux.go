@@ -1,0 +1,100 @@
+package pidmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"apptap/pidmap/sockdiag"
+)
+
+// Probe tries every source of this room and says what works here.
+func Probe() []Check {
+	return []Check{probeDump(), probeFD(), probeConnector()}
+}
+
+func probeDump() Check {
+	check := Check{Name: "INET_DIAG dump"}
+	conn, err := sockdiag.Open()
+	if err == nil {
+		defer conn.Close()
+		var sockets []sockdiag.Socket
+		if sockets, err = conn.DumpAll(context.Background(), nil); err == nil {
+			check.OK, check.Detail = true, fmt.Sprintf("%d TCP and UDP sockets in this network namespace", len(sockets))
+			return check
+		}
+	}
+	check.Detail, check.Mend = err.Error(), "load the kernel modules inet_diag, tcp_diag and udp_diag (modprobe)"
+	return check
+}
+
+func probeFD() Check {
+	procs, err := newProcfs(defaultRoot)
+	if err != nil {
+		return Check{Name: descriptorsName, Detail: err.Error(), Mend: "mount proc on /proc"}
+	}
+	return probeDescriptors(procs)
+}
+
+const descriptorsName = "descriptors of processes"
+
+// probeDescriptors counts the processes whose sockets cannot be seen.
+func probeDescriptors(procs *procfs) Check {
+	check := Check{Name: descriptorsName}
+	pids, err := procs.pids()
+	if err != nil {
+		check.Detail, check.Mend = err.Error(), "mount proc on /proc"
+		return check
+	}
+	refused, example := 0, int32(0)
+	for _, pid := range pids {
+		d, err := procs.open(pid)
+		if err != nil {
+			continue // gone
+		}
+		if _, err = procs.appendSockets(nil, d); denied(err) {
+			refused, example = refused+1, pid
+		}
+		d.close()
+	}
+	if refused == 0 {
+		check.OK, check.Detail = true, fmt.Sprintf("of all %d processes", len(pids))
+		return check
+	}
+	check.Detail = fmt.Sprintf("%d of %d processes do not show theirs, such as process %d", refused, len(pids), example)
+	check.Mend = "run as root, or give CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+	if os.Geteuid() == 0 {
+		check.Mend = "a security policy of this host keeps even root from seeing them"
+	}
+	return check
+}
+
+func probeConnector() Check {
+	check := Check{Name: "proc connector"}
+	c, err := openConnector(defaultRoot)
+	if err != nil {
+		check.Detail, check.Mend = err.Error(), connectorMend(err)
+		return check
+	}
+	if err := c.close(); err != nil {
+		check.Detail, check.Mend = err.Error(), "try again"
+		return check
+	}
+	check.OK, check.Detail = true, "the kernel tells of programs that start and end"
+	return check
+}
+
+func connectorMend(err error) string {
+	switch {
+	case errors.Is(err, errNoAnswer):
+		return "run apptap in the initial network and pid namespaces"
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return "run as root, or give CAP_NET_ADMIN"
+	case errors.Is(err, unix.EPROTONOSUPPORT):
+		return "this kernel lacks CONFIG_CONNECTOR and CONFIG_PROC_EVENTS"
+	}
+	return "see dmesg"
+}

@@ -1,0 +1,98 @@
+package pidmap
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// interpreter says how a program that runs other people's programs is told which one.
+type interpreter struct {
+	names  []string // base names of the executable, a version number behind them ignored
+	inline []string // options after which there is no script: the program is in the arguments
+	module []string // options whose value names the program instead of a file
+	values []string // options whose value is the next argument
+}
+
+// interpreters lists what python3 --help, node --help and so on say of their arguments.
+func interpreters() []interpreter {
+	return []interpreter{
+		{names: []string{"python", "pypy"}, inline: []string{"-c"}, module: []string{"-m"},
+			values: []string{"-W", "-X", "--check-hash-based-pycs"}},
+		{names: []string{"node", "nodejs"}, inline: []string{"-e", "--eval", "-p", "--print", "-pe"},
+			values: []string{"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file"}},
+		{names: []string{"ruby"}, inline: []string{"-e"}, values: []string{"-I", "-r", "-C", "-E"}},
+		{names: []string{"perl"}, inline: []string{"-e", "-E"}, values: []string{"-I"}},
+		{names: []string{"php"}, inline: []string{"-r", "-B", "-R"}, module: []string{"-f"}, values: []string{"-c", "-d", "-z"}},
+		{names: []string{"bash", "sh", "dash", "zsh", "ksh"}, inline: []string{"-c"},
+			values: []string{"-o", "+o", "-O", "+O", "--rcfile", "--init-file"}},
+		{names: []string{"java"}, module: []string{"-jar"},
+			values: []string{"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules"}},
+	}
+}
+
+// script is what an interpreter runs.
+type script struct{ id, name, path, why string }
+
+// scriptOf finds the script in the command line of an interpreter. A relative path stays relative: the working
+// directory that it was meant for is not known.
+func scriptOf(exe string, cmdline []string) (script, bool) {
+	stem := strings.TrimRight(exe, "0123456789.-")
+	for _, in := range interpreters() {
+		if slices.Contains(in.names, stem) && len(cmdline) > 1 {
+			return in.script(stem, cmdline[1:])
+		}
+	}
+	return script{}, false
+}
+
+func (in interpreter) script(stem string, args []string) (script, bool) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case slices.Contains(in.module, arg):
+			if i+1 == len(args) {
+				return script{}, false
+			}
+			return namedScript(stem, arg, args[i+1]), true
+		case len(arg) > 2 && strings.HasPrefix(arg, "-m") && slices.Contains(in.module, "-m"):
+			return namedScript(stem, "-m", arg[2:]), true
+		case in.isInline(arg):
+			return script{}, false
+		case slices.Contains(in.values, arg):
+			i++
+		case arg == "--" && i+1 < len(args):
+			return fileScript(stem, args[i+1]), true
+		case arg == "" || arg == "-" || arg == "--":
+			return script{}, false // the program comes from standard input
+		case arg[0] != '-' && arg[0] != '+':
+			// java without -jar runs a class, which is no file of its own.
+			return fileScript(stem, arg), stem != "java"
+		}
+	}
+	return script{}, false
+}
+
+// isInline also knows options run together, such as sh -ec or perl -we, where every one is one letter.
+func (in interpreter) isInline(arg string) bool {
+	if slices.Contains(in.inline, arg) {
+		return true
+	}
+	if len(arg) < 3 || arg[0] != '-' || arg[1] == '-' {
+		return false
+	}
+	return slices.ContainsFunc(in.inline, func(option string) bool { return len(option) == 2 && arg[len(arg)-1] == option[1] })
+}
+
+func fileScript(stem, file string) script {
+	return script{id: file, name: path.Base(file), path: file, why: "script run by " + stem}
+}
+
+// namedScript is a module (python -m) or a file behind an option (java -jar).
+func namedScript(stem, option, name string) script {
+	s := script{id: option + " " + name, name: name, why: "program given to " + stem + " by " + option}
+	if option != "-m" {
+		s.id, s.name, s.path = name, path.Base(name), name
+	}
+	return s
+}

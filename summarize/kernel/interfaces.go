@@ -1,0 +1,50 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shirou/gopsutil/v3/net"
+
+	"apptap/summarize"
+)
+
+// ErrNoInterface says that the system has no counters of an interface.
+var ErrNoInterface = errors.New("no such interface")
+
+// Interfaces reads the counters of the named interfaces. It returns those that it found, with an error that
+// wraps ErrNoInterface if some are missing.
+//
+// Source on Linux: /proc/net/dev by way of gopsutil. It and /sys/class/net/NAME/statistics print the same
+// dev_get_stats, which on veth and lo grow by exactly the frame bytes that a capture sees. /proc follows the network namespace
+// of the process, /sys the one in which it was mounted: inside "nsenter --net" it is the wrong one.
+func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCounters, error) {
+	stats, err := net.IOCounters(true)
+	if err != nil {
+		return nil, fmt.Errorf("read interface counters: %w", err)
+	}
+	found := make(map[string]summarize.InterfaceCounters, len(names))
+	var missing []error
+	for _, name := range names {
+		at := indexOf(stats, name)
+		if at < 0 {
+			missing = append(missing, fmt.Errorf("read interface counters of %s: %w", name, ErrNoInterface))
+			continue
+		}
+		s := &stats[at]
+		found[name] = summarize.InterfaceCounters{
+			RxPackets: s.PacketsRecv, RxBytes: s.BytesRecv, TxPackets: s.PacketsSent, TxBytes: s.BytesSent,
+			RxDropped: s.Dropin, TxDropped: s.Dropout,
+		}
+	}
+	return found, errors.Join(missing...)
+}
+
+func indexOf(stats []net.IOCountersStat, name string) int {
+	for i := range stats {
+		if stats[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,126 @@
+// Package kernel answers what the operating system itself counted: bytes per TCP socket while it lives and when
+// it ends, and frames per interface. The pipeline calls it. It never looks at packets and never judges:
+// comparing is summarize's work.
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"apptap/flows"
+	"apptap/pidmap/sockdiag"
+	"apptap/summarize"
+)
+
+// Counters reads the kernel's byte counters in the network namespace in which it was opened. Sockets and
+// RunClosed may run at the same time, each in one goroutine; Overflows may be called from any.
+type Counters struct {
+	dump      *sockdiag.Conn     // nil if unavailable
+	destroyed *sockdiag.Listener // nil if unavailable
+	why       error              // why not
+}
+
+// smallBuffer is the queue of destroyed sockets in bytes below which a burst is likely to be lost: 5000
+// sockets closed at once need 2 MiB.
+const smallBuffer = 2 << 20
+
+// Open prepares reading. From now on the sockets that the kernel destroys are queued for RunClosed. The strings say
+// what it cannot do here, each with the mend: without sockets, interfaces are still counted.
+func Open() (*Counters, []string, error) {
+	c := &Counters{}
+	var degraded []string
+	if c.dump, c.why = sockdiag.Open(); c.why != nil {
+		return c, append(degraded, fmt.Sprintf("no byte counters of sockets: %v", c.why)), nil
+	}
+	if c.destroyed, c.why = sockdiag.OpenListener(); c.why != nil {
+		return c, append(degraded, fmt.Sprintf("no byte counters of sockets that end: %v", c.why)), nil
+	}
+	if got := c.destroyed.Buffer(); got < smallBuffer {
+		degraded = append(degraded, fmt.Sprintf(
+			"counters of many sockets that end at once may be lost: the queue has %d KiB; give CAP_NET_ADMIN or raise net.core.rmem_max to %d",
+			got>>10, smallBuffer))
+	}
+	return c, degraded, nil
+}
+
+// Close frees what c holds; RunClosed must have returned.
+func (c *Counters) Close() error {
+	var errs []error
+	if c.dump != nil {
+		errs = append(errs, c.dump.Close())
+	}
+	if c.destroyed != nil {
+		errs = append(errs, c.destroyed.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Sockets reads the counters of all connected TCP sockets. Keys are local -> remote, IPv4-mapped addresses as
+// IPv4. The error wraps errors.ErrUnsupported where the system has no such counters.
+func (c *Counters) Sockets(moment summarize.Moment) ([]summarize.SocketCounters, error) {
+	if c.dump == nil {
+		return nil, c.why
+	}
+	var sockets []sockdiag.Socket
+	var errs []error
+	for _, ipv6 := range []bool{false, true} {
+		request := sockdiag.Request{Proto: flows.TCP, IPv6: ipv6, States: sockdiag.SocketStates, Counters: true}
+		var err error
+		// A kernel without IPv6 has IPv4 counters all the same; only if neither answers is there an error.
+		if sockets, err = c.dump.Dump(context.Background(), sockets, request); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 2 {
+		return nil, fmt.Errorf("read socket counters: %w", errors.Join(errs...))
+	}
+	return appendCounters(nil, sockets, moment, time.Now().UnixNano()), nil
+}
+
+// RunClosed blocks until ctx ends and emits the last counters of each TCP socket that the kernel destroys; then it
+// emits what is queued and returns ctx's error. A socket closed with SO_LINGER 0 arrives with its counters and its
+// remote port already zeroed (tcp_disconnect in net/ipv4/tcp.c): it is passed on, Incomplete and with Key.Remote.Port 0,
+// so that it matches no flow and its cookie still tells of its end.
+func (c *Counters) RunClosed(ctx context.Context, emit func([]summarize.SocketCounters)) error {
+	if c.destroyed == nil {
+		return c.why
+	}
+	return c.destroyed.Run(ctx, func(sockets []sockdiag.Socket) {
+		if counters := appendCounters(nil, sockets, summarize.AtClose, time.Now().UnixNano()); len(counters) > 0 {
+			emit(counters)
+		}
+	})
+}
+
+// Overflows counts how often counters of closed sockets were lost because nobody read them in time; how many
+// each time the kernel does not say.
+func (c *Counters) Overflows() uint64 {
+	if c.destroyed == nil {
+		return 0
+	}
+	return c.destroyed.Overflows()
+}
+
+// appendCounters appends what the sockets that have, or had, a peer counted.
+func appendCounters(dst []summarize.SocketCounters, sockets []sockdiag.Socket, moment summarize.Moment, now int64) []summarize.SocketCounters {
+	for i := range sockets {
+		s := &sockets[i]
+		if !s.HasCounters || s.Remote.Addr().IsUnspecified() || s.State == sockdiag.Listen {
+			continue
+		}
+		dst = append(dst, summarize.SocketCounters{
+			Key:           flows.MakeKey(s.Proto, s.Local, s.Remote),
+			Cookie:        s.Cookie,
+			Time:          now,
+			Moment:        moment,
+			BytesSent:     s.Counters.Sent,
+			BytesRetrans:  s.Counters.Retrans,
+			BytesReceived: s.Counters.Received,
+			BytesAcked:    s.Counters.Acked,
+			Incomplete:    s.Counters.Incomplete || !s.Connected(),
+		})
+	}
+	return dst
+}
