@@ -119,15 +119,34 @@ type FlowUse struct {
 	// Kernel is nil if the kernel's counters were not available.
 	Kernel    *KernelUse
 	Verdict   Verdict
-	Causes    []Cause
+	Causes    []Cause // one for each relation (see relations) and class: their absolute bytes add up
 	Interface string
+	// Unavailable says why there was nothing to compare with, "" unless the verdict is VerdictUnavailable.
+	Unavailable string
 }
 
 // KernelUse are the kernel's counters summed over flows, in bytes, and what came of the comparison.
 type KernelUse struct {
 	TxPayload, RxPayload, TxStream, RxStream uint64
-	FlowsChecked, FlowsExact                 int
-	UnexplainedBytes                         uint64
+	// RxPayloadKnown says whether RxPayload means anything: Linux counts no received payload with the
+	// retransmissions in it, only the stream.
+	RxPayloadKnown           bool
+	FlowsChecked, FlowsExact int
+	UnexplainedBytes         uint64
+}
+
+// Add returns k + o. A sum is only known if both parts are.
+func (k KernelUse) Add(o KernelUse) KernelUse {
+	sum := KernelUse{
+		TxPayload: k.TxPayload + o.TxPayload, TxStream: k.TxStream + o.TxStream, RxStream: k.RxStream + o.RxStream,
+		RxPayloadKnown: k.RxPayloadKnown && o.RxPayloadKnown,
+		FlowsChecked:   k.FlowsChecked + o.FlowsChecked, FlowsExact: k.FlowsExact + o.FlowsExact,
+		UnexplainedBytes: k.UnexplainedBytes + o.UnexplainedBytes,
+	}
+	if sum.RxPayloadKnown {
+		sum.RxPayload = k.RxPayload + o.RxPayload
+	}
+	return sum
 }
 
 // Verdict is the result of comparing captured bytes with the kernel's.

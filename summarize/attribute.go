@@ -1,0 +1,93 @@
+package summarize
+
+import (
+	"slices"
+
+	"apptap/flows"
+	"apptap/pidmap"
+)
+
+// attribute gives every flow its owner and returns them in the order of the report.
+func attribute(in *Input) []FlowUse {
+	if len(in.Flows) == 0 {
+		return nil
+	}
+	// A FlowUse is nearly a kilobyte: sorting pointers first leaves the second sort next to nothing to move,
+	// only equal flows of which one was turned round.
+	sorted := make([]*flows.Flow, len(in.Flows))
+	for i := range in.Flows {
+		sorted[i] = &in.Flows[i]
+	}
+	slices.SortFunc(sorted, compareFlows)
+	uses := make([]FlowUse, len(sorted))
+	for i, f := range sorted {
+		uses[i] = in.attributed(*f)
+	}
+	slices.SortFunc(uses, func(a, b FlowUse) int { return compareFlows(&a.Flow, &b.Flow) })
+	return uses
+}
+
+// attributed finds the owner of one flow. Where both sides are on this host its bytes belong to the side
+// that opened it, and the other side is its peer; an unknown opener leaves them to a known peer, and
+// the flow is then shown as that one has it.
+func (in *Input) attributed(f flows.Flow) FlowUse {
+	use := FlowUse{Flow: f, Owner: in.owner(&f)}
+	if f.Interface >= 0 && f.Interface < len(in.Interfaces) {
+		use.Interface = in.Interfaces[f.Interface].Name
+	}
+	if f.Locality != flows.LocalBoth {
+		return use
+	}
+	turned := reversed(f)
+	use.Peer = in.owner(&turned)
+	if !use.Owner.Known() && use.Peer.Known() {
+		use.Flow = turned
+		use.Owner, use.Peer = use.Peer, use.Owner
+	}
+	return use
+}
+
+// owner asks who owned the local side of f.
+func (in *Input) owner(f *flows.Flow) pidmap.Attribution {
+	owner := pidmap.Attribution{Reason: pidmap.ReasonNoOwnerInFile}
+	switch {
+	case in.Owner != nil:
+		owner = in.Owner(f.Key, f.Initiator, f.First, f.Last)
+	case in.Live:
+		owner.Reason = pidmap.ReasonNoSocketSeen
+	}
+	if f.Locality == flows.LocalNeither {
+		return in.transit(owner)
+	}
+	return owner
+}
+
+// transit judges the owner of a flow with neither address on this host. Live, a socket that seems to own
+// it does not: Key.Local is another host's, and a socket bound to all addresses would match its port. A
+// file may know the owner all the same, packet by packet.
+func (in *Input) transit(owner pidmap.Attribution) pidmap.Attribution {
+	if !in.Live && (owner.Known() || owner.Reason == pidmap.ReasonNoOwnerInFile) {
+		return owner
+	}
+	return pidmap.Attribution{Reason: pidmap.ReasonForwarded}
+}
+
+// reversed is f as its other side has it. The handshake's round trips have no direction.
+func reversed(f flows.Flow) flows.Flow {
+	f.Key = f.Key.Reverse()
+	f.Counts = f.Counts.Reverse()
+	switch f.Initiator {
+	case flows.InitiatorLocal:
+		f.Initiator = flows.InitiatorRemote
+	case flows.InitiatorRemote:
+		f.Initiator = flows.InitiatorLocal
+	}
+	f.TxIPBytes, f.RxIPBytes = f.RxIPBytes, f.TxIPBytes
+	f.TxStream, f.RxStream = f.RxStream, f.TxStream
+	f.TxRetransmits, f.RxRetransmits = f.RxRetransmits, f.TxRetransmits
+	f.TxSawSYN, f.RxSawSYN = f.RxSawSYN, f.TxSawSYN
+	f.TxSawFIN, f.RxSawFIN = f.RxSawFIN, f.TxSawFIN
+	f.TxSawRST, f.RxSawRST = f.RxSawRST, f.TxSawRST
+	f.TxGap, f.RxGap = f.RxGap, f.TxGap
+	return f
+}

@@ -1,0 +1,130 @@
+package summarize
+
+import (
+	"fmt"
+	"slices"
+
+	"apptap/flows"
+)
+
+// The classes of difference between the kernel and the capture. Each is a key of the report. What is in none of
+// them is unexplained.
+const (
+	// CauseStartedBefore: the socket is older than the capture. Bytes from before, or around its start.
+	CauseStartedBefore = "started_before_capture"
+	// CauseStillOpen: the flow was not over when the capture was; bytes were under way while it ended.
+	CauseStillOpen = "still_open"
+	// CauseArrivedAfterClose: data that the wire still brought after the socket was gone.
+	CauseArrivedAfterClose = "arrived_after_close"
+	// CauseCaptureDrop: the capture lost packets, or its own sequence numbers show a gap.
+	CauseCaptureDrop = "capture_drop"
+	// CauseSnaplen: frames were cut so short that their payload could not be placed.
+	CauseSnaplen = "snaplen"
+	// CauseFilteredOut: a filter let only some of a flow's packets pass.
+	CauseFilteredOut = "filtered_out"
+	// CauseCounterLost: the socket's counters were wiped before they could be read (close with SO_LINGER 0).
+	CauseCounterLost = "counter_lost"
+	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.
+	CauseWindowEdge = "window_edge"
+	// CauseFilteredOrDropped: an interface had a filter and drops; which took the bytes is not known.
+	CauseFilteredOrDropped = "filtered_or_dropped"
+)
+
+// auditFlows compares every flow with its socket and writes the outcome into uses.
+func auditFlows(in *Input, uses []FlowUse) {
+	sockets := pairSockets(in.Sockets, uses)
+	circumstances := circumstancesOf(in)
+	for i := range uses {
+		use := &uses[i]
+		life := sockets[i]
+		if why := in.incomparable(&use.Flow, life); why != "" {
+			use.Verdict, use.Unavailable = VerdictUnavailable, why
+			continue
+		}
+		check(use, life, circumstances)
+	}
+}
+
+// incomparable says why a flow has nothing to be compared with, "" if it has.
+func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
+	switch {
+	case f.Key.Proto != flows.TCP:
+		return "the kernel does not count the bytes of " + f.Key.Proto.String() + " sockets"
+	case life != nil && life.last.Incomplete:
+		return "the kernel does not count all of a socket's bytes (Linux before 4.19)"
+	case life != nil:
+		return ""
+	case in.SocketsUnavailable != "":
+		return in.SocketsUnavailable
+	case f.Locality == flows.LocalNeither:
+		return "the flow ends on no socket of this host"
+	case in.CounterOverflows > 0:
+		return fmt.Sprintf("the kernel's queue of closed sockets overflowed (%d times)", in.CounterOverflows)
+	}
+	return "the kernel reported no counters of the flow's socket"
+}
+
+// audit sums the outcomes up.
+func audit(in *Input, uses []FlowUse) Audit {
+	var a Audit
+	var causes groups[string, Cause]
+	for i := range uses {
+		a.count(&uses[i])
+		for _, c := range uses[i].Causes {
+			sum := causes.at(c.Name)
+			sum.Name = c.Name
+			sum.Bytes += int64(magnitude(c.Bytes))
+		}
+	}
+	slices.SortFunc(causes.list, compareCauses)
+	a.Causes = causes.list
+	a.Interfaces = auditInterfaces(in)
+	a.Verdict = a.verdict()
+	return a
+}
+
+func (a *Audit) count(use *FlowUse) {
+	switch use.Verdict {
+	case VerdictExact:
+		a.Exact++
+	case VerdictExplained:
+		a.Explained++
+	case VerdictUnexplained:
+		a.Unexplained++
+	default:
+		a.Unavailable++
+		return
+	}
+	a.Checked++
+	a.UnexplainedBytes += use.Kernel.UnexplainedBytes
+}
+
+// verdict is the worst of all flows and interfaces that could be checked.
+func (a *Audit) verdict() Verdict {
+	checked, explained, unexplained := a.Checked > 0, a.Explained > 0, a.Unexplained > 0
+	for _, i := range a.Interfaces {
+		if i.Unavailable != "" {
+			continue
+		}
+		checked = true
+		explained = explained || len(i.Causes) > 0 || i.FilteredOut > 0
+		unexplained = unexplained || i.ResidualBytes != 0
+	}
+	switch {
+	case unexplained:
+		return VerdictUnexplained
+	case explained:
+		return VerdictExplained
+	case checked:
+		return VerdictExact
+	}
+	return VerdictUnavailable
+}
+
+// magnitude is the absolute value of d.
+func magnitude(d int64) uint64 {
+	if d < 0 {
+		return -uint64(d)
+	}
+	return uint64(d)
+}

@@ -1,0 +1,100 @@
+package summarize
+
+import "apptap/flows"
+
+// circumstances are what a whole run offers as causes.
+type circumstances struct {
+	dropped bool // packets were lost, on whatever interface: which flows they belonged to is not known
+	split   bool // a filter may pass some packets of a flow and not others
+}
+
+func circumstancesOf(in *Input) circumstances {
+	c := circumstances{
+		dropped: in.DroppedUserspace > 0,
+		split:   splitsFlows(in.Filter) || splitsFlows(in.Source.Filter),
+	}
+	for _, i := range in.Interfaces {
+		c.dropped = c.dropped || i.DroppedKernel > 0 || i.DroppedInterface > 0
+		c.split = c.split || splitsFlows(i.Filter)
+	}
+	return c
+}
+
+// evidence is what may explain a difference of one flow.
+type evidence struct {
+	circumstances
+	flow *flows.Flow
+	life *socketLife
+}
+
+// explain names the causes of what is left of a relation. A gap in the captured stream explains as many
+// bytes as it is long; of the rest the first class that applies takes all.
+func (e *evidence) explain(r relation) (causes []Cause, unexplained int64) {
+	left := r.difference
+	if left > 0 && r.gap > 0 && !e.counterLost() {
+		missed := int64(min(uint64(left), r.gap))
+		causes = append(causes, Cause{CauseCaptureDrop, missed})
+		left -= missed
+	}
+	if left == 0 {
+		return causes, 0
+	}
+	name := e.class(r, left)
+	if name == "" {
+		return causes, left
+	}
+	if n := len(causes); n > 0 && causes[n-1].Name == name {
+		causes[n-1].Bytes += left
+		return causes, 0
+	}
+	return append(causes, Cause{name, left}), 0
+}
+
+// class is the first class that a difference may belong to, "" if it is in none. What is known of this very
+// flow comes before what is merely known of the run.
+func (e *evidence) class(r relation, left int64) string {
+	switch {
+	case e.counterLost():
+		return CauseCounterLost
+	case e.flow.Snapped:
+		return CauseSnaplen
+	case e.startedBefore(r, left):
+		return CauseStartedBefore
+	case r.rx && left < 0 && e.closedEarly():
+		return CauseArrivedAfterClose
+	case left > 0 && e.dropped:
+		return CauseCaptureDrop
+	case left > 0 && e.split:
+		return CauseFilteredOut
+	case e.stillOpen():
+		return CauseStillOpen
+	}
+	return ""
+}
+
+// counterLost says that the last reading has nothing left to compare: tcp_disconnect, which a close with SO_LINGER
+// 0 runs, zeroes the counters before the kernel reports the socket's end, and sends a RST.
+func (e *evidence) counterLost() bool {
+	if e.life.last.Moment != AtClose {
+		return false
+	}
+	wiped := e.life.last.BytesSent == 0 && e.life.last.BytesReceived == 0 && e.flow.TxSawRST
+	return wiped || e.life.backwards()
+}
+
+// startedBefore says that a difference may be from before the capture. Without a reading of that time the kernel can
+// only have counted more; with one, bytes that were under way when it was taken may fall on either side.
+func (e *evidence) startedBefore(r relation, left int64) bool {
+	return !r.wholeLife && (left > 0 || e.life.baseline(e.flow))
+}
+
+// closedEarly says that the wire went on after the socket was closed: this host answered with a RST, or packets came
+// after the socket was gone.
+func (e *evidence) closedEarly() bool {
+	return e.life.last.Moment == AtClose && (e.flow.TxSawRST || e.flow.Last > e.life.last.Time)
+}
+
+// stillOpen says that packets may have passed between the last packet captured and the last reading.
+func (e *evidence) stillOpen() bool {
+	return e.life.last.Moment == AtEnd && e.flow.End == flows.EndOpen
+}

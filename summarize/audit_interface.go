@@ -1,0 +1,113 @@
+package summarize
+
+import (
+	"cmp"
+	"slices"
+)
+
+// auditInterfaces compares each interface's captured frames with its counters.
+func auditInterfaces(in *Input) []InterfaceAudit {
+	var list []InterfaceAudit
+	for i := range in.Interfaces {
+		list = append(list, auditInterface(in, &in.Interfaces[i]))
+	}
+	slices.SortStableFunc(list, func(a, b InterfaceAudit) int {
+		return cmp.Or(
+			cmp.Compare(b.CapturedBytes, a.CapturedBytes), cmp.Compare(a.Name, b.Name),
+			cmp.Compare(b.CapturedPackets, a.CapturedPackets),
+		)
+	})
+	return list
+}
+
+func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
+	a := InterfaceAudit{
+		Name:            i.Name,
+		CapturedPackets: i.CapturedPackets, CapturedBytes: i.CapturedBytes,
+		DroppedKernel: i.DroppedKernel, DroppedInterface: i.DroppedInterface,
+		Unavailable: in.unreadable(i),
+	}
+	if a.Unavailable != "" {
+		return a
+	}
+	low, high := i.Readings.bounds(i.Loopback)
+	if a.compare(low, high); a.ResidualBytes > 0 {
+		a.explain(i.DroppedKernel+i.DroppedInterface+in.DroppedUserspace > 0, in.Filter+in.Source.Filter+i.Filter != "")
+	}
+	return a
+}
+
+// unreadable says why an interface cannot be compared, "" if it can.
+func (in *Input) unreadable(i *InterfaceInput) string {
+	switch r := i.Readings; {
+	case r == nil && !in.Live:
+		return "a file has no kernel counters"
+	case r == nil:
+		return "its counters were not read"
+	case r.Unavailable != "":
+		return r.Unavailable
+	case *r == InterfaceReadings{}:
+		return "its counters were not read"
+	case !r.BeforeOpen.upTo(r.AfterOpen) || !r.AfterOpen.upTo(r.BeforeClose) || !r.BeforeClose.upTo(r.AfterClose):
+		return "its counters went backwards: they are 32 bits wide, or it was made anew"
+	}
+	return ""
+}
+
+// upTo says whether c may be an earlier reading of o.
+func (c InterfaceCounters) upTo(o InterfaceCounters) bool {
+	return c.RxPackets <= o.RxPackets && c.RxBytes <= o.RxBytes && c.TxPackets <= o.TxPackets && c.TxBytes <= o.TxBytes
+}
+
+// frames is a number of frames and their bytes.
+type frames struct{ packets, bytes uint64 }
+
+// bounds are what passed at least and at most while packets were captured: the capture began somewhere between the
+// first two readings and ended between the last two.
+func (r *InterfaceReadings) bounds(loopback bool) (low, high frames) {
+	return r.BeforeClose.Sub(r.AfterOpen).frames(loopback), r.AfterClose.Sub(r.BeforeOpen).frames(loopback)
+}
+
+// frames counts each frame as often as a capture sees it. On a loopback interface every frame is both sent
+// and received, and captured once.
+func (c InterfaceCounters) frames(loopback bool) frames {
+	if loopback {
+		return frames{c.RxPackets, c.RxBytes}
+	}
+	return frames{c.RxPackets + c.TxPackets, c.RxBytes + c.TxBytes}
+}
+
+// compare chooses the bound nearer to the capture as the kernel's figure. What lies between the bounds is
+// uncertain by nature: the difference is then the edge's. Beyond them it is residual.
+func (a *InterfaceAudit) compare(low, high frames) {
+	nearest := low
+	if magnitude(difference(high.bytes, a.CapturedBytes)) < magnitude(difference(low.bytes, a.CapturedBytes)) {
+		nearest = high
+	}
+	a.KernelPackets, a.KernelBytes = nearest.packets, nearest.bytes
+	left := difference(nearest.bytes, a.CapturedBytes)
+	switch {
+	case left == 0:
+	case low.bytes < a.CapturedBytes && a.CapturedBytes < high.bytes:
+		a.Causes = []Cause{{CauseWindowEdge, left}}
+	default:
+		a.ResidualBytes = left
+	}
+}
+
+// explain books bytes that the kernel has and the capture has not. Neither drops nor filters are counted in bytes, so
+// the one that there was takes all; where there were both, nothing tells them apart.
+func (a *InterfaceAudit) explain(dropped, filtered bool) {
+	left := a.ResidualBytes
+	switch {
+	case dropped && filtered:
+		a.Causes = append(a.Causes, Cause{CauseFilteredOrDropped, left})
+	case dropped:
+		a.Causes = append(a.Causes, Cause{CauseCaptureDrop, left})
+	case filtered:
+		a.FilteredOut = uint64(left)
+	default:
+		return
+	}
+	a.ResidualBytes = 0
+}

@@ -1,0 +1,23 @@
+package summarize
+
+// groups keeps one value for each key, in the order in which the keys came: ranging over a map would let
+// its order reach the output. The zero value is empty.
+type groups[K comparable, V any] struct {
+	index map[K]int
+	list  []V
+}
+
+// at returns the value of key, zero if it is new. The pointer is valid until the next call.
+func (g *groups[K, V]) at(key K) *V {
+	i, ok := g.index[key]
+	if !ok {
+		if g.index == nil {
+			g.index = make(map[K]int)
+		}
+		i = len(g.list)
+		g.index[key] = i
+		var zero V
+		g.list = append(g.list, zero)
+	}
+	return &g.list[i]
+}

@@ -1,0 +1,116 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"apptap/summarize"
+)
+
+// tone is how a line below the table is coloured. The words are the page's CSS classes too.
+type tone string
+
+const (
+	quiet tone = "quiet"
+	good  tone = "good"
+	warn  tone = "warn"
+	bad   tone = "bad"
+)
+
+// note is a line below the table.
+type note struct {
+	Tone tone
+	Text string
+}
+
+// causesShown is how many causes of a difference are named without -v.
+const causesShown = 3
+
+// footOf says what this run did not see, and last whether the kernel agrees.
+func footOf(s *summarize.Summary, verbose bool) []note {
+	var foot []note
+	for _, text := range s.Degraded {
+		foot = append(foot, note{warn, "! " + visible(text)})
+	}
+	if s.Incomplete {
+		foot = append(foot, note{warn, "! the input ended early: what came after it is not counted"})
+	}
+	foot = append(foot, dropsNote(s.Drops))
+	for _, a := range s.Audit.Interfaces {
+		foot = append(foot, interfaceNote(a, verbose))
+	}
+	foot = append(foot, uncheckedNotes(s, verbose)...)
+	return append(foot, auditNote(s, verbose))
+}
+
+func dropsNote(d summarize.Drops) note {
+	received := counted(d.Received, "packet")
+	lost := d.DroppedKernel + d.DroppedInterface + d.DroppedUserspace
+	switch {
+	case lost > 0:
+		text := fmt.Sprintf("drops: %s by the kernel, %s by the interface, %s by apptap; %s received",
+			grouped(d.DroppedKernel), grouped(d.DroppedInterface), grouped(d.DroppedUserspace), received)
+		if !d.Known {
+			text += "; not every source says what it dropped"
+		}
+		return note{bad, text}
+	case !d.Known:
+		return note{quiet, "drops: not known; " + received + " received"}
+	}
+	return note{quiet, "drops: none; " + received + " received"}
+}
+
+// interfaceNote compares an interface's captured frames with the kernel's count of them.
+func interfaceNote(a summarize.InterfaceAudit, verbose bool) note {
+	captured := fmt.Sprintf("%s: captured %s B in %s", named(a.Name), grouped(a.CapturedBytes), counted(a.CapturedPackets, "packet"))
+	if a.Unavailable != "" {
+		return note{quiet, captured + "; kernel: not available (" + visible(a.Unavailable) + ")"}
+	}
+	parts := []string{captured, fmt.Sprintf("kernel counted %s B in %s", grouped(a.KernelBytes), counted(a.KernelPackets, "packet"))}
+	if a.FilteredOut > 0 {
+		parts = append(parts, grouped(a.FilteredOut)+" B filtered out")
+	}
+	if n := a.DroppedKernel + a.DroppedInterface; n > 0 {
+		parts = append(parts, counted(n, "packet")+" dropped")
+	}
+	if len(a.Causes) > 0 {
+		parts = append(parts, causeWords(a.Causes, verbose, signed))
+	}
+	parts = append(parts, "residual "+signed(a.ResidualBytes)+" B")
+	tone := quiet
+	if a.ResidualBytes != 0 {
+		tone = warn
+	}
+	return note{tone, strings.Join(parts, "; ")}
+}
+
+// causeWords is "still_open 1,234 B, capture_drop 12 B".
+func causeWords(causes []summarize.Cause, verbose bool, number func(int64) string) string {
+	n := shown(len(causes), causesShown)
+	if verbose {
+		n = len(causes)
+	}
+	var words []string
+	for _, c := range causes[:n] {
+		words = append(words, visible(c.Name)+" "+number(c.Bytes)+" B")
+	}
+	if rest := causes[n:]; len(rest) > 0 {
+		var bytes int64
+		for _, c := range rest {
+			bytes += c.Bytes
+		}
+		words = append(words, counted(len(rest), "other cause")+" "+number(bytes)+" B")
+	}
+	return strings.Join(words, ", ")
+}
+
+// signed prints a difference, kernel minus captured: "+1,234", "-5", "0".
+func signed(n int64) string {
+	if n > 0 {
+		return "+" + grouped(n)
+	}
+	return grouped(n)
+}
+
+// unsigned prints a difference without its sign.
+func unsigned(n int64) string { return strings.TrimPrefix(grouped(n), "-") }

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+const schema = "apptap.report/1"
+
+// writeJSON writes the report of docs/scripting.md. The structs of this file and its neighbours are that
+// contract, in its order: fields may be added, none changes or goes away.
+func writeJSON(out *bytes.Buffer, s *summarize.Summary, o Options) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false) // it is no HTML, and \u0026 in a command line is hard to read
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(jsonReportOf(s, o))
+}
+
+type jsonReport struct {
+	Schema       string           `json:"schema"`
+	Tool         jsonTool         `json:"tool"`
+	Source       jsonSource       `json:"source"`
+	Window       jsonWindow       `json:"window"`
+	Totals       jsonTotals       `json:"totals"`
+	Apps         []jsonApp        `json:"apps"`
+	Unattributed jsonUnattributed `json:"unattributed"`
+	Undecoded    jsonUndecoded    `json:"undecoded"`
+	Audit        jsonAudit        `json:"audit"`
+	Drops        jsonDrops        `json:"drops"`
+	Degraded     []string         `json:"degraded"`
+	Incomplete   bool             `json:"incomplete"`
+	Flows        *[]jsonFlow      `json:"flows,omitempty"` // absent without --flows, [] where there are none
+}
+
+type jsonTool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type jsonSource struct {
+	Kind       string   `json:"kind"`
+	Interfaces []string `json:"interfaces"`
+	Files      []string `json:"files"`
+	Filter     string   `json:"filter"`
+	SnapLen    int      `json:"snaplen"`
+	Local      []string `json:"local"`
+	LocalFrom  string   `json:"local_from"`
+}
+
+type jsonWindow struct {
+	Start   *string `json:"start"`
+	End     *string `json:"end"`
+	Seconds float64 `json:"seconds"`
+}
+
+type jsonTotals struct {
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
+	TxPayload uint64 `json:"tx_payload"`
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"`
+	RxPayload uint64 `json:"rx_payload"`
+	Flows     int    `json:"flows"`
+}
+
+type jsonUnattributed struct {
+	jsonTotals
+	Reasons      map[string]uint64 `json:"reasons"`
+	Destinations []jsonDestination `json:"destinations"`
+}
+
+type jsonUndecoded struct {
+	Packets    uint64            `json:"packets"`
+	Bytes      uint64            `json:"bytes"`
+	Kinds      map[string]uint64 `json:"kinds"`
+	KindsBytes map[string]uint64 `json:"kinds_bytes"`
+}
+
+type jsonDrops struct {
+	Received         uint64  `json:"received"`
+	DroppedKernel    *uint64 `json:"dropped_kernel"`
+	DroppedInterface *uint64 `json:"dropped_interface"`
+	DroppedUserspace uint64  `json:"dropped_userspace"`
+	Known            bool    `json:"known"`
+}
+
+func jsonReportOf(s *summarize.Summary, o Options) jsonReport {
+	r := jsonReport{
+		Schema:       schema,
+		Tool:         jsonTool{"apptap", o.ToolVersion},
+		Source:       jsonSourceOf(s.Source),
+		Window:       jsonWindowOf(s.Window),
+		Totals:       jsonTotalsOf(s.Totals),
+		Apps:         each(s.Apps, jsonAppOf),
+		Unattributed: jsonUnattributedOf(s.Unattributed),
+		Undecoded:    jsonUndecodedOf(s.Undecoded),
+		Audit:        jsonAuditOf(s.Audit),
+		Drops:        jsonDropsOf(s.Drops),
+		Degraded:     each(s.Degraded, same),
+		Incomplete:   s.Incomplete,
+	}
+	if o.Flows {
+		list := each(s.Flows, jsonFlowOf)
+		r.Flows = &list
+	}
+	return r
+}
+
+// each maps a list; nil becomes [], which JSON tells from null.
+func each[T, U any](in []T, f func(T) U) []U {
+	out := make([]U, len(in))
+	for i, v := range in {
+		out[i] = f(v)
+	}
+	return out
+}
+
+func same(text string) string { return text }
+
+func textOf[T interface{ String() string }](v T) string { return v.String() }
+
+// byName is a map with plain keys, which encoding/json sorts; nil becomes {}.
+func byName[K ~string](in map[K]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(in))
+	for k, n := range in {
+		out[string(k)] = n
+	}
+	return out
+}
+
+func jsonSourceOf(src summarize.Source) jsonSource {
+	return jsonSource{
+		Kind: src.Kind, Interfaces: each(src.Interfaces, same), Files: each(src.Files, same),
+		Filter: src.Filter, SnapLen: src.SnapLen,
+		Local: each(src.Local, textOf), LocalFrom: src.LocalFrom,
+	}
+}
+
+func jsonWindowOf(w summarize.Window) jsonWindow {
+	if w == (summarize.Window{}) {
+		return jsonWindow{}
+	}
+	start, end := rfc3339(w.Start), rfc3339(w.End)
+	return jsonWindow{&start, &end, float64(w.End-w.Start) / 1e9}
+}
+
+// jsonTime is a time, null where it is not known.
+func jsonTime(nanos int64) *string {
+	if nanos == 0 {
+		return nil
+	}
+	text := rfc3339(nanos)
+	return &text
+}
+
+func jsonTotalsOf(t summarize.Totals) jsonTotals {
+	return jsonTotals{t.TxPackets, t.TxBytes, t.TxPayload, t.RxPackets, t.RxBytes, t.RxPayload, t.Flows}
+}
+
+func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
+	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), each(u.Destinations, jsonDestinationOf)}
+}
+
+func jsonUndecodedOf(u summarize.Undecoded) jsonUndecoded {
+	r := jsonUndecoded{u.Packets, u.Bytes, map[string]uint64{}, map[string]uint64{}}
+	for _, k := range u.Kinds {
+		r.Kinds[k.Kind] += k.Packets
+		r.KindsBytes[k.Kind] += k.Bytes
+	}
+	return r
+}
+
+// jsonDropsOf leaves null what nobody counted: 0 would say that nothing was lost.
+func jsonDropsOf(d summarize.Drops) jsonDrops {
+	counted := func(n uint64) *uint64 {
+		if !d.Known && n == 0 {
+			return nil
+		}
+		return &n
+	}
+	return jsonDrops{d.Received, counted(d.DroppedKernel), counted(d.DroppedInterface), d.DroppedUserspace, d.Known}
+}
+
+// jsonCommand is a command line as one string, its arguments joined by single spaces.
+func jsonCommand(p pidmap.Process) string { return strings.Join(p.Cmdline, " ") }

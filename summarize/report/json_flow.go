@@ -1,0 +1,108 @@
+package report
+
+import (
+	"apptap/flows"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+type jsonFlow struct {
+	Proto         string          `json:"proto"`
+	Local         string          `json:"local"`
+	Remote        string          `json:"remote"`
+	Initiator     string          `json:"initiator"`
+	Interface     string          `json:"interface"`
+	Tunnel        string          `json:"tunnel"`
+	First         string          `json:"first"`
+	Last          string          `json:"last"`
+	TxPackets     uint64          `json:"tx_packets"`
+	TxBytes       uint64          `json:"tx_bytes"`
+	TxPayload     uint64          `json:"tx_payload"`
+	RxPackets     uint64          `json:"rx_packets"`
+	RxBytes       uint64          `json:"rx_bytes"`
+	RxPayload     uint64          `json:"rx_payload"`
+	TxStream      uint64          `json:"tx_stream"`
+	RxStream      uint64          `json:"rx_stream"`
+	TxIPBytes     uint64          `json:"tx_ip_bytes"`
+	RxIPBytes     uint64          `json:"rx_ip_bytes"`
+	TxRetransmits uint64          `json:"tx_retransmits"`
+	RxRetransmits uint64          `json:"rx_retransmits"`
+	SYNRTT        *int64          `json:"syn_rtt_us"`
+	ACKRTT        *int64          `json:"ack_rtt_us"`
+	TLSSNI        string          `json:"tls_sni"` // the names are "" until they are read off the wire
+	QUICSNI       string          `json:"quic_sni"`
+	HTTPHost      string          `json:"http_host"`
+	DNSName       string          `json:"dns_name"`
+	ALPN          string          `json:"alpn"`
+	End           string          `json:"end"`
+	App           string          `json:"app"`
+	PID           *int32          `json:"pid"` // null where the owner is not known: 0 is a process on macOS
+	PIDStart      *string         `json:"pid_start"`
+	Method        string          `json:"method"`
+	Reason        string          `json:"reason"`
+	Candidates    []jsonCandidate `json:"candidates"`
+	PeerAppID     string          `json:"peer_app_id"`
+	Kernel        *jsonFlowKernel `json:"kernel"`
+	Unavailable   string          `json:"unavailable"` // why kernel is null
+}
+
+// jsonCandidate is a process that may own a flow whose owner is ambiguous.
+type jsonCandidate struct {
+	PID   int32   `json:"pid"`
+	Start *string `json:"start"`
+	Name  string  `json:"name"`
+	Path  string  `json:"path"`
+}
+
+type jsonFlowKernel struct {
+	jsonKernel
+	Verdict string      `json:"verdict"`
+	Causes  []jsonCause `json:"causes"`
+}
+
+func jsonFlowOf(use summarize.FlowUse) jsonFlow {
+	f := use.Flow
+	r := jsonFlow{
+		Proto: f.Key.Proto.String(), Local: f.Key.LocalAddr().String(), Remote: f.Key.RemoteAddr().String(),
+		Initiator: f.Initiator.String(), Interface: use.Interface,
+		First: rfc3339(f.First), Last: rfc3339(f.Last),
+		TxPackets: f.TxPackets, TxBytes: f.TxBytes, TxPayload: f.TxPayload,
+		RxPackets: f.RxPackets, RxBytes: f.RxBytes, RxPayload: f.RxPayload,
+		TxStream: f.TxStream, RxStream: f.RxStream, TxIPBytes: f.TxIPBytes, RxIPBytes: f.RxIPBytes,
+		TxRetransmits: f.TxRetransmits, RxRetransmits: f.RxRetransmits,
+		SYNRTT: micros(f.SYNRTT), ACKRTT: micros(f.ACKRTT),
+		End:        f.End.String(),
+		Candidates: each(use.Owner.Candidates, jsonCandidateOf),
+		PeerAppID:  use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
+	}
+	r.setOwner(use.Owner)
+	return r
+}
+
+func (r *jsonFlow) setOwner(owner pidmap.Attribution) {
+	r.Reason, r.Method = string(owner.Reason), string(owner.Method)
+	if !owner.Known() {
+		return
+	}
+	r.App, r.PID, r.PIDStart = owner.App.ID, &owner.Process.Key.PID, jsonTime(owner.Process.StartTime)
+}
+
+// micros is a round trip in whole microseconds, null if it was not seen whole.
+func micros(nanos int64) *int64 {
+	if nanos == flows.NoRTT {
+		return nil
+	}
+	us := nanos / 1000
+	return &us
+}
+
+func jsonCandidateOf(p pidmap.Process) jsonCandidate {
+	return jsonCandidate{p.Key.PID, jsonTime(p.StartTime), p.Name, p.Path}
+}
+
+func jsonFlowKernelOf(use summarize.FlowUse) *jsonFlowKernel {
+	if use.Kernel == nil {
+		return nil
+	}
+	return &jsonFlowKernel{*jsonKernelOf(use.Kernel), string(verdict(use.Verdict)), each(use.Causes, jsonCauseOf)}
+}

@@ -1,0 +1,53 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"apptap/summarize"
+)
+
+// auditNote is the last line: whether the kernel's own counters agree, in words.
+func auditNote(s *summarize.Summary, verbose bool) note {
+	a := s.Audit
+	switch a.Verdict {
+	case summarize.VerdictExact, summarize.VerdictExplained:
+		return note{good, "kernel agrees: " + flowWords(a, verbose)}
+	case summarize.VerdictUnexplained:
+		return note{bad, "kernel disagrees: " + flowWords(a, verbose) + residualWords(a)}
+	}
+	return note{quiet, "kernel: not available (" + unavailableWords(s) + ")"}
+}
+
+// flowWords is "400 of 412 flows exact, 12 explained (still_open 1,234 B), 0 B unexplained".
+func flowWords(a summarize.Audit, verbose bool) string {
+	if a.Checked == 0 { // then it speaks of the interfaces alone
+		return "no flow to compare, " + grouped(a.UnexplainedBytes) + " B unexplained"
+	}
+	parts := []string{fmt.Sprintf("%s of %s exact", grouped(a.Exact), counted(a.Checked, "flow"))}
+	if a.Explained > 0 || len(a.Causes) > 0 {
+		explained := grouped(a.Explained) + " explained"
+		if len(a.Causes) > 0 {
+			explained += " (" + causeWords(a.Causes, verbose, unsigned) + ")"
+		}
+		parts = append(parts, explained)
+	}
+	if a.Unexplained > 0 {
+		parts = append(parts, grouped(a.Unexplained)+" unexplained")
+	}
+	return strings.Join(append(parts, grouped(a.UnexplainedBytes)+" B unexplained"), ", ")
+}
+
+// residualWords names the interfaces whose counters do not close.
+func residualWords(a summarize.Audit) string {
+	var parts []string
+	for _, i := range a.Interfaces {
+		if i.Unavailable == "" && i.ResidualBytes != 0 {
+			parts = append(parts, visible(i.Name)+" "+signed(i.ResidualBytes)+" B")
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; residual " + strings.Join(parts, ", ")
+}
