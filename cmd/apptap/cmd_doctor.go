@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"apptap/capture/live"
+	"apptap/pidmap"
+	"apptap/summarize/kernel"
+)
+
+// finding is one line of `apptap doctor`. Its JSON is a contract (docs/scripting.md).
+type finding struct {
+	Area   string `json:"area"` // capture, owners or counters
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Mend   string `json:"mend,omitempty"`
+}
+
+func newDoctorCommand(s streams) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "say what this machine offers: capture rights, sources of owners and counters, and the mend",
+		Args:  noArgs,
+		RunE:  func(*cobra.Command, []string) error { return runDoctor(s, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func runDoctor(s streams, asJSON bool) error {
+	findings := []finding{probeCapture()}
+	for _, c := range pidmap.Probe() {
+		findings = append(findings, finding{"owners", c.Name, c.OK, c.Detail, c.Mend})
+	}
+	for _, c := range kernel.Probe() {
+		findings = append(findings, finding{"counters", c.Name, c.OK, c.Detail, c.Mend})
+	}
+	if asJSON {
+		encoder := json.NewEncoder(s.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(map[string]any{
+			"schema": "apptap.doctor/1", "version": version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "findings": findings,
+		})
+	}
+	return printFindings(s, findings)
+}
+
+// printFindings writes a line each, and below what does not work how to mend it.
+func printFindings(s streams, findings []finding) error {
+	for _, f := range findings {
+		mark := "ok  "
+		if !f.OK {
+			mark = "MISS"
+		}
+		if _, err := fmt.Fprintf(s.out, "%s  %-8s  %s: %s\n", mark, f.Area, f.Name, f.Detail); err != nil {
+			return err
+		}
+		if f.Mend != "" {
+			if _, err := fmt.Fprintf(s.out, "                mend: %s\n", f.Mend); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// probeCapture opens the default interface and closes it again.
+func probeCapture() finding {
+	f := finding{Area: "capture", Name: "packets of the default interface"}
+	name, _, err := live.Default()
+	if err != nil {
+		f.Detail, f.Mend = oneLine(err), "name an interface with -i; 'apptap interfaces' lists them"
+		return f
+	}
+	source, err := live.Open(live.Config{Interface: name})
+	var hinted interface{ Hint() string }
+	switch {
+	case err == nil:
+		defer source.Close() // nothing was read
+		f.OK, f.Detail = true, fmt.Sprintf("%s, link type %v", name, source.Interfaces()[0].LinkType)
+	case errors.As(err, &hinted):
+		f.Detail, f.Mend = oneLine(err), hinted.Hint()
+	default:
+		f.Detail, f.Mend = oneLine(err), "'apptap interfaces' lists what there is"
+	}
+	return f
+}

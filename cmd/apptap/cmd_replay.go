@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/internal/pipeline"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// replayFlags are what `apptap replay` can be told.
+type replayFlags struct {
+	outputFlags
+	filter string
+	local  []string
+	tunnel string
+}
+
+func newReplayCommand(s streams) *cobra.Command {
+	var f replayFlags
+	c := &cobra.Command{
+		Use:   "replay [flags] FILE... [BPF-EXPR]",
+		Short: "report from capture files",
+		Long: `Read capture files (pcap and pcapng, also gzip or zstd, - for standard input) and report as capture does.
+Several files are merged by time. What follows the last FILE that exists is a filter as in tcpdump
+(pcap-filter(7)).`,
+		Example: `  apptap replay session.pcapng
+  tcpdump -w - -i eth0 | apptap replay -
+  apptap replay --format json --flows a.pcap b.pcap.gz 'tcp port 443'`,
+		RunE: func(c *cobra.Command, args []string) error { return runReplay(c.Context(), s, &f, args) },
+	}
+	flags := c.Flags()
+	flags.StringVarP(&f.filter, "filter", "f", "", "count only what matches `BPF-EXPR`")
+	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
+	flags.StringVar(&f.tunnel, "tunnels", "outer", "count a packet in a VXLAN, GENEVE, GTP-U or Teredo tunnel for the `outer` or the inner flow")
+	f.register(c)
+	return c
+}
+
+func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) error {
+	if err := f.outputFlags.check(); err != nil {
+		return err
+	}
+	tunnels, ok := map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner}[f.tunnel]
+	if !ok {
+		return usageError("--tunnels %q: want outer or inner", f.tunnel)
+	}
+	local, err := parseLocal(f.local)
+	if err != nil {
+		return err
+	}
+	files, expr, err := f.splitArgs(args)
+	if err != nil {
+		return err
+	}
+	in, err := openFiles(ctx, s.in, files)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	c := pipeline.Config{
+		Sources:      []capture.Source{capture.Merge(in.sources)},
+		Tunnels:      tunnels,
+		AbsentReason: pidmap.ReasonNoOwnerInFile,
+		View:         progressLine(s.err, in.done),
+		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},
+	}
+	if len(local) > 0 {
+		c.Source.LocalFrom = "flag"
+	}
+	if expr != "" {
+		filter, err := newFileFilter(expr, in.sources)
+		if err != nil {
+			return err
+		}
+		c.Match = filter.match
+	}
+	result := pipeline.Run(ctx, c)
+	for _, warning := range result.Warnings {
+		fmt.Fprintf(s.err, "apptap: warning: %v\n", oneLine(warning))
+	}
+	return f.outputFlags.write(s, result.Summary)
+}
+
+func parseLocal(texts []string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); err != nil && addrErr == nil {
+			p, err = netip.PrefixFrom(addr.WithZone(""), addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, usageError("--local %q: want an address or a prefix such as 192.0.2.0/24", text)
+		}
+		prefixes = append(prefixes, p)
+	}
+	return prefixes, nil
+}
+
+// splitArgs tells files from the filter behind them: the first argument is a file, and each one that
+// exists; the rest is the filter.
+func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err error) {
+	if len(args) == 0 {
+		return nil, "", usageError("replay wants a capture file, or - for standard input")
+	}
+	n := 1
+	for n < len(args) && (args[n] == "-" || exists(args[n])) {
+		n++
+	}
+	files, expr = args[:n], strings.Join(args[n:], " ")
+	for i, file := range files {
+		for _, earlier := range files[:i] {
+			if file == earlier {
+				return nil, "", usageError("%s is given twice: its packets would count twice", file)
+			}
+		}
+	}
+	if f.filter != "" && expr != "" {
+		if !strings.ContainsAny(args[n], " =<>!()") && strings.ContainsAny(args[n], "./") {
+			return nil, "", fmt.Errorf("open %s: no such file or directory", args[n])
+		}
+		return nil, "", usageError("a filter was given with -f (%q) and behind the files (%q): give one", f.filter, expr)
+	}
+	if f.filter != "" {
+		expr = f.filter
+	}
+	return files, expr, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// inputs are the opened capture files of a replay.
+type inputs struct {
+	sources []capture.Source
+	files   []*countedFile
+	total   int64 // bytes of all of them, 0 if one has no size
+}
+
+// openFiles opens all files or none.
+func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, error) {
+	in := &inputs{}
+	sized := true
+	for _, name := range names {
+		file, size, err := openFile(ctx, stdin, name)
+		if err != nil {
+			in.close()
+			return nil, err
+		}
+		in.files = append(in.files, file)
+		in.total += size
+		sized = sized && size > 0
+		source, err := capture.NewReader(file, name)
+		if err != nil {
+			in.close()
+			return nil, foreign(name, err)
+		}
+		in.sources = append(in.sources, source)
+	}
+	if !sized {
+		in.total = 0
+	}
+	return in, nil
+}
+
+func openFile(ctx context.Context, stdin io.Reader, name string) (*countedFile, int64, error) {
+	if name == "-" {
+		return &countedFile{reader: interruptible(ctx, stdin)}, 0, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		err = fmt.Errorf("open %s: %w", name, pathCause(err))
+		if errors.Is(err, os.ErrPermission) {
+			return nil, 0, withHint(err, "make it readable for you, or run as its owner")
+		}
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = withHint(fmt.Errorf("open %s: is a directory", name), "name the capture files in it: apptap replay "+strings.TrimSuffix(name, "/")+"/*")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return &countedFile{reader: f, closer: f}, info.Size(), nil
+}
+
+// foreign adds what to do with a file that is no capture.
+func foreign(name string, err error) error {
+	if errors.Is(err, capture.ErrFormat) {
+		return withHint(err, "apptap reads pcap and pcapng, also compressed with gzip or zstd")
+	}
+	return err
+}
+
+func (in *inputs) close() {
+	for _, source := range in.sources {
+		source.Close() // read only: nothing is lost
+	}
+	for _, file := range in.files {
+		if file.closer != nil {
+			file.closer.Close()
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"apptap/capture/live"
+)
+
+// Exit codes, as docs/scripting.md has them.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitIncomplete  = 3
+	exitPermission  = 4
+	exitInterrupted = 130
+)
+
+// exitError carries what main needs to end: the code, the sentence, and what to do next.
+type exitErr struct {
+	code int
+	err  error
+	hint string
+}
+
+func (e *exitErr) Error() string { return e.err.Error() }
+func (e *exitErr) Unwrap() error { return e.err }
+
+// usageError is a mistake in the command line.
+func usageError(format string, args ...any) error {
+	return &exitErr{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// withHint adds what to type next.
+func withHint(err error, hint string) error { return &exitErr{exitError, err, hint} }
+
+// errIncomplete ends a run with --strict whose report is made but not whole; it has been said why.
+var errIncomplete = errors.New("the report is incomplete")
+
+// tell prints err for a person and returns the exit code that belongs to it.
+func tell(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code, hint := exitError, ""
+	var known *exitErr
+	var hinted interface{ Hint() string }
+	switch {
+	case errors.As(err, &known):
+		code, hint = known.code, known.hint
+	case errors.As(err, &hinted):
+		hint = hinted.Hint()
+	}
+	var permission *live.PermissionError
+	if code == exitError && errors.As(err, &permission) {
+		code = exitPermission
+	}
+	var filter *live.FilterError
+	if errors.As(err, &filter) {
+		code, hint = exitUsage, filter.Caret()
+	}
+	fmt.Fprintf(stderr, "apptap: %v\n", oneLine(err))
+	if code == exitUsage && hint == "" {
+		hint = "see 'apptap help'"
+	}
+	for line := range strings.Lines(hint) {
+		fmt.Fprintf(stderr, "apptap: hint: %s\n", strings.TrimRight(line, "\n"))
+	}
+	return code
+}
+
+// oneLine keeps a sentence on one line.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// pathCause is the cause of a file error without the operation and path, which the sentence around it names.
+func pathCause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

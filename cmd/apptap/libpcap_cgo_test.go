@@ -1,0 +1,6 @@
+//go:build cgo
+
+package main
+
+// haveLibpcap says whether this build can capture.
+const haveLibpcap = true

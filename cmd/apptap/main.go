@@ -1,0 +1,29 @@
+// Command apptap says which app sent and received how many bytes, to and from where, and whether the
+// kernel agrees.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without the process around it, so that tests can call it.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// The first SIGINT or SIGTERM ends the capture, which then prints its report; the signal is then given
+	// back to the system, so that a second one ends a report nobody wants to wait for.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRootCommand(streams{stdin, stdout, stderr})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	return tell(stderr, err)
+}

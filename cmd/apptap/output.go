@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"apptap/summarize"
+	"apptap/summarize/report"
+)
+
+// outputFlags are the flags of every command that ends in a report.
+type outputFlags struct {
+	format  string
+	file    string
+	flows   bool
+	top     int
+	strict  bool
+	verbose bool
+}
+
+func (o *outputFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.format, "format", "table", "report as table, json, csv or html")
+	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
+	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
+	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
+	f.BoolVar(&o.strict, "strict", false, "exit with 3 if the report is incomplete: drops, a cut file, bytes without an owner, an audit that does not close")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more: processes under apps, every cause in the audit")
+}
+
+// check finds mistakes before anything is captured.
+func (o *outputFlags) check() error {
+	if _, err := report.ParseFormat(o.format); err != nil {
+		return &exitErr{code: exitUsage, err: err}
+	}
+	if o.top < 0 {
+		return usageError("--top %d: want 0 or more", o.top)
+	}
+	if o.file == "-" {
+		return nil
+	}
+	return checkWritable(o.file)
+}
+
+// checkWritable says whether a file can be made at path, without making it.
+func checkWritable(path string) error {
+	if info, err := os.Stat(path); err == nil {
+		if info.IsDir() {
+			return withHint(fmt.Errorf("write %s: is a directory", path), "name a file in it")
+		}
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return withHint(fmt.Errorf("write %s: there is no directory %s", path, dir), "make it first: mkdir -p "+dir)
+	}
+	return nil
+}
+
+// write prints the report where it is wanted. A report that cannot be written to its file goes to standard
+// output instead: what was captured is not lost for a full disk.
+func (o *outputFlags) write(s streams, summary *summarize.Summary) error {
+	format, err := report.ParseFormat(o.format)
+	if err != nil {
+		return err
+	}
+	opts := report.Options{Format: format, Top: o.top, Flows: o.flows, Verbose: o.verbose, ToolVersion: version()}
+	if o.file == "-" {
+		opts.Width, opts.Color = terminal(s.out)
+		if err := writeReport(s.out, summary, opts); err != nil {
+			return withHint(fmt.Errorf("write the report to standard output: %w", pathCause(err)), "use -o FILE on a disk with room")
+		}
+		return o.strictly(summary)
+	}
+	failed := writeReportFile(o.file, summary, opts)
+	if failed == nil {
+		return o.strictly(summary)
+	}
+	failed = withHint(fmt.Errorf("write %s: %w", o.file, pathCause(failed)), "the report was printed on standard output instead")
+	if err := writeReport(s.out, summary, opts); err != nil {
+		return errors.Join(failed, err)
+	}
+	return failed
+}
+
+func writeReport(w io.Writer, summary *summarize.Summary, opts report.Options) error {
+	buffered := bufio.NewWriter(w)
+	if err := report.Write(buffered, summary, opts); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// writeReportFile writes beside path and renames, so that nobody ever reads half a report; what is no regular file
+// (a pipe, /dev/null) is written directly.
+func writeReportFile(path string, summary *summarize.Summary, opts report.Options) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeAndClose(path, os.O_WRONLY, summary, opts)
+	}
+	part := path + ".part"
+	err := writeAndClose(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, summary, opts)
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		err = errors.Join(err, ignoreMissing(os.Remove(part)))
+	}
+	return err
+}
+
+func writeAndClose(path string, flag int, summary *summarize.Summary, opts report.Options) error {
+	f, err := os.OpenFile(path, flag, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := writeReport(f, summary, opts); err != nil {
+		f.Close() // the first error is the one to tell
+		return err
+	}
+	return f.Close()
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// strictly ends with exitIncomplete where --strict wants a whole report and this is none.
+func (o *outputFlags) strictly(summary *summarize.Summary) error {
+	if !o.strict {
+		return nil
+	}
+	var why string
+	switch d := summary.Drops; {
+	case summary.Incomplete:
+		why = "the input ended early"
+	case d.DroppedKernel+d.DroppedInterface+d.DroppedUserspace > 0:
+		why = "packets were dropped"
+	case summary.Unattributed.Packets() > 0:
+		why = "there are bytes without an owner"
+	case summary.Audit.Verdict == summarize.VerdictUnexplained:
+		why = "the audit does not close"
+	default:
+		return nil
+	}
+	return &exitErr{code: exitIncomplete, err: fmt.Errorf("%w: %s", errIncomplete, why)}
+}
+
+// terminal is the width to print in and whether to use colour: COLUMNS, else the terminal's, else 80; no
+// colour where the output is no terminal or NO_COLOR is set (https://no-color.org).
+func terminal(w io.Writer) (width int, color bool) {
+	onTerminal := isTerminal(w)
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
+		width = columns
+	} else if f, ok := w.(*os.File); ok && onTerminal {
+		width, _, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not say: the report then takes 80
+	}
+	return width, onTerminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

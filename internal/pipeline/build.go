@@ -1,0 +1,140 @@
+package pipeline
+
+import (
+	"net/netip"
+	"slices"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/summarize"
+)
+
+// build makes the Summary of what is known now.
+func (o *owner) build() *summarize.Summary {
+	source, local := o.source()
+	return summarize.Build(summarize.Input{
+		Source:             source,
+		Window:             o.window(),
+		Live:               o.config.Live,
+		Filter:             o.config.Source.Filter,
+		Flows:              o.table.Flows(nil, local),
+		Undecoded:          o.table.Undecoded(),
+		Interfaces:         o.interfaces(),
+		Owner:              o.history.Owner,
+		Sockets:            o.sockets,
+		SocketsUnavailable: o.socketsUnavailable,
+		CounterOverflows:   o.overflows(),
+		Degraded:           o.degraded,
+		Incomplete:         o.incomplete,
+	})
+}
+
+// source completes the description of the run: files may name interfaces and addresses only as they are read.
+func (o *owner) source() (summarize.Source, flows.Local) {
+	s := o.config.Source
+	if s.LocalFrom == "" {
+		s.Local, s.LocalFrom = o.localAddrs()
+	}
+	if len(s.Interfaces) == 0 {
+		s.Interfaces = o.interfaceNames()
+	}
+	return s, flows.NewLocal(s.Local)
+}
+
+func (o *owner) overflows() uint64 {
+	if o.config.Counters == nil {
+		return 0
+	}
+	return o.config.Counters.Overflows()
+}
+
+func (o *owner) window() summarize.Window {
+	if o.config.Live {
+		end := o.end
+		if end == 0 {
+			end = o.config.Now().UnixNano()
+		}
+		return summarize.Window{Start: o.begin, End: end}
+	}
+	if o.packets == 0 {
+		return summarize.Window{}
+	}
+	return summarize.Window{Start: o.first, End: o.last}
+}
+
+// interfaces joins what the sources say of their interfaces with what was captured on each. The same
+// interface described again (in another section of a file, in another file) stays a row of its own: its
+// drops are.
+func (o *owner) interfaces() []summarize.InterfaceInput {
+	counts := o.table.Interfaces()
+	var inputs []summarize.InterfaceInput
+	for _, r := range o.readers {
+		for _, described := range r.state.Load().interfaces {
+			inputs = append(inputs, o.interfaceInput(described, counts, len(inputs)))
+		}
+	}
+	return inputs
+}
+
+func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCounts, index int) summarize.InterfaceInput {
+	in := summarize.InterfaceInput{
+		Name: i.Name, Loopback: i.Loopback,
+		Received: i.Stats.Received, DroppedKernel: i.Stats.DroppedKernel, DroppedInterface: i.Stats.DroppedInterface,
+		StatsKnown: i.Stats.Known,
+	}
+	if index < len(counts) {
+		in.CapturedPackets, in.CapturedBytes = counts[index].Packets, counts[index].Bytes
+	}
+	if o.config.Live {
+		in.Readings = o.readings(i.Name)
+	}
+	return in
+}
+
+// readings are the kernel's counters around the capture of one interface. While the run goes on its end is now.
+func (o *owner) readings(name string) *summarize.InterfaceReadings {
+	if o.interfacesUnavailable != "" || o.config.Counters == nil {
+		return &summarize.InterfaceReadings{Unavailable: o.interfacesUnavailable}
+	}
+	r := &summarize.InterfaceReadings{}
+	var ok [4]bool
+	r.BeforeOpen, ok[0] = o.config.BeforeOpen[name]
+	r.AfterOpen, ok[1] = o.config.AfterOpen[name]
+	r.BeforeClose, ok[2] = o.beforeClose[name]
+	r.AfterClose, ok[3] = o.afterClose[name]
+	if ok != [4]bool{true, true, true, true} {
+		r.Unavailable = "the kernel has no counters of this interface"
+	}
+	return r
+}
+
+func (o *owner) interfaceNames() []string {
+	var names []string
+	for _, r := range o.readers {
+		for _, i := range r.state.Load().interfaces {
+			if i.Name != "" && !slices.Contains(names, i.Name) {
+				names = append(names, i.Name)
+			}
+		}
+	}
+	return names
+}
+
+// localAddrs says which addresses are this host's and how that is known: the host says so, the file does,
+// or its traffic suggests it.
+func (o *owner) localAddrs() (local []netip.Prefix, from string) {
+	if o.config.LocalAddrs != nil {
+		return o.local, "interface"
+	}
+	for _, r := range o.readers {
+		for _, i := range r.state.Load().interfaces {
+			for _, p := range i.Addrs {
+				local = append(local, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+			}
+		}
+	}
+	if len(local) > 0 {
+		return local, "file"
+	}
+	return o.table.InferLocal(), "inferred"
+}

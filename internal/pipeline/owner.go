@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"apptap/flows"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// owner holds all state of a run. Only the goroutine that called Run touches it.
+type owner struct {
+	config  *Config
+	run     *shared
+	readers []*reader
+	table   *flows.Table
+	history *pidmap.History
+	local   []netip.Prefix
+
+	events   chan []pidmap.Event
+	closed   chan []summarize.SocketCounters
+	failures chan string
+
+	sockets                 []summarize.SocketCounters
+	socketsUnavailable      string
+	interfacesUnavailable   string
+	beforeClose, afterClose map[string]summarize.InterfaceCounters
+	degraded                []string
+	incomplete              bool
+
+	packets, bytes uint64
+	begin, end     int64 // window of a live run, nanoseconds since 1970 UTC
+	first, last    int64 // times of the first and last packet
+
+	view      chan Progress
+	viewed    chan struct{}
+	nextBuild time.Time
+}
+
+func newOwner(c *Config, run *shared) *owner {
+	o := &owner{
+		config: c, run: run,
+		table:    flows.NewTable(),
+		history:  pidmap.NewHistory(c.AbsentReason),
+		events:   make(chan []pidmap.Event, 64),
+		closed:   make(chan []summarize.SocketCounters, 64),
+		failures: make(chan string, 8),
+		degraded: slices.Clone(c.Degraded),
+		first:    noTime,
+		last:     -noTime,
+	}
+	for i, source := range c.Sources {
+		// Only a single source may find more interfaces as it is read, so the numbers never collide.
+		o.readers = append(o.readers, newReader(source, i, run))
+	}
+	return o
+}
+
+// start takes the first look at sockets and counters, before the first packet is read.
+func (o *owner) start() {
+	o.begin = o.config.Now().UnixNano()
+	o.learnLocal()
+	if o.config.Counters == nil {
+		o.socketsUnavailable = "a file has no kernel counters"
+	} else {
+		o.readSockets(summarize.AtStart)
+	}
+}
+
+func (o *owner) degrade(what string) { o.degraded = append(o.degraded, what) }
+
+// learnLocal adds the host's addresses of now: one that it had when a flow began stays its own.
+func (o *owner) learnLocal() {
+	if o.config.LocalAddrs == nil {
+		return
+	}
+	for _, p := range o.config.LocalAddrs() {
+		if !slices.Contains(o.local, p) {
+			o.local = append(o.local, p)
+		}
+	}
+}
+
+func (o *owner) readSockets(moment summarize.Moment) {
+	if o.config.Counters == nil {
+		return
+	}
+	counters, err := o.config.Counters.Sockets(moment)
+	if err != nil {
+		o.socketsUnavailable = err.Error()
+		o.degrade(fmt.Sprintf("socket counters: %v", err))
+		return
+	}
+	o.sockets = append(o.sockets, counters...)
+}
+
+func (o *owner) readInterfaces() map[string]summarize.InterfaceCounters {
+	if o.config.Counters == nil {
+		return nil
+	}
+	readings, err := o.config.Counters.Interfaces(o.config.Source.Interfaces)
+	if err != nil && o.interfacesUnavailable == "" {
+		o.interfacesUnavailable = err.Error()
+		o.degrade(fmt.Sprintf("interface counters: %v", err))
+	}
+	return readings
+}
+
+// addBatch accounts for a batch and gives it back. A flow of an endpoint whose socket is not known yet
+// is a reason to look at the sockets now, while they exist.
+func (o *owner) addBatch(b batch) {
+	unknown := false
+	for i := range b {
+		obs := &b[i]
+		o.packets++
+		o.bytes += uint64(obs.Frame)
+		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
+		began, key := o.table.Add(obs)
+		if began && o.config.Owners != nil && !unknown {
+			unknown = !o.history.Knows(key) && !o.history.Knows(key.Reverse())
+		}
+	}
+	if unknown {
+		o.config.Owners.Wake()
+	}
+	o.run.release(b)
+}
+
+func (o *owner) addEvents(events []pidmap.Event) {
+	for i := range events {
+		o.history.Add(events[i])
+	}
+}

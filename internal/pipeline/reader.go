@@ -1,0 +1,186 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"apptap/capture"
+	"apptap/flows"
+)
+
+// reader turns one source's packets into batches of observations.
+type reader struct {
+	source capture.Source
+	base   int // index of the source's first interface in the run
+	run    *shared
+	state  atomic.Pointer[sourceState]
+	sent   int // batches since the state was last published
+}
+
+// sourceState is a copy of what a source says of itself. Only its reader asks the source; the owner
+// reads the newest copy.
+type sourceState struct{ interfaces []capture.Interface }
+
+// publishEvery is how many batches go by between copies of the state on a busy source.
+const publishEvery = 256
+
+func newReader(source capture.Source, base int, run *shared) *reader {
+	r := &reader{source: source, base: base, run: run}
+	r.publish()
+	return r
+}
+
+func (r *reader) publish() {
+	r.sent = 0
+	r.source.Stats() // a live source brings its interface's counts up to date
+	r.state.Store(&sourceState{slices.Clone(r.source.Interfaces())})
+}
+
+// shared is what the readers of a run have in common.
+type shared struct {
+	match      func(*capture.Packet) bool
+	tunnels    flows.Tunnels
+	maxPackets uint64
+	taken      atomic.Uint64
+	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
+	reachedMax context.CancelFunc
+	batches    chan batch
+	free       chan batch
+
+	recordMutex sync.Mutex // guards record and recordErr: sources are read concurrently, a file is written in turn
+	record      func(*capture.Packet) error
+	recordErr   error
+}
+
+func newShared(c *Config, reachedMax context.CancelFunc) *shared {
+	s := &shared{
+		match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
+		batches: make(chan batch, 64), free: make(chan batch, 64),
+	}
+	s.stopAt.Store(math.MaxInt64)
+	return s
+}
+
+// quietReads is how many reads without a packet say that nothing captured before the end of the run is still
+// on its way: the kernel hands over a block of its ring at most one read timeout after the first packet in it.
+const quietReads = 3
+
+// read runs until the source ends, ctx ends and what was captured until then is read, or the run has
+// its packets. It returns why the source ended, nil for a regular end.
+func (r *reader) read(ctx context.Context) error {
+	pending := r.run.batch()
+	defer func() {
+		r.run.send(pending)
+		r.publish()
+	}()
+	var p capture.Packet
+	quiet := 0
+	for {
+		err := r.source.Next(&p)
+		switch {
+		case err == nil:
+			quiet = 0
+		case errors.Is(err, capture.ErrTimeout):
+			r.send(&pending)
+			if quiet++; quiet == 1 {
+				r.publish()
+			}
+			if ctx.Err() != nil && quiet >= quietReads {
+				return nil
+			}
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return err
+		}
+		if p.Time > r.run.stopAt.Load() {
+			return nil
+		}
+		taken, last := r.take(&p)
+		if taken {
+			pending = append(pending, flows.Observation{})
+			r.run.tunnels.Decode(&p, &pending[len(pending)-1])
+		}
+		if len(pending) == batchSize {
+			r.send(&pending)
+			if ctx.Err() != nil && r.run.stopAt.Load() == math.MaxInt64 {
+				return nil // a file: interrupted, there is nothing to drain
+			}
+		}
+		if last {
+			return nil
+		}
+	}
+}
+
+// send hands the batch over and leaves an empty one in its place.
+func (r *reader) send(b *batch) {
+	if r.run.send(*b); len(*b) > 0 {
+		r.sent++
+	}
+	*b = r.run.batch()
+	if r.sent == publishEvery {
+		r.publish()
+	}
+}
+
+// take applies the filter and the limit, numbers the interface and records the packet.
+func (r *reader) take(p *capture.Packet) (taken, last bool) {
+	if r.run.match != nil && !r.run.match(p) {
+		return false, false
+	}
+	if r.run.maxPackets > 0 {
+		n := r.run.taken.Add(1)
+		if n > r.run.maxPackets {
+			return false, true
+		}
+		if last = n == r.run.maxPackets; last {
+			r.run.reachedMax()
+		}
+	}
+	p.Interface += r.base
+	r.run.write(p)
+	return true, last
+}
+
+func (s *shared) write(p *capture.Packet) {
+	if s.record == nil {
+		return
+	}
+	s.recordMutex.Lock()
+	defer s.recordMutex.Unlock()
+	if s.recordErr == nil {
+		s.recordErr = s.record(p)
+	}
+}
+
+// batch is an empty batch, one that came back if there is any.
+func (s *shared) batch() batch {
+	select {
+	case b := <-s.free:
+		return b[:0]
+	default:
+		return make(batch, 0, batchSize)
+	}
+}
+
+func (s *shared) send(b batch) {
+	if len(b) > 0 {
+		s.batches <- b
+		return
+	}
+	s.release(b)
+}
+
+func (s *shared) release(b batch) {
+	select {
+	case s.free <- b:
+	default:
+	}
+}

@@ -1,0 +1,204 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"apptap/summarize"
+)
+
+// Run executes c until its sources end or ctx does, and returns a Summary of whatever was captured.
+// What went wrong on the way is among the Result's warnings. The sources are closed by whoever opened
+// them, after Run.
+func Run(ctx context.Context, c Config) Result {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	readCtx, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	run := newShared(&c, stopReading)
+	o := newOwner(&c, run)
+	o.start()
+
+	// Ownership and counters outlive the reading: the sockets of the last packets are still to come.
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	var sources sync.WaitGroup
+	o.runBackground(background, &sources)
+	o.startView()
+
+	readErrs := make(chan error, len(c.Sources))
+	for _, r := range o.readers {
+		go func() { readErrs <- r.read(readCtx) }()
+	}
+	errs := o.own(readCtx, readErrs)
+	o.finish(background)
+	endBackground()
+	o.collect(&sources)
+	return o.result(errs)
+}
+
+// own adds everything that arrives to the owner's state until all readers have returned.
+func (o *owner) own(ctx context.Context, readErrs <-chan error) (errs []error) {
+	tick := time.NewTicker(o.tick())
+	defer tick.Stop()
+	done := ctx.Done()
+	for readers := len(o.config.Sources); readers > 0; {
+		select {
+		case b := <-o.run.batches:
+			o.addBatch(b)
+		case events := <-o.events:
+			o.addEvents(events)
+		case counters := <-o.closed:
+			o.sockets = append(o.sockets, counters...)
+		case <-tick.C:
+			o.publish()
+		case <-done:
+			done = nil // once
+			o.stop()
+		case err := <-readErrs:
+			readers--
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if done != nil {
+		o.stop()
+	}
+	for {
+		select {
+		case b := <-o.run.batches:
+			o.addBatch(b)
+		default:
+			return errs
+		}
+	}
+}
+
+// stop marks the end of a live run: the interface counters are read right before and after the moment
+// past which no packet counts.
+func (o *owner) stop() {
+	if !o.config.Live {
+		return
+	}
+	o.beforeClose = o.readInterfaces()
+	o.end = o.config.Now().UnixNano()
+	if o.config.MaxPackets == 0 || o.run.taken.Load() < o.config.MaxPackets {
+		o.run.stopAt.Store(o.end)
+	} else {
+		// The packet that reached the limit came before this moment: how long before is not known to
+		// the counters, so nothing after the opening is certain.
+		o.beforeClose = o.config.AfterOpen
+	}
+	o.afterClose = o.readInterfaces()
+	o.readSockets(summarize.AtEnd)
+}
+
+// finish asks the sources of ownership a last time, before they end.
+func (o *owner) finish(ctx context.Context) {
+	if o.config.Owners == nil {
+		return
+	}
+	events, err := o.config.Owners.Scan(ctx)
+	if err != nil {
+		o.degrade(fmt.Sprintf("last look at the sockets: %v", err))
+	}
+	o.addEvents(events)
+}
+
+// runBackground starts the sources of ownership and of closed sockets' counters.
+func (o *owner) runBackground(ctx context.Context, wait *sync.WaitGroup) {
+	start := func(what string, run func() error) {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+				o.failures <- fmt.Sprintf("%s: %v", what, err)
+			}
+		}()
+	}
+	if owners := o.config.Owners; owners != nil {
+		start("sources of ownership", func() error {
+			return owners.Run(ctx, send(o.events))
+		})
+	}
+	if counters := o.config.Counters; counters != nil && o.socketsUnavailable == "" {
+		start("counters of closed sockets", func() error {
+			return counters.RunClosed(ctx, send(o.closed))
+		})
+	}
+}
+
+func send[T any](to chan<- []T) func([]T) {
+	return func(values []T) {
+		if len(values) > 0 {
+			to <- values
+		}
+	}
+}
+
+// collect takes what the background sources still send until all have returned.
+func (o *owner) collect(wait *sync.WaitGroup) {
+	returned := make(chan struct{})
+	go func() { wait.Wait(); close(returned) }()
+	for {
+		select {
+		case events := <-o.events:
+			o.addEvents(events)
+		case counters := <-o.closed:
+			o.sockets = append(o.sockets, counters...)
+		case failure := <-o.failures:
+			o.degrade(failure)
+		case <-returned:
+			o.drain()
+			return
+		}
+	}
+}
+
+// drain takes what was sent before the last source returned.
+func (o *owner) drain() {
+	for {
+		select {
+		case events := <-o.events:
+			o.addEvents(events)
+		case counters := <-o.closed:
+			o.sockets = append(o.sockets, counters...)
+		case failure := <-o.failures:
+			o.degrade(failure)
+		default:
+			return
+		}
+	}
+}
+
+// result builds the last Summary.
+func (o *owner) result(errs []error) Result {
+	var result Result
+	for _, err := range errs {
+		result.Warnings = append(result.Warnings, err)
+		o.incomplete = true
+	}
+	if o.run.recordErr != nil {
+		result.Warnings = append(result.Warnings, fmt.Errorf("recording ended early: %w", o.run.recordErr))
+		o.incomplete = true
+	}
+	for _, warning := range result.Warnings {
+		o.degrade(warning.Error())
+	}
+	if o.end == 0 {
+		o.end = o.config.Now().UnixNano()
+	}
+	result.Summary = o.build()
+	for _, r := range o.readers {
+		result.Interfaces = append(result.Interfaces, r.state.Load().interfaces...)
+	}
+	o.endView()
+	return result
+}
+
+const noTime = math.MaxInt64
