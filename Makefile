@@ -1,0 +1,58 @@
+# Works with GNU make 3.81, which is what a Mac has.
+
+SETUP    := sh .ci/setup
+FUZZTIME ?= 10s
+TARGETS  := linux/amd64 darwin/arm64 darwin/amd64 freebsd/amd64
+# git refuses root in another user's checkout ('sudo make demo'), and go build then fails over the version.
+VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo false)
+
+# Where the archive of go.dev is unpacked: root's PATH often lacks it.
+export PATH := $(PATH):/usr/local/go/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test check fuzz bench fixtures clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what the build needs: a C compiler and libpcap's headers
+	@$(SETUP) build go version
+
+build: ## build bin/apptap, and the programs of the demo beside it
+	@mkdir -p bin
+	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/ ./cmd/apptap ./fixtures/talk ./fixtures/demo
+
+demo: build ## capture programs of known traffic on the loopback interface and report on them
+	@$(SETUP) root bin/demo $(if $(ARGS),-- $(ARGS))
+
+test: ## run all tests; as root the integration tests too
+	@$(SETUP) build go test ./...
+
+check: ## gofmt, vet and compile the tests for every system; golangci-lint where it is installed
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@$(SETUP) build go vet ./...
+	@for target in $(TARGETS); do \
+		echo "check $$target, cgo off"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./... || exit 1; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go test -c -o /dev/null ./... || exit 1; \
+	done
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "check: no golangci-lint here, skipped"; fi
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@list=$$($(SETUP) build go test -list '^Fuzz' ./...) || exit 1; \
+	echo "$$list" | awk '/^Fuzz/ { name[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, name[i]; n = 0 }' | \
+	while read -r package target; do \
+		$(SETUP) build go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+bench: ## run the benchmarks
+	@$(SETUP) build go test -run '^$$' -bench . -benchmem ./...
+
+# Written as the user who asks: only what is in the files comes from root.
+fixtures: build ## record the committed captures again
+	@: > fixtures/demo.pcapng; : > fixtures/demo.truth.jsonl
+	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
+	@go test ./fixtures -update
+
+clean: ## remove what was built
+	rm -rf bin dist

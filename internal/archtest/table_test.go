@@ -1,0 +1,91 @@
+package archtest
+
+// arrows lists, for each room, the rooms it may import. A room that is not here may not exist: a new
+// one comes with its line. Standard library packages are free, but see bans.
+var arrows = map[string][]string{
+	"capture":      {},
+	"capture/live": {"capture"},
+	"flows":        {"capture"},
+
+	// One parser of INET_DIAG messages for owners (pidmap) and counters (summarize/kernel).
+	"pidmap/sockdiag": {"flows"},
+	"pidmap/bpf":      {},
+	"pidmap":          {"flows", "pidmap/bpf", "pidmap/sockdiag"},
+
+	"summarize":        {"flows", "pidmap"},
+	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag"},
+	"summarize/report": {"summarize", "flows", "pidmap"},
+
+	"internal/pipeline": {"capture", "flows", "pidmap", "summarize"},
+	"internal/session":  {"capture", "flows", "pidmap", "summarize"},
+	"internal/tui":      {"summarize", "flows", "pidmap"},
+	"internal/web":      {"summarize", "flows", "pidmap"},
+	"internal/history":  {"summarize", "flows", "pidmap"},
+	"internal/archtest": {},
+
+	"cmd/apptap": {
+		"capture", "capture/live", "flows", "pidmap", "summarize", "summarize/kernel", "summarize/report",
+		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history",
+	},
+
+	"fixtures":       {"capture"},
+	"fixtures/netns": {},
+	"fixtures/talk":  {}, // its truth must not come from the code it checks
+	"fixtures/demo":  {"fixtures"},
+	"fixtures/bulk":  {},
+}
+
+// testArrows may be imported by the tests of every room, on top of the room's own arrows.
+var testArrows = []string{"fixtures", "fixtures/netns"}
+
+// leash says where a third-party package (and what is below it) may be imported. The longest matching
+// path decides, so gopacket/pcap has a rule of its own.
+type leash struct {
+	path  string
+	rooms []string // their tests included
+	tests bool     // any test may import it
+	byOS  bool     // only files with an operating system in their name, and tests
+	why   string
+}
+
+var leashes = []leash{
+	{path: "github.com/google/gopacket", rooms: []string{"flows", "fixtures"}, tests: true,
+		why: "decoding is what flows does; elsewhere packets are opaque bytes"},
+	{path: "github.com/google/gopacket/pcap", rooms: []string{"capture/live"},
+		why: "cgo: one room needs libpcap, all others build without a C compiler"},
+	{path: "github.com/olekukonko/tablewriter", rooms: []string{"summarize/report"},
+		why: "what a Summary looks like is the report's alone"},
+	{path: "github.com/cilium/ebpf", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel"},
+		why: "the kernel is asked where owners and counters are"},
+	{path: "github.com/mdlayher/netlink", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel"},
+		why: "the kernel is asked where owners and counters are"},
+	{path: "github.com/shirou/gopsutil/v3", rooms: []string{"pidmap", "summarize/kernel"},
+		why: "a portable fallback for what these two read from the system"},
+	{path: "github.com/spf13/cobra", rooms: []string{"cmd/apptap"}, why: "flags are read in cmd"},
+	{path: "github.com/spf13/pflag", rooms: []string{"cmd/apptap"}, why: "flags are read in cmd"},
+	{path: "golang.org/x/term", rooms: []string{"cmd/apptap"}, why: "only cmd knows that there is a terminal"},
+	{path: "github.com/klauspost/compress", rooms: []string{"capture"}, why: "capture files may be zstd"},
+	{path: "golang.org/x/net/route", byOS: true, rooms: []string{"capture/live"},
+		why: "the default route of a Mac is a routing message"},
+	{path: "golang.org/x/sys/unix", byOS: true,
+		rooms: []string{"capture/live", "pidmap", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo"},
+		why:   "system calls live in files that name their system"},
+	{path: "github.com/google/go-cmp", tests: true, why: "differences are for tests"},
+	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},
+}
+
+// execFiles may start other programs. The product starts none: what it wants to know it asks the kernel.
+var execFiles = map[string]string{
+	"fixtures/demo/programs.go":      "runs apptap beside programs of known traffic",
+	"fixtures/netns/netns_linux.go":  "ip(8) makes the namespaces of the integration tests",
+	"fixtures/demo/private_linux.go": "starts the demo once more in a network namespace of its own",
+}
+
+// goRooms may start goroutines.
+var goRooms = map[string]string{
+	"internal/pipeline": "owns the concurrency of a run",
+	"fixtures/talk":     "a server with several sockets, no part of apptap",
+}
+
+// junkNames say nothing about what a package answers.
+var junkNames = []string{"utils", "util", "common", "types", "helpers", "helper", "pkg", "scripts", "misc", "shared"}
