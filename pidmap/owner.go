@@ -58,8 +58,12 @@ func (h *History) attribute(lives []*life, first, last int64, method Method) Att
 			return Attribution{Reason: ReasonAmbiguous, Candidates: holders}
 		}
 	}
-	owner := youngest(holders)
-	return Attribution{App: AppOf(owner), Process: owner, Method: method}
+	owner := holders[0]
+	if len(holders) > 1 {
+		owner = youngest(holders)
+		app = AppOf(owner)
+	}
+	return Attribution{App: app, Process: owner, Method: method}
 }
 
 // holders collects who held lives within [first, last], sorted by key, and by which method that is known.

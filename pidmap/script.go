@@ -8,27 +8,37 @@ import (
 
 // interpreter says how a program that runs other people's programs is told which one.
 type interpreter struct {
-	names  []string // base names of the executable, a version number behind them ignored
 	inline []string // options after which there is no script: the program is in the arguments
 	module []string // options whose value names the program instead of a file
 	values []string // options whose value is the next argument
 }
 
-// interpreters lists what python3 --help, node --help and so on say of their arguments.
-func interpreters() []interpreter {
-	return []interpreter{
-		{names: []string{"python", "pypy"}, inline: []string{"-c"}, module: []string{"-m"},
-			values: []string{"-W", "-X", "--check-hash-based-pycs"}},
-		{names: []string{"node", "nodejs"}, inline: []string{"-e", "--eval", "-p", "--print", "-pe"},
-			values: []string{"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file"}},
-		{names: []string{"ruby"}, inline: []string{"-e"}, values: []string{"-I", "-r", "-C", "-E"}},
-		{names: []string{"perl"}, inline: []string{"-e", "-E"}, values: []string{"-I"}},
-		{names: []string{"php"}, inline: []string{"-r", "-B", "-R"}, module: []string{"-f"}, values: []string{"-c", "-d", "-z"}},
-		{names: []string{"bash", "sh", "dash", "zsh", "ksh"}, inline: []string{"-c"},
-			values: []string{"-o", "+o", "-O", "+O", "--rcfile", "--init-file"}},
-		{names: []string{"java"}, module: []string{"-jar"},
-			values: []string{"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules"}},
+// interpreterOf knows interpreters by their base name without a version. The options are those of python3
+// --help, node --help and so on.
+func interpreterOf(stem string) (in interpreter, ok bool) {
+	switch stem {
+	case "python", "pypy":
+		in.inline, in.module = []string{"-c"}, []string{"-m"}
+		in.values = []string{"-W", "-X", "--check-hash-based-pycs"}
+	case "node", "nodejs":
+		in.inline = []string{"-e", "--eval", "-p", "--print", "-pe"}
+		in.values = []string{"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"}
+	case "ruby":
+		in.inline, in.values = []string{"-e"}, []string{"-I", "-r", "-C", "-E"}
+	case "perl":
+		in.inline, in.values = []string{"-e", "-E"}, []string{"-I"}
+	case "php":
+		in.inline, in.module = []string{"-r", "-B", "-R"}, []string{"-f"}
+		in.values = []string{"-c", "-d", "-z"}
+	case "bash", "sh", "dash", "zsh", "ksh":
+		in.inline, in.values = []string{"-c"}, []string{"-o", "+o", "-O", "+O", "--rcfile", "--init-file"}
+	case "java":
+		in.module = []string{"-jar"}
+		in.values = []string{"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules"}
+	default:
+		return in, false
 	}
+	return in, true
 }
 
 // script is what an interpreter runs.
@@ -38,12 +48,11 @@ type script struct{ id, name, path, why string }
 // directory that it was meant for is not known.
 func scriptOf(exe string, cmdline []string) (script, bool) {
 	stem := strings.TrimRight(exe, "0123456789.-")
-	for _, in := range interpreters() {
-		if slices.Contains(in.names, stem) && len(cmdline) > 1 {
-			return in.script(stem, cmdline[1:])
-		}
+	in, ok := interpreterOf(stem)
+	if !ok || len(cmdline) < 2 {
+		return script{}, false
 	}
-	return script{}, false
+	return in.script(stem, cmdline[1:])
 }
 
 func (in interpreter) script(stem string, args []string) (script, bool) {

@@ -58,10 +58,10 @@ func (e *evidence) class(r relation, left int64) string {
 		return CauseCounterLost
 	case e.flow.Snapped:
 		return CauseSnaplen
-	case e.startedBefore(r, left):
-		return CauseStartedBefore
 	case r.rx && left < 0 && e.closedEarly():
 		return CauseArrivedAfterClose
+	case e.startedBefore(r, left):
+		return CauseStartedBefore
 	case left > 0 && e.dropped:
 		return CauseCaptureDrop
 	case left > 0 && e.split:
@@ -73,13 +73,15 @@ func (e *evidence) class(r relation, left int64) string {
 }
 
 // counterLost says that the last reading has nothing left to compare: tcp_disconnect, which a close with SO_LINGER
-// 0 runs, zeroes the counters before the kernel reports the socket's end, and sends a RST.
+// 0 runs, zeroes the counters before the kernel reports the socket's end, and sends a RST. Zeroes alone are no
+// proof: a socket that never sent may have been closed before anything arrived.
 func (e *evidence) counterLost() bool {
-	if e.life.last.Moment != AtClose {
+	last := &e.life.last
+	if last.Moment != AtClose {
 		return false
 	}
-	wiped := e.life.last.BytesSent == 0 && e.life.last.BytesReceived == 0 && e.flow.TxSawRST
-	return wiped || e.life.backwards()
+	zero := last.BytesSent == 0 && last.BytesReceived == 0
+	return e.life.backwards() || zero && (wiped(last.Key) || e.flow.TxSawRST && e.flow.TxPayload > 0)
 }
 
 // startedBefore says that a difference may be from before the capture. Without a reading of that time the kernel can
@@ -88,10 +90,12 @@ func (e *evidence) startedBefore(r relation, left int64) bool {
 	return !r.wholeLife && (left > 0 || e.life.baseline(e.flow))
 }
 
-// closedEarly says that the wire went on after the socket was closed: this host answered with a RST, or packets came
-// after the socket was gone.
+// closedEarly says that the wire may have gone on after the socket was closed: this host answered with a RST, packets
+// came after the socket was gone, or the packets that closed it are among those that were dropped.
 func (e *evidence) closedEarly() bool {
-	return e.life.last.Moment == AtClose && (e.flow.TxSawRST || e.flow.Last > e.life.last.Time)
+	f := e.flow
+	unseen := f.End == flows.EndOpen && e.dropped
+	return e.life.last.Moment == AtClose && (f.TxSawRST || f.Last > e.life.last.Time || unseen)
 }
 
 // stillOpen says that packets may have passed between the last packet captured and the last reading.

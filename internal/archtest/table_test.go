@@ -76,9 +76,8 @@ var leashes = []leash{
 
 // execFiles may start other programs. The product starts none: what it wants to know it asks the kernel.
 var execFiles = map[string]string{
-	"fixtures/demo/programs.go":      "runs apptap beside programs of known traffic",
-	"fixtures/netns/netns_linux.go":  "ip(8) makes the namespaces of the integration tests",
-	"fixtures/demo/private_linux.go": "starts the demo once more in a network namespace of its own",
+	"fixtures/demo/programs.go":     "runs apptap beside programs of known traffic",
+	"fixtures/netns/netns_linux.go": "ip(8) makes the namespaces of the integration tests",
 }
 
 // goRooms may start goroutines.

@@ -19,6 +19,7 @@ type owner struct {
 	table   *flows.Table
 	history *pidmap.History
 	local   []netip.Prefix
+	host    flows.Local // the set of local
 
 	events   chan []pidmap.Event
 	closed   chan []summarize.SocketCounters
@@ -77,10 +78,14 @@ func (o *owner) learnLocal() {
 	if o.config.LocalAddrs == nil {
 		return
 	}
+	known := len(o.local)
 	for _, p := range o.config.LocalAddrs() {
 		if !slices.Contains(o.local, p) {
 			o.local = append(o.local, p)
 		}
+	}
+	if len(o.local) > known {
+		o.host = flows.NewLocal(o.local)
 	}
 }
 
@@ -120,13 +125,18 @@ func (o *owner) addBatch(b batch) {
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
 		began, key := o.table.Add(obs)
 		if began && o.config.Owners != nil && !unknown {
-			unknown = !o.history.Knows(key) && !o.history.Knows(key.Reverse())
+			unknown = o.unknown(key) || o.unknown(key.Reverse())
 		}
 	}
 	if unknown {
 		o.config.Owners.Wake()
 	}
 	o.run.release(b)
+}
+
+// unknown says that key.Local is an endpoint of this host whose socket nobody has seen yet.
+func (o *owner) unknown(key flows.Key) bool {
+	return o.host.Contains(key.LocalAddr().Addr()) && !o.history.Knows(key)
 }
 
 func (o *owner) addEvents(events []pidmap.Event) {

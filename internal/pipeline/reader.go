@@ -43,6 +43,7 @@ func (r *reader) publish() {
 
 // shared is what the readers of a run have in common.
 type shared struct {
+	live       bool
 	match      func(*capture.Packet) bool
 	tunnels    flows.Tunnels
 	maxPackets uint64
@@ -59,7 +60,7 @@ type shared struct {
 
 func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	s := &shared{
-		match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
+		live: c.Live, match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
 		batches: make(chan batch, 64), free: make(chan batch, 64),
 	}
 	s.stopAt.Store(math.MaxInt64)
@@ -107,7 +108,7 @@ func (r *reader) read(ctx context.Context) error {
 			pending = append(pending, flows.Observation{})
 			r.run.tunnels.Decode(&p, &pending[len(pending)-1])
 		}
-		if len(pending) == batchSize {
+		if len(pending) == batchSize || r.overdue(pending, p.Time) {
 			r.send(&pending)
 			if ctx.Err() != nil && r.run.stopAt.Load() == math.MaxInt64 {
 				return nil // a file: interrupted, there is nothing to drain
@@ -117,6 +118,14 @@ func (r *reader) read(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// maxDelay is how long a live packet waits for others: the socket of a new flow is looked up when its batch
+// arrives, and its program may be gone soon.
+const maxDelay = 2_000_000 // nanoseconds
+
+func (r *reader) overdue(b batch, now int64) bool {
+	return r.run.live && len(b) > 0 && now-b[0].Time > maxDelay
 }
 
 // send hands the batch over and leaves an empty one in its place.

@@ -16,7 +16,12 @@ func cells(text string) int {
 
 // runeCells is the room that cutting allows a rune: never 0, so that a pile of combining marks is cut as
 // any other long name is.
-func runeCells(r rune) int { return max(1, cells(string(r))) }
+func runeCells(r rune) int {
+	if r < 0x7f {
+		return 1 // most text: the look-up of a width costs a microsecond
+	}
+	return max(1, cells(string(r)))
+}
 
 // roomOf is the room of text by runeCells. It is at least cells(text).
 func roomOf(text string) int {

@@ -1,0 +1,79 @@
+package summarize
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// rx and tx are readings in frames of 100 bytes.
+func counters(rx, tx uint64) InterfaceCounters {
+	return InterfaceCounters{RxPackets: rx, RxBytes: rx * 100, TxPackets: tx, TxBytes: tx * 100}
+}
+
+func TestInterfaceAudit(t *testing.T) {
+	// 10 frames passed for certain (7 in, 3 out), 3 more at the edges.
+	readings := &InterfaceReadings{BeforeOpen: counters(100, 50), AfterOpen: counters(101, 50), BeforeClose: counters(108, 53), AfterClose: counters(108, 55)}
+	tight := &InterfaceReadings{BeforeOpen: counters(100, 50), AfterOpen: counters(100, 50), BeforeClose: counters(107, 53), AfterClose: counters(107, 53)}
+	tests := []struct {
+		name     string
+		in       InterfaceInput
+		filter   string
+		captured uint64 // frames
+		want     InterfaceAudit
+		verdict  Verdict
+	}{
+		{name: "equal", in: InterfaceInput{Readings: tight}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000}, verdict: VerdictExact},
+		{name: "loopback counts a frame twice", in: InterfaceInput{Readings: tight, Loopback: true}, captured: 7,
+			want: InterfaceAudit{KernelPackets: 7, KernelBytes: 700}, verdict: VerdictExact},
+		{name: "equal to the low bound", in: InterfaceInput{Readings: readings}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000}, verdict: VerdictExact},
+		{name: "at the edge, nearer to the low bound", in: InterfaceInput{Readings: readings}, captured: 11,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseWindowEdge, -100}}}, verdict: VerdictExplained},
+		{name: "at the edge, nearer to the high bound", in: InterfaceInput{Readings: readings}, captured: 12,
+			want: InterfaceAudit{KernelPackets: 13, KernelBytes: 1300, Causes: []Cause{{CauseWindowEdge, 100}}}, verdict: VerdictExplained},
+		{name: "fewer, with drops", in: InterfaceInput{Readings: readings, DroppedKernel: 4}, captured: 6,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseCaptureDrop, 400}}}, verdict: VerdictExplained},
+		{name: "fewer, with a filter", in: InterfaceInput{Readings: readings, Filter: "tcp"}, captured: 6,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, FilteredOut: 400}, verdict: VerdictExplained},
+		{name: "fewer, with the run's filter", in: InterfaceInput{Readings: readings}, filter: "tcp", captured: 6,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, FilteredOut: 400}, verdict: VerdictExplained},
+		{name: "fewer, with both", in: InterfaceInput{Readings: readings, DroppedInterface: 1, Filter: "tcp"}, captured: 6,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseFilteredOrDropped, 400}}}, verdict: VerdictExplained},
+		{name: "fewer, with nothing", in: InterfaceInput{Readings: readings}, captured: 6,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, ResidualBytes: 400}, verdict: VerdictUnexplained},
+		{name: "more than can be", in: InterfaceInput{Readings: readings, DroppedKernel: 1, Filter: "tcp"}, captured: 20,
+			want: InterfaceAudit{KernelPackets: 13, KernelBytes: 1300, ResidualBytes: -700}, verdict: VerdictUnexplained},
+		{name: "none read", captured: 6, want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
+		{name: "empty readings", in: InterfaceInput{Readings: &InterfaceReadings{}}, captured: 6,
+			want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
+		{name: "unavailable", in: InterfaceInput{Readings: &InterfaceReadings{Unavailable: "any is no interface"}}, captured: 6,
+			want: InterfaceAudit{Unavailable: "any is no interface"}, verdict: VerdictUnavailable},
+		{name: "backwards", in: InterfaceInput{Readings: &InterfaceReadings{BeforeOpen: counters(9, 9), AfterOpen: counters(9, 9), BeforeClose: counters(0, 1), AfterClose: counters(0, 1)}}, captured: 6,
+			want: InterfaceAudit{Unavailable: "its counters went backwards: they are 32 bits wide, or it was made anew"}, verdict: VerdictUnavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.in.Name, tt.in.CapturedPackets, tt.in.CapturedBytes = "eth0", tt.captured, tt.captured*100
+			tt.want.Name, tt.want.CapturedPackets, tt.want.CapturedBytes = "eth0", tt.captured, tt.captured*100
+			tt.want.DroppedKernel, tt.want.DroppedInterface = tt.in.DroppedKernel, tt.in.DroppedInterface
+			audit := Build(Input{Interfaces: []InterfaceInput{tt.in}, Live: true, Filter: tt.filter}).Audit
+			if diff := cmp.Diff([]InterfaceAudit{tt.want}, audit.Interfaces); diff != "" {
+				t.Errorf("interface (-want +got):\n%s", diff)
+			}
+			if audit.Verdict != tt.verdict {
+				t.Errorf("verdict = %s, want %s", audit.Verdict, tt.verdict)
+			}
+		})
+	}
+}
+
+func TestInterfaceOfFile(t *testing.T) {
+	got := Build(Input{Interfaces: []InterfaceInput{{Name: "b", CapturedBytes: 1}, {Name: "a", CapturedBytes: 1}, {Name: "c", CapturedBytes: 2}}}).Audit.Interfaces
+	why := "a file has no kernel counters"
+	want := []InterfaceAudit{{Name: "c", CapturedBytes: 2, Unavailable: why}, {Name: "a", CapturedBytes: 1, Unavailable: why}, {Name: "b", CapturedBytes: 1, Unavailable: why}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("interfaces (-want +got):\n%s", diff)
+	}
+}
