@@ -231,13 +231,16 @@ func TestModel(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			seen := map[Verdict]int{}
-			for seed := range uint64(20000) {
+			for seed := range uint64(1000) {
 				m := newModel(seed)
 				m.loss, m.drop = tt.loss, tt.drop
 				way := m.IntN(endWays)
 				s := m.run(way, tt.late)
 				for i := range s.Flows {
 					use := &s.Flows[i]
+					if use.Kernel == nil && use.Flow.First > m.kernel.Time {
+						continue // all that was captured came after the socket's end
+					}
 					if use.Kernel == nil {
 						t.Fatalf("seed %d: no counters: %s", seed, use.Unavailable)
 					}

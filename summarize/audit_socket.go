@@ -122,7 +122,10 @@ func pairSockets(readings []SocketCounters, uses []FlowUse) map[int]*socketLife 
 }
 
 // pairBy pairs the flows that have a key among lives and no socket yet.
-func pairBy(lives map[flows.Key][]*socketLife, uses []FlowUse, paired map[int]*socketLife, keyOf func(*flows.Flow) (flows.Key, bool)) {
+func pairBy(
+	lives map[flows.Key][]*socketLife, uses []FlowUse, paired map[int]*socketLife,
+	keyOf func(*flows.Flow) (flows.Key, bool),
+) {
 	if len(lives) == 0 {
 		return
 	}

@@ -9,7 +9,7 @@ type columns struct {
 
 const (
 	gap      = 2  // cells between columns
-	wantName = 26 // cells of the name column that further columns must leave: a host name, mostly whole
+	wantName = 28 // cells of the name column that further columns must leave: "unknown: no_owner_in_file" beneath a row, a host name mostly
 )
 
 // ladder is what a narrow table gives up first. Byte counts are never rounded: that would cost their sum.
@@ -92,9 +92,16 @@ func (c columns) cells(r row) []string {
 	return texts
 }
 
-// name is r's first cell in at most width cells: indent and port stay, the name between them is cut.
+// name is r's first cell in at most width cells: indent and port stay, the name between them is cut. A name with
+// a shorter form takes that, since half a number would be read as a number.
 func (c columns) name(r row, width int) string {
 	suffix := c.suffix(r)
+	for _, shorter := range r.Shorter {
+		if len(r.indent())+roomOf(r.Name) <= width {
+			break
+		}
+		r.Name = shorter
+	}
 	if room := width - len(r.indent()) - len(suffix); room > len(suffix) {
 		return r.indent() + cut(r.Name, room) + suffix
 	}

@@ -37,32 +37,41 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 	}
 	foot = append(foot, dropsNote(s.Drops))
 	for _, a := range s.Audit.Interfaces {
-		foot = append(foot, interfaceNote(a, verbose))
+		// Where nothing at all could be compared the last line says it once for all of them.
+		if a.Unavailable == "" || verbose || verdict(s.Audit.Verdict) != summarize.VerdictUnavailable {
+			foot = append(foot, interfaceNote(a, verbose))
+		}
 	}
 	foot = append(foot, uncheckedNotes(s, verbose)...)
 	return append(foot, auditNote(s, verbose))
 }
 
 func dropsNote(d summarize.Drops) note {
-	received := counted(d.Received, "packet")
+	received := counted(d.Received, "packet") + " received"
 	lost := d.DroppedKernel + d.DroppedInterface + d.DroppedUserspace
 	switch {
 	case lost > 0:
-		text := fmt.Sprintf("drops: %s by the kernel, %s by the interface, %s by apptap; %s received",
+		text := fmt.Sprintf("drops: %s by the kernel, %s by the interface, %s by apptap; %s",
 			grouped(d.DroppedKernel), grouped(d.DroppedInterface), grouped(d.DroppedUserspace), received)
 		if !d.Known {
 			text += "; not every source says what it dropped"
 		}
 		return note{bad, text}
+	case !d.Known && d.Received == 0:
+		return note{quiet, "drops: not known"}
 	case !d.Known:
-		return note{quiet, "drops: not known; " + received + " received"}
+		return note{quiet, "drops: not known; " + received}
 	}
-	return note{quiet, "drops: none; " + received + " received"}
+	return note{quiet, "drops: none; " + received}
 }
 
 // interfaceNote compares an interface's captured frames with the kernel's count of them.
 func interfaceNote(a summarize.InterfaceAudit, verbose bool) note {
-	captured := fmt.Sprintf("%s: captured %s B in %s", named(a.Name), grouped(a.CapturedBytes), counted(a.CapturedPackets, "packet"))
+	name := "unnamed interface" // a pcap file has no names
+	if a.Name != "" {
+		name = named(a.Name)
+	}
+	captured := fmt.Sprintf("%s: captured %s B in %s", name, grouped(a.CapturedBytes), counted(a.CapturedPackets, "packet"))
 	if a.Unavailable != "" {
 		return note{quiet, captured + "; kernel: not available (" + visible(a.Unavailable) + ")"}
 	}

@@ -26,8 +26,7 @@ func groupsOf(s *summarize.Summary, limit limits) []group {
 		groups = append(groups, appGroup(use, names[i], limit))
 	}
 	if rest := s.Apps[apps:]; len(rest) > 0 {
-		name := fmt.Sprintf("other (%s)", counted(len(rest), "app"))
-		groups = append(groups, group{row: totalsRow(rowOther, name, sum(rest, appTotals))})
+		groups = append(groups, group{row: otherRow(rowOther, counted(len(rest), "app"), sum(rest, appTotals))})
 	}
 	groups = append(groups, unknownGroups(&s.Unattributed, limit)...)
 	if s.Undecoded.Packets > 0 || s.Undecoded.Bytes > 0 {
@@ -81,7 +80,7 @@ func appGroup(use summarize.AppUse, name string, limit limits) group {
 			g.Beneath = append(g.Beneath, processRow(p))
 		}
 		if rest := use.Processes[n:]; len(rest) > 0 {
-			g.Beneath = append(g.Beneath, otherRow(len(rest), "process", sum(rest, processTotals)))
+			g.Beneath = append(g.Beneath, otherRow(rowRest, grouped(len(rest))+" processes", sum(rest, processTotals)))
 		}
 	}
 	g.Beneath = append(g.Beneath, destinationRows(use.Destinations, limit)...)
@@ -95,17 +94,16 @@ func destinationRows(all []summarize.Destination, limit limits) []row {
 		rows = append(rows, destinationRow(d))
 	}
 	if rest := all[n:]; len(rest) > 0 {
-		rows = append(rows, otherRow(len(rest), "destination", sum(rest, destinationTotals)))
+		rows = append(rows, otherRow(rowRest, counted(len(rest), "destination"), sum(rest, destinationTotals)))
 	}
 	return rows
 }
 
-func otherRow(n int, noun string, t summarize.Totals) row {
-	what := counted(n, noun)
-	if noun == "process" {
-		what = grouped(n) + " processes"
-	}
-	return totalsRow(rowRest, "other ("+what+")", t)
+func otherRow(kind rowKind, what string, t summarize.Totals) row {
+	r := totalsRow(kind, "other ("+what+")", t)
+	n, _, _ := strings.Cut(what, " ")
+	r.Shorter = []string{"other (" + n + ")", "other"}
+	return r
 }
 
 // unknownGroups are one group for a single reason. Of several reasons the Summary knows the bytes but not
@@ -136,16 +134,23 @@ func sortedReasons(reasons map[pidmap.Reason]uint64) []pidmap.Reason {
 	})
 }
 
+// undecodedRow names as many kinds as there is room for, "undecoded (arp 3, icmp 2, 4 more kinds)".
 func undecodedRow(u summarize.Undecoded) row {
-	var kinds []string
-	for _, k := range u.Kinds {
-		kinds = append(kinds, visible(k.Kind)+" "+grouped(k.Packets))
+	names := []string{"undecoded"}
+	var listed strings.Builder
+	for i, k := range u.Kinds {
+		if i > 0 {
+			listed.WriteString(", ")
+		}
+		listed.WriteString(visible(k.Kind) + " " + grouped(k.Packets))
+		more := ""
+		if rest := len(u.Kinds) - i - 1; rest > 0 {
+			more = ", " + counted(rest, "more kind")
+		}
+		names = append(names, "undecoded ("+listed.String()+more+")")
 	}
-	name := "undecoded"
-	if len(kinds) > 0 {
-		name += " (" + strings.Join(kinds, ", ") + ")"
-	}
-	return row{Kind: rowUndecoded, Name: name, Total: known(u.Bytes), Packets: known(u.Packets)}
+	slices.Reverse(names)
+	return row{Kind: rowUndecoded, Name: names[0], Shorter: names[1:], Total: known(u.Bytes), Packets: known(u.Packets)}
 }
 
 func totalRow(s *summarize.Summary) row {

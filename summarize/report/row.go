@@ -41,10 +41,11 @@ func (f figure) String() string {
 // row is one line of the table and of the page: a name and exact counts. Bytes are frame bytes.
 type row struct {
 	Kind    rowKind
-	Name    string // visible
-	Port    string // "tcp/443"
-	Service string // IANA name of the port
-	Title   string // more about Name, for a page that has room
+	Name    string   // visible
+	Port    string   // "tcp/443"
+	Service string   // IANA name of the port
+	Title   string   // more about Name, for a page that has room
+	Shorter []string // of a name with numbers, what to print where it does not fit: longest first
 
 	Sent, Received, Total, Packets, Flows figure
 }

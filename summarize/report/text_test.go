@@ -3,6 +3,8 @@ package report
 import (
 	"strings"
 	"testing"
+
+	"apptap/summarize"
 )
 
 func TestVisible(t *testing.T) {
@@ -77,6 +79,28 @@ func TestNumbers(t *testing.T) {
 	for n, want := range map[int64]string{5: "+5", 0: "0", -5: "-5"} {
 		if got := signed(n); got != want {
 			t.Errorf("signed(%d): got %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestCountsInNamesAreNeverCutInTwo(t *testing.T) {
+	u := summarize.Undecoded{Packets: 1240, Bytes: 99, Kinds: []summarize.KindUse{{Kind: "arp", Packets: 1234}, {Kind: "icmp", Packets: 5}, {Kind: "llc", Packets: 1}}}
+	tests := []struct {
+		row   row
+		width int
+		want  string
+	}{
+		{undecodedRow(u), 40, "undecoded (arp 1,234, icmp 5, llc 1)"},
+		{undecodedRow(u), 35, "undecoded (arp 1,234, 2 more kinds)"},
+		{undecodedRow(u), 34, "undecoded"},
+		{undecodedRow(summarize.Undecoded{Packets: 3}), 20, "undecoded"},
+		{otherRow(rowRest, "12,345 destinations", summarize.Totals{}), 30, "  other (12,345 destinations)"},
+		{otherRow(rowRest, "12,345 destinations", summarize.Totals{}), 28, "  other (12,345)"},
+		{otherRow(rowOther, "12,345 apps", summarize.Totals{}), 10, "other"},
+	}
+	for _, test := range tests {
+		if got := (columns{}).name(test.row, test.width); got != test.want {
+			t.Errorf("%q in %d cells: got %q, want %q", test.row.Name, test.width, got, test.want)
 		}
 	}
 }
