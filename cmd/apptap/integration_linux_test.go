@@ -206,7 +206,7 @@ func startTcpdump(t *testing.T, n *netns.Namespace, dir string) (file string, st
 		return "", func() {}
 	}
 	file = filepath.Join(dir, "tcpdump.pcap")
-	dump := n.Command(t, "tcpdump", "-i", netns.Interface, "-s", "128", "-B", "32768", "-Z", "root", "-U", "-w", file)
+	dump := n.Command(t, "tcpdump", "--immediate-mode", "-i", netns.Interface, "-s", "128", "-B", "32768", "-Z", "root", "-U", "-w", file)
 	wait := start(t, dump, "listening on")
 	return file, func() { interrupt(t, dump); wait() }
 }

@@ -90,9 +90,20 @@ func (l *Listener) Buffer() int { return l.granted }
 // Run blocks until ctx ends and gives emit every destroyed socket; then it drains what is queued and
 // returns ctx's error. The slice is the callee's to keep.
 func (l *Listener) Run(ctx context.Context, emit func([]Socket)) error {
-	// Only a deadline wakes a blocked read without giving up the queue.
-	stop := context.AfterFunc(ctx, func() { l.conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
+	// Only a deadline wakes a blocked read without giving up the queue. It outlives the run that it ended.
+	if err := l.conn.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("listen for destroyed sockets: %w", err)
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		l.conn.SetReadDeadline(time.Unix(1, 0)) // fails only once the Listener is closed, which ends the read too
+	})
+	defer func() {
+		if !stop() {
+			<-ended // else it might end the next run
+		}
+	}()
 	for ctx.Err() == nil {
 		n, err := receive(l.raw, l.buffer)
 		if err := l.received(n, err, emit); err != nil && ctx.Err() == nil {

@@ -16,7 +16,8 @@ var ErrNoInterface = errors.New("no such interface")
 // wraps ErrNoInterface if some are missing.
 //
 // Source on Linux: /proc/net/dev by way of gopsutil. It and /sys/class/net/NAME/statistics print the same
-// dev_get_stats, which on veth and lo grow by exactly the frame bytes that a capture sees. /proc follows the network namespace
+// dev_get_stats, which on veth grow by exactly the frame bytes that a capture sees; lo leaves out its
+// link-layer header, which is added here. /proc follows the network namespace
 // of the process, /sys the one in which it was mounted: inside "nsenter --net" it is the wrong one.
 func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCounters, error) {
 	stats, err := net.IOCounters(true)
@@ -31,9 +32,10 @@ func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCou
 			missing = append(missing, fmt.Errorf("read interface counters of %s: %w", name, ErrNoInterface))
 			continue
 		}
-		s := &stats[at]
+		s, header := &stats[at], uncountedHeader(name)
 		found[name] = summarize.InterfaceCounters{
-			RxPackets: s.PacketsRecv, RxBytes: s.BytesRecv, TxPackets: s.PacketsSent, TxBytes: s.BytesSent,
+			RxPackets: s.PacketsRecv, RxBytes: s.BytesRecv + header*s.PacketsRecv,
+			TxPackets: s.PacketsSent, TxBytes: s.BytesSent + header*s.PacketsSent,
 			RxDropped: s.Dropin, TxDropped: s.Dropout,
 		}
 	}

@@ -30,7 +30,7 @@ func inNamespace(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := os.StartProcess(exe, []string{exe, "-test.run=^" + t.Name() + "$", "-test.v"}, &os.ProcAttr{
+	p, err := os.StartProcess(exe, []string{exe, "-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=60s"}, &os.ProcAttr{
 		Env: append(os.Environ(), namespaceEnv+"=1"), Files: []*os.File{nil, os.Stderr, os.Stderr},
 		Sys: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET},
 	})
@@ -151,7 +151,12 @@ func TestIntegrationSocketCounters(t *testing.T) {
 		client.Close()
 		var closed []summarize.SocketCounters
 		for !has(closed, clientKey) || !has(closed, serverKey) {
-			closed = append(closed, <-emitted...)
+			select {
+			case c := <-emitted:
+				closed = append(closed, c...)
+			case err := <-done:
+				t.Fatalf("RunClosed ended: %v", err)
+			}
 		}
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
