@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -94,7 +95,7 @@ func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCoun
 // readings are the kernel's counters around the capture of one interface. While the run goes on its end is now.
 func (o *owner) readings(name string) *summarize.InterfaceReadings {
 	if o.interfacesUnavailable != "" || o.config.Counters == nil {
-		return &summarize.InterfaceReadings{Unavailable: o.interfacesUnavailable}
+		return &summarize.InterfaceReadings{Unavailable: cmp.Or(o.interfacesUnavailable, "there are no kernel counters here")}
 	}
 	r := &summarize.InterfaceReadings{}
 	var ok [4]bool
