@@ -60,7 +60,7 @@ func (in interpreter) script(stem string, args []string) (script, bool) {
 		arg := args[i]
 		switch {
 		case slices.Contains(in.module, arg):
-			if i+1 == len(args) {
+			if i+1 == len(args) || args[i+1] == "" {
 				return script{}, false
 			}
 			return namedScript(stem, arg, args[i+1]), true
@@ -70,7 +70,7 @@ func (in interpreter) script(stem string, args []string) (script, bool) {
 			return script{}, false
 		case slices.Contains(in.values, arg):
 			i++
-		case arg == "--" && i+1 < len(args):
+		case arg == "--" && i+1 < len(args) && args[i+1] != "":
 			return fileScript(stem, args[i+1]), true
 		case arg == "" || arg == "-" || arg == "--":
 			return script{}, false // the program comes from standard input
