@@ -98,8 +98,8 @@ func TestIntegrationShortLived(t *testing.T) {
 	startServer(t, there, talk)
 	dumpFile, stopDump := startTcpdump(t, here, dir)
 
-	reportFile := filepath.Join(dir, "report.json")
-	capture := here.Command(t, apptap, "capture", "-i", netns.Interface, "--format", "json", "--flows", "-o", reportFile)
+	reportFile, session := filepath.Join(dir, "report.json"), filepath.Join(dir, "session.pcapng")
+	capture := here.Command(t, apptap, "capture", "-i", netns.Interface, "-s", "128", "-w", session, "--format", "json", "--flows", "-o", reportFile)
 	waitCapture := start(t, capture, "capturing on")
 	truthFile := runClients(t, here, there, talk, dir)
 	interrupt(t, capture)
@@ -112,6 +112,39 @@ func TestIntegrationShortLived(t *testing.T) {
 	checkAttribution(t, &report, truths)
 	checkTotals(t, &report)
 	checkAgainstTcpdump(t, &report, truths, dumpFile)
+	checkRecording(t, &report, apptap, session)
+	if *update {
+		keep(t, session, "../../fixtures/namespaces.pcapng")
+		keep(t, truthFile, "../../fixtures/namespaces.truth.jsonl")
+	}
+}
+
+// checkRecording replays what was recorded and expects the same flows and bytes.
+func checkRecording(t *testing.T, live *reportJSON, apptap, session string) {
+	t.Helper()
+	out, err := exec.Command(apptap, "replay", "--format", "json", "--flows", session).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var replayed reportJSON
+	if err := json.Unmarshal(out, &replayed); err != nil {
+		t.Fatal(err)
+	}
+	if replayed.Totals != live.Totals || replayed.Undecoded != live.Undecoded || len(replayed.Flows) != len(live.Flows) {
+		t.Errorf("replay has %+v, %+v undecoded, %d flows; live had %+v, %+v, %d",
+			replayed.Totals, replayed.Undecoded, len(replayed.Flows), live.Totals, live.Undecoded, len(live.Flows))
+	}
+}
+
+func keep(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func build(t *testing.T, dir, pkg string) string {
@@ -265,9 +298,10 @@ func readTruth(t *testing.T, path string) map[string]truth {
 	}
 	defer f.Close()
 	truths := map[string]truth{}
-	for d := json.NewDecoder(f); ; {
+	decoder := json.NewDecoder(f)
+	for {
 		var line truth
-		err := d.Decode(&line)
+		err := decoder.Decode(&line)
 		if errors.Is(err, io.EOF) {
 			break
 		}
