@@ -29,7 +29,9 @@ const (
 func (t Tunnels) Decode(p *capture.Packet, o *Observation) {
 	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
 	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
-	o.Kind = d.link(p.LinkType)
+	if o.Kind = d.link(p.LinkType); o.Kind.Decoded() {
+		o.locate() // here and not in the Table: this runs beside the goroutine that owns it
+	}
 }
 
 func clampLength(n int) uint32 {

@@ -42,6 +42,7 @@ func (f *fragments) place(t *Table, o *Observation) bool {
 		return false
 	}
 	o.Src.Port, o.Dst.Port = d.srcPort, d.dstPort
+	o.locate()
 	return true
 }
 
@@ -52,6 +53,7 @@ func (f *fragments) release(t *Table, o *Observation) {
 	for i := range d.wait {
 		w := &d.wait[i]
 		w.Src.Port, w.Dst.Port = d.srcPort, d.dstPort
+		w.locate()
 		t.add(w)
 	}
 	d.wait = nil

@@ -3,6 +3,7 @@ package flows
 import (
 	"encoding/binary"
 	"math/bits"
+	"math/rand/v2"
 )
 
 // find returns the slot of p, or the free one where it belongs.
@@ -14,6 +15,26 @@ func (t *Table) find(hash uint32, p *pair) uint32 {
 			return i
 		}
 	}
+}
+
+// touch loads what a batch will need: first all slots, then all records. None of the loads waits for
+// another, so the processor has many under way at once, where packet by packet it would wait for each in turn.
+func (t *Table) touch(batch []Observation) {
+	mask := uint32(len(t.slots) - 1)
+	ids := t.touched[:0]
+	for i := range batch {
+		ids = append(ids, t.slots[batch[i].hash&mask].id)
+	}
+	var sum uint32
+	for i, id := range ids {
+		if id == 0 {
+			continue
+		}
+		r := t.at(id - 1)
+		from, _ := r.sender(batch[i].fromLow)
+		sum += uint32(r.key.low.Port) + uint32(from.packets) + from.stream.next
+	}
+	t.touched, t.sink = ids, sum
 }
 
 // grow doubles the slots; records stay where they are.
@@ -44,11 +65,15 @@ func (t *Table) append() uint32 {
 	return uint32(t.count - 1)
 }
 
+// hashSeed: whoever could predict the hash could make one chain of a table as long as he likes. No output depends
+// on it, for records keep the order in which flows began.
+var hashSeed = rand.Uint64()
+
 // hash mixes the key with 128-bit multiplications, as wyhash does.
-func (p *pair) hash(seed uint64) uint32 {
+func (p *pair) hash() uint32 {
 	const k0, k1 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db
 	ports := uint64(p.low.Port)<<48 | uint64(p.high.Port)<<32 | uint64(p.proto)
-	a := mix(binary.LittleEndian.Uint64(p.low.Addr[:])^k0^seed, binary.LittleEndian.Uint64(p.low.Addr[8:])^ports)
+	a := mix(binary.LittleEndian.Uint64(p.low.Addr[:])^k0^hashSeed, binary.LittleEndian.Uint64(p.low.Addr[8:])^ports)
 	b := mix(binary.LittleEndian.Uint64(p.high.Addr[:])^k1, binary.LittleEndian.Uint64(p.high.Addr[8:])^a)
 	return uint32(b ^ b>>32)
 }

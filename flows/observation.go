@@ -24,6 +24,9 @@ type Observation struct {
 	IPv6      bool
 	Snapped   bool // cut before the end of the transport header
 	Outgoing  bool // the capture itself says that this host sent it (SLL packet type)
+
+	fromLow bool   // Src is the low endpoint of the flow's pair
+	hash    uint32 // of the pair
 }
 
 // TCPFlags are the control bits of a TCP header (RFC 9293 §3.1).

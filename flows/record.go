@@ -9,29 +9,35 @@ type pair struct {
 	ipv6      bool
 }
 
-// makePair orders the endpoints of o; fromLow says that the low one sent it.
-func makePair(o *Observation) (p pair, fromLow bool) {
-	p = pair{low: o.Src, high: o.Dst, proto: o.Proto, ipv6: o.IPv6}
-	if o.Src.compare(o.Dst) <= 0 {
-		return p, true
+// pair is the key of the packet's flow.
+func (o *Observation) pair() pair {
+	if o.fromLow {
+		return pair{low: o.Src, high: o.Dst, proto: o.Proto, ipv6: o.IPv6}
 	}
-	p.low, p.high = o.Dst, o.Src
-	return p, false
+	return pair{low: o.Dst, high: o.Src, proto: o.Proto, ipv6: o.IPv6}
 }
 
-// record is one flow in the Table. It holds no pointers, so the garbage collector never walks the
-// table; what few flows need (holes in a stream) lives beside it.
+// locate notes what finds the packet's flow in the Table. It has to be called again when its ports change.
+func (o *Observation) locate() {
+	o.fromLow = o.Src.compare(o.Dst) <= 0
+	p := o.pair()
+	o.hash = p.hash()
+}
+
+// record is one flow in the Table. It holds no pointers, so the garbage collector never walks the table;
+// what few flows need (holes in a stream) lives beside it. What every packet touches comes first and then by
+// sender. A million flows are a million of these: TestRecordSize bounds it.
 type record struct {
-	key         pair
-	first, last int64
-	low, high   half // by sender
-	rtt         handshake
-	// initiator is the sender of the SYN if one was seen (or answered), else of the first packet.
+	key   pair
+	iface uint16 // of the first packet
+	// initiatorIsLow is the sender of the SYN if one was seen (or answered), for UDP of the first packet.
 	initiatorKnown, initiatorIsLow bool
 	firstIsLow                     bool
 	snapped                        bool
-	iface                          uint16 // of the first packet
 	end                            End
+	first, last                    int64
+	low, high                      half // by sender
+	rtt                            handshake
 }
 
 // half is what one side of a flow sent.
@@ -54,7 +60,7 @@ func (r *record) sender(isLow bool) (from, to *half) {
 func (r *record) ended() bool { return r.end == EndFIN || r.end == EndRST }
 
 // flow is the record as a Flow seen from this host.
-func (r *record) flow(local Local) Flow {
+func (r *record) flow(local Local, holes *holeList) Flow {
 	localIsLow, locality := r.orient(local)
 	from, to := r.sender(localIsLow)
 	f := Flow{
@@ -71,7 +77,7 @@ func (r *record) flow(local Local) Flow {
 		TxSawSYN: from.stream.sawSYN, RxSawSYN: to.stream.sawSYN,
 		TxSawFIN: from.stream.sawFIN, RxSawFIN: to.stream.sawFIN,
 		TxSawRST: from.stream.sawRST, RxSawRST: to.stream.sawRST,
-		TxGap: from.stream.missing, RxGap: to.stream.missing,
+		TxGap: holes.missing(&from.stream), RxGap: holes.missing(&to.stream),
 		Snapped: r.snapped,
 	}
 	f.SYNRTT, f.ACKRTT = r.rtt.halves()

@@ -4,15 +4,15 @@ package flows
 // sequence number (RFC 9293 §3.4), and how many segments repeated some. All arithmetic on sequence
 // numbers is modulo 2^32.
 type stream struct {
-	unique                 uint64
-	base, next             uint32 // first byte seen, and the one after the highest
-	holesAt                uint32 // index+1 into the Table's holes, 0 = none
-	missing                uint64 // bytes in holes, kept here so that reading a record needs no list
-	retransmits            uint32
-	lastNew                int64 // when next last grew
-	isn                    uint32
-	started                bool // base and next are valid
-	baseFar                bool // base is more than half the sequence space behind: nothing can come before it
+	unique      uint64
+	lastNew     int64  // when next last grew
+	base, next  uint32 // first byte seen, and the one after the highest
+	isn         uint32
+	retransmits uint32
+	gapsAt      uint32 // index+1 into the Table's holes, 0 = none
+	started     bool   // base and next are valid
+	baseFar     bool   // base is more than half the sequence space behind: nothing can come before it
+
 	sawSYN, sawFIN, sawRST bool
 }
 
@@ -46,7 +46,7 @@ func (s *stream) segment(from, to uint32, now int64, holes *holeList, rtt int64)
 		s.unique += uint64(length)
 		s.advance(to, now)
 	case ahead > 0:
-		holes.open(s, hole{s.next, from})
+		holes.above(s, hole{s.next, from})
 		s.unique += uint64(length)
 		s.advance(to, now)
 	default:
@@ -74,7 +74,7 @@ func (s *stream) late(from, to uint32, now int64, holes *holeList, rtt int64) {
 			end = s.base
 		} else {
 			// Bytes wholly before the first ones seen: what lies between may still come.
-			holes.openAt(s, hole{to, s.base})
+			holes.below(s, hole{to, s.base})
 		}
 		fresh += end - from
 		s.base = from
@@ -87,152 +87,4 @@ func (s *stream) late(from, to uint32, now int64, holes *holeList, rtt int64) {
 	if fresh < length || now-s.lastNew > max(reorderWindow, rtt) {
 		s.retransmits++
 	}
-}
-
-// holeList keeps the holes of all streams of a Table: most streams have none, so they are not part of
-// the record. A freed list is used again.
-type holeList struct {
-	lists [][]hole
-	free  []uint32
-}
-
-func (l *holeList) of(s *stream) []hole {
-	if s.holesAt == 0 {
-		return nil
-	}
-	return l.lists[s.holesAt-1]
-}
-
-func (l *holeList) set(s *stream, holes []hole) {
-	if len(holes) == 0 {
-		if s.holesAt != 0 {
-			l.lists[s.holesAt-1] = holes
-			l.free = append(l.free, s.holesAt)
-			s.holesAt = 0
-		}
-		return
-	}
-	if s.holesAt == 0 {
-		if n := len(l.free); n > 0 {
-			s.holesAt, l.free = l.free[n-1], l.free[:n-1]
-		} else {
-			l.lists = append(l.lists, nil)
-			s.holesAt = uint32(len(l.lists))
-		}
-	}
-	l.lists[s.holesAt-1] = holes
-}
-
-// near is the stream's holes without those so far behind that sequence numbers near them are new ones;
-// what they miss stays missing.
-func (l *holeList) near(s *stream) []hole {
-	holes := l.of(s)
-	for len(holes) > 0 && s.next-holes[0].from > farBehind {
-		holes = append(holes[:0], holes[1:]...)
-		l.set(s, holes)
-	}
-	return holes
-}
-
-// spare is an empty slice to begin a list in: the backing array of a freed one if there is any.
-func (l *holeList) spare() []hole {
-	if n := len(l.free); n > 0 {
-		return l.lists[l.free[n-1]-1][:0]
-	}
-	return nil
-}
-
-// open adds a hole above all others.
-func (l *holeList) open(s *stream, h hole) {
-	holes := l.near(s)
-	if holes == nil {
-		holes = l.spare()
-	}
-	if len(holes) == maxHoles {
-		holes = append(holes[:0], holes[1:]...)
-	}
-	s.missing += uint64(h.to - h.from)
-	l.set(s, append(holes, h))
-}
-
-// openAt adds a hole below all others.
-func (l *holeList) openAt(s *stream, h hole) {
-	holes := l.of(s)
-	if h.from == h.to || len(holes) == maxHoles {
-		return
-	}
-	if holes == nil {
-		holes = l.spare()
-	}
-	holes = append(holes, hole{})
-	copy(holes[1:], holes)
-	holes[0] = h
-	s.missing += uint64(h.to - h.from)
-	l.set(s, holes)
-}
-
-// fill removes [from, to) from the holes and returns how many bytes of it were missing.
-func (l *holeList) fill(s *stream, from, to uint32) (filled uint32) {
-	holes := l.near(s)
-	if len(holes) == 0 {
-		return 0
-	}
-	kept := holes[:0]
-	var split hole // the upper rest of a hole that [from, to) lies inside of
-	for _, h := range holes {
-		// Distances to next, which is above all of them, order the numbers whatever has wrapped.
-		low, high := later(s.next, from, h.from), earlier(to, h.to)
-		if int32(high-low) <= 0 {
-			kept = append(kept, h)
-			continue
-		}
-		filled += high - low
-		left, right := hole{h.from, low}, hole{high, h.to}
-		switch {
-		case left.from != left.to && right.from != right.to:
-			kept, split = append(kept, left), right
-		case left.from != left.to:
-			kept = append(kept, left)
-		case right.from != right.to:
-			kept = append(kept, right)
-		}
-	}
-	s.missing -= uint64(filled)
-	l.set(s, kept)
-	if split.from != split.to {
-		l.insert(s, split)
-	}
-	return filled
-}
-
-// insert puts back the upper part of a hole that was split, in order.
-func (l *holeList) insert(s *stream, h hole) {
-	holes := l.of(s)
-	at := len(holes)
-	for at > 0 && int32(holes[at-1].from-h.from) > 0 {
-		at--
-	}
-	if len(holes) == maxHoles {
-		return
-	}
-	holes = append(holes, hole{})
-	copy(holes[at+1:], holes[at:])
-	holes[at] = h
-	l.set(s, holes)
-}
-
-// later is the higher of two sequence numbers, both at or below next.
-func later(next, a, b uint32) uint32 {
-	if next-a < next-b {
-		return a
-	}
-	return b
-}
-
-// earlier is the lower of two sequence numbers within half the sequence space of each other.
-func earlier(a, b uint32) uint32 {
-	if int32(a-b) < 0 {
-		return a
-	}
-	return b
 }

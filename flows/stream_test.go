@@ -3,6 +3,7 @@ package flows
 import (
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // naive is the plainest stream there is: a set of the bytes seen. It is right as long as the stream is short.
@@ -42,15 +43,17 @@ func checkStream(t *testing.T, base uint32, segments [][2]uint32) {
 		if s.unique != uint64(len(want)) {
 			t.Fatalf("segment %d [%d,%d): unique %d -> %d, want %d", i, seg[0]-base, seg[1]-base, before, s.unique, len(want))
 		}
-		if got, want := s.missing, want.gap(base); got != want {
+		if got, want := holes.missing(&s), want.gap(base); got != want {
 			t.Fatalf("segment %d: missing %d, want %d", i, got, want)
 		}
 		sum := uint64(0)
-		for _, h := range holes.of(&s) {
-			sum += uint64(h.to - h.from)
+		if s.gapsAt != 0 {
+			for _, h := range holes.gaps[s.gapsAt-1].holes {
+				sum += uint64(h.to - h.from)
+			}
 		}
-		if sum != s.missing {
-			t.Fatalf("segment %d: holes hold %d bytes, missing says %d", i, sum, s.missing)
+		if sum != holes.missing(&s) {
+			t.Fatalf("segment %d: holes hold %d bytes, missing says %d", i, sum, holes.missing(&s))
 		}
 	}
 }
@@ -93,16 +96,16 @@ func TestStreamManyHoles(t *testing.T) {
 	for i := range uint32(3 * maxHoles) {
 		s.segment(i*10, i*10+5, 0, &holes, NoRTT)
 	}
-	if got := len(holes.of(&s)); got != maxHoles {
+	if got := len(holes.of(&s).holes); got != maxHoles {
 		t.Errorf("%d holes are kept, want at most %d", got, maxHoles)
 	}
-	if want := uint64(3*maxHoles-1) * 5; s.missing != want || s.unique != want+5 {
-		t.Errorf("missing %d, unique %d; want %d and %d", s.missing, s.unique, want, want+5)
+	if want := uint64(3*maxHoles-1) * 5; holes.missing(&s) != want || s.unique != want+5 {
+		t.Errorf("missing %d, unique %d; want %d and %d", holes.missing(&s), s.unique, want, want+5)
 	}
 	newest := uint32(3*maxHoles-2)*10 + 5
 	s.segment(newest, newest+5, 0, &holes, NoRTT)
-	if want := uint64(3*maxHoles-2) * 5; s.missing != want {
-		t.Errorf("after filling the newest hole: missing %d, want %d", s.missing, want)
+	if want := uint64(3*maxHoles-2) * 5; holes.missing(&s) != want {
+		t.Errorf("after filling the newest hole: missing %d, want %d", holes.missing(&s), want)
 	}
 }
 
@@ -148,4 +151,11 @@ func segs(v ...int) (out []struct {
 		}{uint32(v[i]), uint32(v[i+1]), int64(v[i+2])})
 	}
 	return out
+}
+
+// TestRecordSize: what a flow costs. The memory of a run is a multiple of it.
+func TestRecordSize(t *testing.T) {
+	if got := unsafe.Sizeof(record{}); got > 250 {
+		t.Errorf("a record takes %d bytes, want at most 250", got)
+	}
 }

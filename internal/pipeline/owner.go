@@ -20,6 +20,7 @@ type owner struct {
 	history *pidmap.History
 	local   []netip.Prefix
 	host    flows.Local // the set of local
+	begun   []flows.Key // scratch of addBatch
 
 	events   chan []pidmap.Event
 	closed   chan []summarize.SocketCounters
@@ -117,18 +118,16 @@ func (o *owner) readInterfaces() map[string]summarize.InterfaceCounters {
 // addBatch accounts for a batch and gives it back. A flow of an endpoint whose socket is not known yet
 // is a reason to look at the sockets now, while they exist.
 func (o *owner) addBatch(b batch) {
-	unknown := false
 	for i := range b {
 		obs := &b[i]
-		o.packets++
 		o.bytes += uint64(obs.Frame)
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
-		began, key := o.table.Add(obs)
-		if began && o.config.Owners != nil && !unknown {
-			unknown = o.unknown(key) || o.unknown(key.Reverse())
-		}
 	}
-	if unknown {
+	o.packets += uint64(len(b))
+	o.begun = o.table.AddBatch(b, o.begun[:0])
+	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
+		return o.unknown(key) || o.unknown(key.Reverse())
+	}) {
 		o.config.Owners.Wake()
 	}
 	o.run.release(b)
