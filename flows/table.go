@@ -2,6 +2,7 @@ package flows
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 )
 
@@ -67,6 +68,9 @@ func (t *Table) AddBatch(batch []Observation, begun []Key) []Key {
 // its first sender sees it, for callers who want to look up sockets while they exist.
 func (t *Table) Add(o *Observation) (began bool, key Key) {
 	t.countInterface(o)
+	if o.hash == 0 {
+		o.locate() // made by hand, not by Decode
+	}
 	if !o.Kind.Decoded() {
 		t.countUndecoded(o.Kind, 1, uint64(o.Frame))
 		return false, Key{}
@@ -241,11 +245,18 @@ func (t *Table) Interfaces() []InterfaceCounts { return slices.Clone(t.ifaces) }
 
 // Flows appends all flows as seen from the host with the addresses in local, in the order in which they began.
 func (t *Table) Flows(dst []Flow, local Local) []Flow {
-	dst = slices.Grow(dst, t.count)
-	for id := range t.count {
-		dst = append(dst, t.at(uint32(id)).flow(local, &t.holes))
+	return slices.AppendSeq(slices.Grow(dst, t.count), t.All(local))
+}
+
+// All yields all flows as Flows has them, without a list in memory. The Table must not be added to meanwhile.
+func (t *Table) All(local Local) iter.Seq[Flow] {
+	return func(yield func(Flow) bool) {
+		for id := range t.count {
+			if !yield(t.at(uint32(id)).flow(local, &t.holes)) {
+				return
+			}
+		}
 	}
-	return dst
 }
 
 // Undecoded lists what belongs to no flow, by name.

@@ -64,23 +64,28 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	return "the kernel reported no counters of the flow's socket"
 }
 
-// audit sums the outcomes up.
-func audit(in *Input, uses []FlowUse) Audit {
-	var a Audit
-	var causes groups[string, Cause]
-	for i := range uses {
-		a.count(&uses[i])
-		for _, c := range uses[i].Causes {
-			sum := causes.at(c.Name)
-			sum.Name = c.Name
-			sum.Bytes += int64(magnitude(c.Bytes))
-		}
+// auditSum collects the outcomes of flows.
+type auditSum struct {
+	audit  Audit
+	causes groups[string, Cause]
+}
+
+func (y *auditSum) add(use *FlowUse) {
+	y.audit.count(use)
+	for _, c := range use.Causes {
+		sum := y.causes.at(c.Name)
+		sum.Name = c.Name
+		sum.Bytes += int64(magnitude(c.Bytes))
 	}
-	slices.SortFunc(causes.list, compareCauses)
-	a.Causes = causes.list
-	a.Interfaces = auditInterfaces(in)
-	a.Verdict = a.verdict()
-	return a
+}
+
+// finish adds the interfaces and says the verdict.
+func (y *auditSum) finish(in *Input) Audit {
+	slices.SortFunc(y.causes.list, compareCauses)
+	y.audit.Causes = y.causes.list
+	y.audit.Interfaces = auditInterfaces(in)
+	y.audit.Verdict = y.audit.verdict()
+	return y.audit
 }
 
 func (a *Audit) count(use *FlowUse) {

@@ -2,6 +2,7 @@ package summarize
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"apptap/flows"
@@ -10,9 +11,13 @@ import (
 
 // Input is everything that a Summary is made of. Build only reads it.
 type Input struct {
-	Source    Source
-	Window    Window
-	Flows     []flows.Flow // in any order; Flow.Interface is an index into Interfaces
+	Source Source
+	Window Window
+	Flows  []flows.Flow // in any order; Flow.Interface is an index into Interfaces
+	// Rest are flows that are only summed up: they are not in Summary.Flows and are not held against Sockets. A
+	// capture file of a million flows whose flows nobody wants to see is reported without a list of them
+	// in memory. Nil for none.
+	Rest      iter.Seq[flows.Flow]
 	Undecoded []flows.Undecoded
 	// Interfaces are the run's, in the order in which Flow.Interface counts them.
 	Interfaces []InterfaceInput
@@ -63,8 +68,19 @@ func Build(in Input) *Summary {
 		Flows:      attribute(&in),
 	}
 	auditFlows(&in, s.Flows)
-	s.group()
-	s.Audit = audit(&in, s.Flows)
+	var all sums
+	for i := range s.Flows {
+		all.add(&s.Flows[i])
+	}
+	if in.Rest != nil {
+		for f := range in.Rest {
+			use := in.attributed(f)
+			use.Verdict = VerdictUnavailable
+			all.add(&use)
+		}
+	}
+	all.into(s)
+	s.Audit = all.audited.finish(&in)
 	return s
 }
 
@@ -73,25 +89,32 @@ func (s Source) clone() Source {
 	return s
 }
 
-// group sums the flows by app and by reason. Each flow is counted once: under its owner or under the
-// reason why it has none.
-func (s *Summary) group() {
-	var apps groups[string, appGroup]
-	var nobody unattributedGroup
-	for i := range s.Flows {
-		use := &s.Flows[i]
-		s.Totals = s.Totals.Add(totalsOf(use))
-		if use.Owner.Known() {
-			apps.at(use.Owner.App.ID).add(use)
-		} else {
-			nobody.add(use)
-		}
+// sums collects flows by app and by reason. Each flow is counted once: under its owner or under the reason why it
+// has none.
+type sums struct {
+	totals  Totals
+	apps    groups[string, appGroup]
+	nobody  unattributedGroup
+	audited auditSum
+}
+
+func (y *sums) add(use *FlowUse) {
+	y.totals = y.totals.Add(totalsOf(use))
+	if use.Owner.Known() {
+		y.apps.at(use.Owner.App.ID).add(use)
+	} else {
+		y.nobody.add(use)
 	}
-	for i := range apps.list {
-		s.Apps = append(s.Apps, apps.list[i].result())
+	y.audited.add(use)
+}
+
+func (y *sums) into(s *Summary) {
+	s.Totals = y.totals
+	for i := range y.apps.list {
+		s.Apps = append(s.Apps, y.apps.list[i].result())
 	}
 	slices.SortFunc(s.Apps, compareApps)
-	s.Unattributed = nobody.result()
+	s.Unattributed = y.nobody.result()
 }
 
 func totalsOf(use *FlowUse) Totals { return Totals{use.Flow.Counts, 1} }

@@ -300,3 +300,30 @@ func checkInterfaceSums(t *testing.T, seed uint64, list []InterfaceAudit) {
 		same(t, seed, "what nothing accounts for on "+a.Name, left, 0)
 	}
 }
+
+// TestRestIsSummedUp: flows that are not listed count like those that are.
+func TestRestIsSummedUp(t *testing.T) {
+	for seed := range uint64(300) {
+		in := newDice(seed).input()
+		in.Sockets = nil
+		listed := Build(in)
+		in.Rest, in.Flows = slices.Values(in.Flows), nil
+		summed := Build(in)
+		if len(summed.Flows) != 0 {
+			t.Fatalf("seed %d: %d flows are listed, want none", seed, len(summed.Flows))
+		}
+		// Which of its flows describes an app or a process depends on their order, and only listed ones are sorted.
+		for _, s := range []*Summary{listed, summed} {
+			s.Flows = nil
+			for i := range s.Apps {
+				s.Apps[i].App = pidmap.App{ID: s.Apps[i].App.ID}
+				for j := range s.Apps[i].Processes {
+					s.Apps[i].Processes[j].Process = pidmap.Process{Key: s.Apps[i].Processes[j].Process.Key}
+				}
+			}
+		}
+		if diff := cmp.Diff(listed, summed, cmp.Comparer(sameAddr)); diff != "" {
+			t.Fatalf("seed %d: summed up differs from listed (-listed +summed):\n%s", seed, diff)
+		}
+	}
+}

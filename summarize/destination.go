@@ -9,11 +9,11 @@ import (
 
 // destinationKey is what flows to one destination have in common.
 type destinationKey struct {
-	name, nameSource string
-	proto            flows.Protocol
-	port             uint16
-	inbound          bool
-	peerApp          string // a port of this host may have had two apps behind it
+	addr    netip.Addr // formatted once a destination, not once a flow
+	proto   flows.Protocol
+	port    uint16
+	inbound bool
+	peerApp string // a port of this host may have had two apps behind it
 }
 
 type destinations struct {
@@ -25,7 +25,7 @@ func (d *destinations) add(use *FlowUse) {
 	to := d.at(key)
 	if to.Flows == 0 {
 		*to = Destination{
-			Name: key.name, NameSource: key.nameSource, Proto: key.proto, Port: key.port,
+			Name: key.addr.String(), NameSource: "none", Proto: key.proto, Port: key.port,
 			Service: serviceName(key.proto, key.port), Inbound: key.inbound, PeerApp: key.peerApp,
 		}
 	}
@@ -43,10 +43,9 @@ func (d *destinations) result() []Destination {
 func destinationOf(use *FlowUse) destinationKey {
 	f := &use.Flow
 	key := destinationKey{
-		name:       f.Key.RemoteAddr().Addr().String(),
-		nameSource: "none",
-		proto:      f.Key.Proto,
-		port:       f.Key.Remote.Port,
+		addr:  f.Key.RemoteAddr().Addr(),
+		proto: f.Key.Proto,
+		port:  f.Key.Remote.Port,
 	}
 	if f.Initiator == flows.InitiatorRemote {
 		key.inbound, key.port = true, f.Key.Local.Port

@@ -120,6 +120,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	c := pipeline.Config{
 		Live:         true,
 		MaxPackets:   f.packets,
+		ListFlows:    f.flows,
 		LocalAddrs:   hostAddrs,
 		AbsentReason: pidmap.ReasonNoSocketSeen,
 		Degraded:     notes,

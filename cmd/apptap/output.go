@@ -73,6 +73,9 @@ func (o *outputFlags) write(s streams, summary *summarize.Summary) error {
 		return err
 	}
 	opts := report.Options{Format: format, Top: o.top, Flows: o.flows, Verbose: o.verbose, ToolVersion: version()}
+	if o.top == 0 {
+		opts.Top = -1 // all: a zero Options means the default
+	}
 	if o.file == "-" {
 		opts.Width, opts.Color = terminal(s.out)
 		if err := writeReport(s.out, summary, opts); err != nil {

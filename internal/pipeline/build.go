@@ -13,12 +13,11 @@ import (
 // build makes the Summary of what is known now.
 func (o *owner) build() *summarize.Summary {
 	source, local := o.source()
-	return summarize.Build(summarize.Input{
+	in := summarize.Input{
 		Source:             source,
 		Window:             o.window(),
 		Live:               o.config.Live,
 		Filter:             o.config.Source.Filter,
-		Flows:              o.table.Flows(nil, local),
 		Undecoded:          o.table.Undecoded(),
 		Interfaces:         o.interfaces(),
 		Owner:              o.history.Owner,
@@ -27,7 +26,13 @@ func (o *owner) build() *summarize.Summary {
 		CounterOverflows:   o.overflows(),
 		Degraded:           o.degraded,
 		Incomplete:         o.incomplete,
-	})
+	}
+	if o.config.ListFlows || len(o.sockets) > 0 {
+		in.Flows = o.table.Flows(nil, local)
+	} else {
+		in.Rest = o.table.All(local)
+	}
+	return summarize.Build(in)
 }
 
 // source completes the description of the run: files may name interfaces and addresses only as they are read.

@@ -52,6 +52,9 @@ type Config struct {
 	// Readings of the interfaces' counters before and after the sources were opened, by name.
 	BeforeOpen, AfterOpen map[string]summarize.InterfaceCounters
 
+	// ListFlows says that the Summary must list every flow. Runs with socket counters always list them.
+	ListFlows bool
+
 	// View is run in a goroutine of its own and given the run's progress until the channel is closed.
 	View func(<-chan Progress)
 	// Tick is how often View gets something; 0 = once a second.
