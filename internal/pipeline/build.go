@@ -91,6 +91,9 @@ func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCoun
 	if index < len(counts) {
 		in.CapturedPackets, in.CapturedBytes = counts[index].Packets, counts[index].Bytes
 	}
+	if !in.StatsKnown {
+		in.Received = in.CapturedPackets // a file that counts nothing received at least what is in it
+	}
 	if o.config.Live {
 		in.Readings = o.readings(i.Name)
 	}

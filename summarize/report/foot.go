@@ -57,12 +57,10 @@ func dropsNote(d summarize.Drops) note {
 			text += "; not every source says what it dropped"
 		}
 		return note{bad, text}
-	case !d.Known && d.Received == 0:
-		return note{quiet, "drops: not known"}
 	case !d.Known:
-		return note{quiet, "drops: not known; " + received}
+		return note{quiet, "drops: not known"}
 	}
-	return note{quiet, "drops: none; " + received}
+	return note{quiet, "drops: none"} // what was received is only of interest beside what was not
 }
 
 // interfaceNote compares an interface's captured frames with the kernel's count of them.
