@@ -90,6 +90,9 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen
 	}
+	if f.record != "" && f.record != "-" && f.record == f.file {
+		return "", 0, usageError("-w and -o name the same file %s", f.file)
+	}
 	return expr, limit, nil
 }
 
@@ -302,7 +305,7 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.record, err)
 	}
-	r.writer, c.Record = writer, writer.WritePacket
+	r.writer, c.Record = writer, writer
 	return r, nil
 }
 

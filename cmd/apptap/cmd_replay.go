@@ -63,6 +63,9 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	if err != nil {
 		return err
 	}
+	if err := f.keepsInputs(files); err != nil {
+		return err
+	}
 	in, err := openFiles(ctx, s.in, files)
 	if err != nil {
 		return err
@@ -91,6 +94,20 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 		fmt.Fprintf(s.err, "apptap: warning: %v\n", oneLine(warning))
 	}
 	return f.outputFlags.write(s, result.Summary)
+}
+
+// keepsInputs refuses to write the report over a capture that it is made from.
+func (f *replayFlags) keepsInputs(files []string) error {
+	out, err := os.Stat(f.file)
+	if err != nil {
+		return nil // there is nothing yet to write over
+	}
+	for _, file := range files {
+		if in, err := os.Stat(file); err == nil && os.SameFile(in, out) && out.Mode().IsRegular() {
+			return withHint(fmt.Errorf("write %s: it is a capture to be read", f.file), "name another file with -o")
+		}
+	}
+	return nil
 }
 
 func parseLocal(texts []string) ([]netip.Prefix, error) {

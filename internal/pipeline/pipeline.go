@@ -38,7 +38,7 @@ type Config struct {
 	// MaxPackets ends the run after so many packets; 0 = no limit.
 	MaxPackets uint64
 	// Record is given every wanted packet, one at a time; its first error ends the recording, not the run.
-	Record func(*capture.Packet) error
+	Record Recorder
 
 	// LocalAddrs lists the host's addresses now; asked at the start and at every tick, because they change.
 	// nil for files.
@@ -64,6 +64,13 @@ type Config struct {
 	Degraded []string
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
+}
+
+// Recorder keeps packets: a capture.Writer. A live run flushes it whenever the wire is quiet, so that
+// whoever kills the process loses little.
+type Recorder interface {
+	WritePacket(*capture.Packet) error
+	Flush() error
 }
 
 // Owners is a source of ownership that runs beside the capture.

@@ -128,9 +128,9 @@ func TestRunRecording(t *testing.T) {
 		packets, _ := datagrams(400, time.Unix(1000, 0))
 		sources = append(sources, &tapeSource{packets: packets, end: io.EOF, iface: ethernet(fmt.Sprint("en", i))})
 	}
-	result := Run(t.Context(), Config{Sources: sources, Record: func(p *capture.Packet) error {
+	result := Run(t.Context(), Config{Sources: sources, Record: recorder(func(p *capture.Packet) error {
 		if !mutex.TryLock() {
-			t.Error("Record is called by two sources at once")
+			t.Error("the recorder is called by two sources at once")
 			return nil
 		}
 		defer mutex.Unlock()
@@ -139,7 +139,7 @@ func TestRunRecording(t *testing.T) {
 		}
 		written++
 		return nil
-	}})
+	})})
 	if written != 100 || len(result.Warnings) != 1 || !errors.Is(result.Warnings[0], full) {
 		t.Errorf("%d packets recorded, warnings %v", written, result.Warnings)
 	}
@@ -147,6 +147,12 @@ func TestRunRecording(t *testing.T) {
 		t.Errorf("the report has %d packets, want all 800 although the recording failed", got)
 	}
 }
+
+// recorder is a Recorder whose packets a test takes.
+type recorder func(*capture.Packet) error
+
+func (r recorder) WritePacket(p *capture.Packet) error { return r(p) }
+func (r recorder) Flush() error                        { return nil }
 
 // liveHost is a host whose sockets and counters a test decides.
 type liveHost struct {

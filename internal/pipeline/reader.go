@@ -54,7 +54,7 @@ type shared struct {
 	free       chan batch
 
 	recordMutex sync.Mutex // guards record and recordErr: sources are read concurrently, a file is written in turn
-	record      func(*capture.Packet) error
+	record      Recorder
 	recordErr   error
 }
 
@@ -90,6 +90,7 @@ func (r *reader) read(ctx context.Context) error {
 			r.send(&pending)
 			if quiet++; quiet == 1 {
 				r.publish()
+				r.run.flush()
 			}
 			if ctx.Err() != nil && quiet >= quietReads {
 				return nil
@@ -159,13 +160,22 @@ func (r *reader) take(p *capture.Packet) (taken, last bool) {
 }
 
 func (s *shared) write(p *capture.Packet) {
+	s.recording(func() error { return s.record.WritePacket(p) })
+}
+
+func (s *shared) flush() {
+	s.recording(func() error { return s.record.Flush() })
+}
+
+// recording does something with the recording, unless there is none or it has failed.
+func (s *shared) recording(do func() error) {
 	if s.record == nil {
 		return
 	}
 	s.recordMutex.Lock()
 	defer s.recordMutex.Unlock()
 	if s.recordErr == nil {
-		s.recordErr = s.record(p)
+		s.recordErr = do()
 	}
 }
 
