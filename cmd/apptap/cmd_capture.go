@@ -4,23 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/netip"
-	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"apptap/capture"
 	"apptap/capture/live"
 	"apptap/internal/pipeline"
 	"apptap/pidmap"
 	"apptap/summarize"
-	"apptap/summarize/kernel"
 )
 
 const (
@@ -186,143 +179,4 @@ func chooseInterfaces(wanted []string) (names, notes []string, err error) {
 		}
 	}
 	return wanted, nil, nil
-}
-
-// openLive opens the sources of ownership, the counters and the interfaces, in this order: what owns a socket
-// is looked at before the first packet, and counters are read on both sides of the opening.
-func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func(), err error) {
-	var watching []io.Closer
-	counters, degraded, err := kernel.Open()
-	if err != nil {
-		degraded = append(degraded, fmt.Sprintf("no kernel counters: %v", err))
-	} else {
-		c.Counters = counters
-		watching = append(watching, counters)
-	}
-	c.Degraded = append(c.Degraded, degraded...)
-	c.BeforeOpen = interfaceCounters(c)
-	closeAll = func() { // all only read: nothing is lost
-		for _, source := range c.Sources {
-			source.Close()
-		}
-		for _, opened := range watching {
-			opened.Close()
-		}
-	}
-	for _, name := range c.Source.Interfaces {
-		source, err := live.Open(live.Config{
-			Interface: name, Filter: expr, SnapLen: f.snapLen, BufferBytes: f.bufferMiB << 20,
-		})
-		if err != nil {
-			closeAll()
-			return nil, err
-		}
-		c.Sources = append(c.Sources, source)
-	}
-	c.AfterOpen = interfaceCounters(c)
-	watcher, degraded, err := pidmap.Open(pidmap.Config{})
-	if err != nil {
-		degraded = append(degraded, fmt.Sprintf("no owners of sockets: %v", err))
-	} else {
-		c.Owners = watcher
-		watching = append(watching, watcher)
-	}
-	c.Degraded = append(c.Degraded, degraded...)
-	return closeAll, nil
-}
-
-func interfaceCounters(c *pipeline.Config) map[string]summarize.InterfaceCounters {
-	if c.Counters == nil {
-		return nil
-	}
-	readings, err := c.Counters.Interfaces(c.Source.Interfaces)
-	if err != nil {
-		return nil // the run asks again and says why there are none
-	}
-	return readings
-}
-
-// capturingOn is the line that says that packets count from now on, in tcpdump's words.
-func capturingOn(sources []capture.Source, snapLen int) string {
-	var where []string
-	for _, source := range sources {
-		for _, i := range source.Interfaces() {
-			where = append(where, fmt.Sprintf("%s (%v)", i.Name, i.LinkType))
-		}
-	}
-	return fmt.Sprintf("apptap: capturing on %s, snapshot length %d bytes; ^C ends it", strings.Join(where, ", "), snapLen)
-}
-
-// hostAddrs lists this host's addresses.
-func hostAddrs() []netip.Prefix {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil // the loopback addresses are always known
-	}
-	var prefixes []netip.Prefix
-	for _, addr := range addrs {
-		if ipNet, ok := addr.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(ipNet.IP); ok {
-				ip = ip.Unmap()
-				prefixes = append(prefixes, netip.PrefixFrom(ip, ip.BitLen()))
-			}
-		}
-	}
-	return prefixes
-}
-
-// recorder writes the captured packets to a file. A nil recorder does nothing.
-type recorder struct {
-	name   string
-	writer *capture.Writer
-	file   io.Closer
-}
-
-func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, error) {
-	if f.record == "" {
-		return nil, nil
-	}
-	r := &recorder{name: f.record}
-	out := s.out
-	if f.record != "-" {
-		if err := checkWritable(f.record); err != nil {
-			return nil, err
-		}
-		file, err := os.Create(f.record)
-		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", f.record, pathCause(err))
-		}
-		out, r.file = file, file
-	}
-	var interfaces []capture.Interface
-	for _, source := range c.Sources {
-		interfaces = append(interfaces, source.Interfaces()...)
-	}
-	writer, err := capture.NewWriter(out, capture.WriterOptions{
-		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(),
-		Filter: c.Source.Filter, Interfaces: interfaces,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", f.record, err)
-	}
-	r.writer, c.Record = writer, writer
-	return r, nil
-}
-
-// close writes what was received and dropped on each interface, and ends the file.
-func (r *recorder) close(interfaces []capture.Interface) error {
-	if r == nil {
-		return nil
-	}
-	for i, described := range interfaces {
-		r.writer.SetStats(i, described.Stats)
-	}
-	err := r.writer.Close()
-	if r.file != nil {
-		err = errors.Join(err, r.file.Close())
-	}
-	if err != nil {
-		return withHint(fmt.Errorf("write %s: %w", r.name, pathCause(err)), "what was written until then can be replayed")
-	}
-	return nil
 }

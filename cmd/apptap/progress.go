@@ -35,7 +35,7 @@ func progressText(p pipeline.Progress, elapsed time.Duration, done func() float6
 	if done != nil {
 		fmt.Fprintf(&b, "%3.0f %%  ", 100*done())
 	}
-	fmt.Fprintf(&b, "%s  %d packets  %s  %d flows", elapsed.Round(time.Second), p.Packets, siBytes(p.Bytes), p.Flows)
+	fmt.Fprintf(&b, "%s  packets %d  %s  flows %d", elapsed.Round(time.Second), p.Packets, siBytes(p.Bytes), p.Flows)
 	if p.Summary == nil {
 		return b.String()
 	}

@@ -57,7 +57,7 @@ type Config struct {
 
 	// View is run in a goroutine of its own and given the run's progress until the channel is closed.
 	View func(<-chan Progress)
-	// Tick is how often View gets something; 0 = once a second.
+	// Tick is how often View gets something; 0 = twice a second.
 	Tick time.Duration
 
 	// Degraded is what this run cannot do, known before it begins.

@@ -10,7 +10,7 @@ func (o *owner) tick() time.Duration {
 	if o.config.Tick > 0 {
 		return o.config.Tick
 	}
-	return time.Second
+	return 500 * time.Millisecond // who starts a capture sees apps within a second
 }
 
 func (o *owner) startView() {
