@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,7 +87,7 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen
 	}
-	if f.record != "" && f.record != "-" && f.record == f.file {
+	if f.record != "" && f.record != "-" && (filepath.Clean(f.record) == filepath.Clean(f.file) || sameFile(f.record, f.file)) {
 		return "", 0, usageError("-w and -o name the same file %s", f.file)
 	}
 	return expr, limit, nil
@@ -134,6 +138,10 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	if err != nil {
 		return err
 	}
+	if f.record == "-" {
+		// Whoever reads the packets may leave: that ends the recording, not the capture and its report.
+		signal.Ignore(syscall.SIGPIPE)
+	}
 	fmt.Fprintln(s.err, capturingOn(c.Sources, f.snapLen))
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -146,10 +154,8 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 
 // finishCapture ends the recording and prints the report; neither keeps the other from happening.
 func finishCapture(s streams, f *captureFlags, result pipeline.Result, recorder *recorder) error {
-	recordErr := recorder.close(result.Interfaces)
-	for _, warning := range result.Warnings {
-		fmt.Fprintf(s.err, "apptap: warning: %v\n", oneLine(warning))
-	}
+	recordErr := recorder.close(result)
+	warn(s, result.Warnings)
 	if f.record == "-" {
 		s.out = s.err // standard output carries the packets
 	}
@@ -167,6 +173,9 @@ func chooseInterfaces(wanted []string) (names, notes []string, err error) {
 			notes = append(notes, note)
 		}
 		return []string{name}, notes, nil
+	}
+	if len(wanted) > 1 && slices.Contains(wanted, "any") {
+		return nil, nil, usageError("-i any has the packets of every interface: beside others they would count twice")
 	}
 	for i, name := range wanted {
 		if name == "" {

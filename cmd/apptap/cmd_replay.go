@@ -90,21 +90,15 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 		c.Match = filter.match
 	}
 	result := pipeline.Run(ctx, c)
-	for _, warning := range result.Warnings {
-		fmt.Fprintf(s.err, "apptap: warning: %v\n", oneLine(warning))
-	}
+	warn(s, result.Warnings)
 	return f.outputFlags.write(s, result.Summary)
 }
 
 // keepsInputs refuses to write the report over a capture that it is made from.
 func (f *replayFlags) keepsInputs(files []string) error {
-	out, err := os.Stat(f.file)
-	if err != nil {
-		return nil // there is nothing yet to write over
-	}
 	for _, file := range files {
-		if in, err := os.Stat(file); err == nil && os.SameFile(in, out) && out.Mode().IsRegular() {
-			return withHint(fmt.Errorf("write %s: it is a capture to be read", f.file), "name another file with -o")
+		if sameFile(f.file, file) {
+			return &exitErr{exitUsage, fmt.Errorf("write %s: it is a capture to be read", f.file), "name another file with -o"}
 		}
 	}
 	return nil
@@ -138,8 +132,8 @@ func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err
 	files, expr = args[:n], strings.Join(args[n:], " ")
 	for i, file := range files {
 		for _, earlier := range files[:i] {
-			if file == earlier {
-				return nil, "", usageError("%s is given twice: its packets would count twice", file)
+			if file == earlier || sameFile(file, earlier) {
+				return nil, "", usageError("%s is given twice (%s): its packets would count twice", earlier, file)
 			}
 		}
 	}
@@ -183,6 +177,9 @@ func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, e
 		source, err := capture.NewReader(file, name)
 		if err != nil {
 			in.close()
+			if ctx.Err() != nil {
+				return nil, errInterrupted
+			}
 			return nil, foreign(name, err)
 		}
 		in.sources = append(in.sources, source)
@@ -197,7 +194,7 @@ func openFile(ctx context.Context, stdin io.Reader, name string) (*countedFile, 
 	if name == "-" {
 		return &countedFile{reader: interruptible(ctx, stdin)}, 0, nil
 	}
-	f, err := os.Open(name)
+	f, err := openWaiting(ctx, name)
 	if err != nil {
 		err = fmt.Errorf("open %s: %w", name, pathCause(err))
 		if errors.Is(err, os.ErrPermission) {
@@ -213,7 +210,7 @@ func openFile(ctx context.Context, stdin io.Reader, name string) (*countedFile, 
 		f.Close()
 		return nil, 0, err
 	}
-	return &countedFile{reader: f, closer: f}, info.Size(), nil
+	return &countedFile{reader: untilDone(ctx, f), closer: f}, info.Size(), nil
 }
 
 // foreign adds what to do with a file that is no capture.

@@ -41,6 +41,9 @@ func withHint(err error, hint string) error { return &exitErr{exitError, err, hi
 // errIncomplete ends a run with --strict whose report is made but not whole; it has been said why.
 var errIncomplete = errors.New("the report is incomplete")
 
+// errInterrupted ends a run that was interrupted before it had anything to report.
+var errInterrupted = errors.New("interrupted")
+
 // tell prints err for a person and returns the exit code that belongs to it.
 func tell(stderr io.Writer, err error) int {
 	if err == nil {
@@ -55,6 +58,9 @@ func tell(stderr io.Writer, err error) int {
 	case errors.As(err, &hinted):
 		hint = hinted.Hint()
 	}
+	if errors.Is(err, errInterrupted) {
+		code = exitInterrupted
+	}
 	var permission *live.PermissionError
 	if code == exitError && errors.As(err, &permission) {
 		code = exitPermission
@@ -63,7 +69,9 @@ func tell(stderr io.Writer, err error) int {
 	if errors.As(err, &filter) {
 		code, hint = exitUsage, filter.Caret()
 	}
-	fmt.Fprintf(stderr, "apptap: %v\n", oneLine(err))
+	for line := range strings.Lines(err.Error()) { // joined errors are a line each
+		fmt.Fprintf(stderr, "apptap: %s\n", printable(strings.TrimSpace(line)))
+	}
 	if code == exitUsage && hint == "" {
 		hint = "see 'apptap help'"
 	}
@@ -73,8 +81,8 @@ func tell(stderr io.Writer, err error) int {
 	return code
 }
 
-// oneLine keeps a sentence on one line.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// oneLine keeps a sentence on one line, and what a file or interface is called from steering the terminal.
+func oneLine(err error) string { return printable(strings.Join(strings.Fields(err.Error()), " ")) }
 
 // pathCause is the cause of a file error without the operation and path, which the sentence around it names.
 func pathCause(err error) error {

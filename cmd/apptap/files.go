@@ -50,12 +50,43 @@ func interruptible(ctx context.Context, stdin io.Reader) io.Reader {
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 || syscall.SetNonblock(int(f.Fd()), true) != nil {
 		return stdin
 	}
-	pipe := os.NewFile(f.Fd(), f.Name())
+	return untilDone(ctx, os.NewFile(f.Fd(), f.Name()))
+}
+
+// untilDone makes reads of a pipe end when ctx does. Other files have no deadlines and need none: they
+// never make a reader wait.
+func untilDone(ctx context.Context, f *os.File) io.Reader {
 	context.AfterFunc(ctx, func() {
-		// Without a deadline the run ends when the pipe does, as any filter would.
-		_ = pipe.SetReadDeadline(time.Now())
+		_ = f.SetReadDeadline(time.Now()) // os.ErrNoDeadline: not a pipe
 	})
-	return pipe
+	return f
+}
+
+// openWaiting opens a file, but for a named pipe gives up when ctx ends: such an open waits until somebody writes.
+func openWaiting(ctx context.Context, name string) (*os.File, error) {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return os.Open(name)
+	}
+	var opened atomic.Bool
+	stop := context.AfterFunc(ctx, func() {
+		// Somebody who writes, if only for a moment, is what the open waits for. Until it does there is no
+		// reader, and this fails: again, then.
+		for !opened.Load() {
+			if w, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+				w.Close()
+				return
+			}
+		}
+	})
+	defer stop()
+	defer opened.Store(true)
+	f, err := os.Open(name)
+	if err == nil && ctx.Err() != nil {
+		f.Close()
+		return nil, errInterrupted
+	}
+	return f, err
 }
 
 // fileFilter applies a BPF expression to packets from files. One file may hold several link types,

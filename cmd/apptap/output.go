@@ -102,28 +102,40 @@ func writeReport(w io.Writer, summary *summarize.Summary, opts report.Options) e
 	return buffered.Flush()
 }
 
-// writeReportFile writes beside path and renames, so that nobody ever reads half a report; what is no regular file
-// (a pipe, /dev/null) is written directly.
+// writeReportFile writes beside path and renames, so that nobody ever reads half a report; what is no regular
+// file (a pipe, /dev/null) is written directly. A link is followed and an old report keeps its mode.
 func writeReportFile(path string, summary *summarize.Summary, opts report.Options) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return writeAndClose(path, os.O_WRONLY, summary, opts)
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			return writeAndClose(f, summary, opts)
+		}
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+		mode = info.Mode().Perm()
 	}
-	part := path + ".part"
-	err := writeAndClose(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, summary, opts)
+	// A name that nobody can foresee, and made new: in a directory open to all a link could wait under it.
+	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	err = part.Chmod(mode)
+	err = errors.Join(err, writeAndClose(part, summary, opts))
 	if err == nil {
-		err = os.Rename(part, path)
+		err = os.Rename(part.Name(), path)
 	}
 	if err != nil {
-		err = errors.Join(err, ignoreMissing(os.Remove(part)))
+		err = errors.Join(err, os.Remove(part.Name()))
 	}
 	return err
 }
 
-func writeAndClose(path string, flag int, summary *summarize.Summary, opts report.Options) error {
-	f, err := os.OpenFile(path, flag, 0o644)
-	if err != nil {
-		return err
-	}
+func writeAndClose(f *os.File, summary *summarize.Summary, opts report.Options) error {
 	if err := writeReport(f, summary, opts); err != nil {
 		f.Close() // the first error is the one to tell
 		return err
@@ -131,11 +143,21 @@ func writeAndClose(path string, flag int, summary *summarize.Summary, opts repor
 	return f.Close()
 }
 
-func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// sameFile says whether two paths name one existing regular file.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil || !first.Mode().IsRegular() {
+		return false
 	}
-	return err
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
+
+// warn prints what went wrong without ending the run, a line each.
+func warn(s streams, warnings []error) {
+	for _, warning := range warnings {
+		fmt.Fprintf(s.err, "apptap: warning: %s\n", oneLine(warning))
+	}
 }
 
 // strictly ends with exitIncomplete where --strict wants a whole report and this is none.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -49,20 +49,21 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	return r, nil
 }
 
-// close writes what was received and dropped on each interface, and ends the file.
-func (r *recorder) close(interfaces []capture.Interface) error {
+// close writes what was received and dropped on each interface, and ends the file. Its error is the first that the
+// recording met, in the run or here.
+func (r *recorder) close(result pipeline.Result) error {
 	if r == nil {
 		return nil
 	}
-	for i, described := range interfaces {
+	for i, described := range result.Interfaces {
 		r.writer.SetStats(i, described.Stats)
 	}
-	err := r.writer.Close()
+	err := cmp.Or(result.RecordErr, r.writer.Close())
 	if r.file != nil {
-		err = errors.Join(err, r.file.Close())
+		err = cmp.Or(err, r.file.Close())
 	}
 	if err != nil {
-		return withHint(fmt.Errorf("write %s: %w", r.name, pathCause(err)), "what was written until then can be replayed")
+		return withHint(fmt.Errorf("write %s: %w", r.name, pathCause(err)), "the recording ended there and can be replayed; the report is of the whole capture")
 	}
 	return nil
 }

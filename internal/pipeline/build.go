@@ -1,9 +1,7 @@
 package pipeline
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 
 	"apptap/capture"
 	"apptap/flows"
@@ -100,10 +98,10 @@ func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCoun
 	return in
 }
 
-// readings are the kernel's counters around the capture of one interface. While the run goes on its end is now.
+// readings are the kernel's counters around the capture of one interface. While the run goes on it has no end.
 func (o *owner) readings(name string) *summarize.InterfaceReadings {
-	if o.interfacesUnavailable != "" || o.config.Counters == nil {
-		return &summarize.InterfaceReadings{Unavailable: cmp.Or(o.interfacesUnavailable, "there are no kernel counters here")}
+	if o.config.Counters == nil {
+		return &summarize.InterfaceReadings{Unavailable: "there are no kernel counters here"}
 	}
 	r := &summarize.InterfaceReadings{}
 	var ok [4]bool
@@ -111,17 +109,24 @@ func (o *owner) readings(name string) *summarize.InterfaceReadings {
 	r.AfterOpen, ok[1] = o.config.AfterOpen[name]
 	r.BeforeClose, ok[2] = o.beforeClose[name]
 	r.AfterClose, ok[3] = o.afterClose[name]
-	if ok != [4]bool{true, true, true, true} {
+	switch {
+	case !ok[0] || !ok[1]:
 		r.Unavailable = "the kernel has no counters of this interface"
+	case o.end != 0 && (!ok[2] || !ok[3]):
+		r.Unavailable = "the interface was gone at the end"
+	case !ok[2] || !ok[3]:
+		r.Unavailable = "the capture goes on"
 	}
 	return r
 }
 
 func (o *owner) interfaceNames() []string {
 	var names []string
+	listed := map[string]bool{"": true}
 	for _, r := range o.readers {
 		for _, i := range r.state.Load().interfaces {
-			if i.Name != "" && !slices.Contains(names, i.Name) {
+			if !listed[i.Name] {
+				listed[i.Name] = true
 				names = append(names, i.Name)
 			}
 		}

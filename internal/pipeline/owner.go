@@ -28,7 +28,6 @@ type owner struct {
 
 	sockets                 []summarize.SocketCounters
 	socketsUnavailable      string
-	interfacesUnavailable   string
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
 	degraded                []string
 	incomplete              bool
@@ -103,13 +102,14 @@ func (o *owner) readSockets(moment summarize.Moment) {
 	o.sockets = append(o.sockets, counters...)
 }
 
+// readInterfaces reads the counters that there are; those that are missing are told of interface by
+// interface.
 func (o *owner) readInterfaces() map[string]summarize.InterfaceCounters {
 	if o.config.Counters == nil {
 		return nil
 	}
 	readings, err := o.config.Counters.Interfaces(o.config.Source.Interfaces)
-	if err != nil && o.interfacesUnavailable == "" {
-		o.interfacesUnavailable = err.Error()
+	if err != nil && len(readings) == 0 {
 		o.degrade(fmt.Sprintf("interface counters: %v", err))
 	}
 	return readings

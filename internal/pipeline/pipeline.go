@@ -103,8 +103,10 @@ type Progress struct {
 // Result is what a run ended with.
 type Result struct {
 	Summary *summarize.Summary
-	// Warnings are what went wrong without ending the run: files cut short, a recording that failed.
+	// Warnings are what went wrong without ending the run, such as files cut short.
 	Warnings []error
+	// RecordErr ended the recording; the report is of the whole run all the same.
+	RecordErr error
 	// Interfaces is what the sources say of their interfaces in the end, received and dropped packets included.
 	Interfaces []capture.Interface
 }

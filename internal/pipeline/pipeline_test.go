@@ -98,6 +98,20 @@ func TestRunCutFile(t *testing.T) {
 	}
 }
 
+// TestRunManyCutFiles: each file that is cut is a warning of its own.
+func TestRunManyCutFiles(t *testing.T) {
+	var sources []capture.Source
+	for i := range 3 {
+		packets, _ := datagrams(3, time.Unix(1000, 0))
+		cut := &capture.FileError{File: fmt.Sprint(i, ".pcap"), Err: capture.ErrTruncated}
+		sources = append(sources, &tapeSource{packets: packets, end: cut, iface: ethernet("")})
+	}
+	result := Run(t.Context(), Config{Sources: []capture.Source{capture.Merge(sources)}})
+	if len(result.Warnings) != 3 || len(result.Summary.Degraded) != 3 {
+		t.Errorf("warnings %q, degraded %q; want one for each of 3 files", result.Warnings, result.Summary.Degraded)
+	}
+}
+
 func TestRunMatchAndMaxPackets(t *testing.T) {
 	for _, tt := range []struct{ max, sources, want uint64 }{{0, 2, 1000}, {1, 1, 1}, {300, 1, 300}, {300, 3, 300}, {5000, 2, 1000}} {
 		var sources []capture.Source
@@ -140,11 +154,11 @@ func TestRunRecording(t *testing.T) {
 		written++
 		return nil
 	})})
-	if written != 100 || len(result.Warnings) != 1 || !errors.Is(result.Warnings[0], full) {
-		t.Errorf("%d packets recorded, warnings %v", written, result.Warnings)
+	if written != 100 || !errors.Is(result.RecordErr, full) || len(result.Warnings) > 0 {
+		t.Errorf("%d packets recorded, error %v, warnings %v", written, result.RecordErr, result.Warnings)
 	}
-	if got := result.Summary.Totals.Packets(); got != 800 {
-		t.Errorf("the report has %d packets, want all 800 although the recording failed", got)
+	if got := result.Summary.Totals.Packets(); got != 800 || result.Summary.Incomplete {
+		t.Errorf("the report has %d packets, incomplete %v; want all 800 although the recording failed", got, result.Summary.Incomplete)
 	}
 }
 

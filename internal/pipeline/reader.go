@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -96,8 +97,8 @@ func (r *reader) read(ctx context.Context) error {
 				return nil
 			}
 			continue
-		case errors.Is(err, io.EOF):
-			return nil
+		case errors.Is(err, io.EOF), ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
+			return nil // the latter: a pipe that was waited for when the run was interrupted
 		default:
 			return err
 		}

@@ -180,15 +180,14 @@ func (o *owner) drain() {
 func (o *owner) result(errs []error) Result {
 	var result Result
 	for _, err := range errs {
-		result.Warnings = append(result.Warnings, err)
-		o.incomplete = true
-	}
-	if o.run.recordErr != nil {
-		result.Warnings = append(result.Warnings, fmt.Errorf("recording ended early: %w", o.run.recordErr))
+		result.Warnings = append(result.Warnings, flatten(err)...)
 		o.incomplete = true
 	}
 	for _, warning := range result.Warnings {
 		o.degrade(warning.Error())
+	}
+	if result.RecordErr = o.run.recordErr; result.RecordErr != nil {
+		o.degrade(fmt.Sprintf("the recording ended early, the report did not: %v", result.RecordErr))
 	}
 	if o.end == 0 {
 		o.end = o.config.Now().UnixNano()
@@ -199,6 +198,19 @@ func (o *owner) result(errs []error) Result {
 	}
 	o.endView()
 	return result
+}
+
+// flatten is the errors that were joined into err: each is a sentence of its own.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
 }
 
 const noTime = math.MaxInt64

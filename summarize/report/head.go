@@ -52,7 +52,7 @@ func windowWords(w summarize.Window) string {
 	if until[:10] == start.Format(layout)[:10] {
 		until = until[11:]
 	}
-	return fmt.Sprintf("%s to %s UTC, %s s", start.Format(layout), until, seconds(w.End-w.Start))
+	return fmt.Sprintf("%s to %s UTC, %s s", start.Format(layout), until, seconds(lasted(w)))
 }
 
 func capturedWords(s *summarize.Summary) string {

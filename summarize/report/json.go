@@ -145,7 +145,7 @@ func jsonWindowOf(w summarize.Window) jsonWindow {
 		return jsonWindow{}
 	}
 	start, end := rfc3339(w.Start), rfc3339(w.End)
-	return jsonWindow{&start, &end, float64(w.End-w.Start) / 1e9}
+	return jsonWindow{&start, &end, float64(lasted(w)) / 1e9}
 }
 
 // jsonTime is a time, null where it is not known.

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apptap/summarize"
 )
 
 // grouped prints n with a comma between thousands: exact, so that a reader can add up a column.
@@ -56,6 +58,10 @@ func rfc3339(nanos int64) string {
 }
 
 // seconds is a duration as a number of seconds, without trailing zeros.
-func seconds(nanos int64) string {
+func seconds(nanos uint64) string {
 	return strconv.FormatFloat(float64(nanos)/1e9, 'f', -1, 64)
 }
+
+// lasted is a window's length in nanoseconds. Time stamps of a damaged file can lie further apart than an
+// int64 can say.
+func lasted(w summarize.Window) uint64 { return uint64(w.End) - uint64(w.Start) }
