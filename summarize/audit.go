@@ -32,24 +32,35 @@ const (
 
 // auditFlows compares every flow with its socket and writes the outcome into uses.
 func auditFlows(in *Input, uses []FlowUse) {
-	sockets := pairSockets(in.Sockets, uses)
+	sockets, unclear := pairSockets(in.Sockets, uses)
 	circumstances := circumstancesOf(in)
 	for i := range uses {
 		use := &uses[i]
 		life := sockets[i]
-		if why := in.incomparable(&use.Flow, life); why != "" {
+		why := in.incomparable(&use.Flow, life)
+		if life == nil && unclear[i] {
+			why = notToldApart
+		}
+		if why != "" {
 			use.Verdict, use.Unavailable = VerdictUnavailable, why
 			continue
 		}
 		check(use, life, circumstances)
+		if use.Verdict == VerdictUnexplained && unclear[i] { // it may be the difference from a neighbour's socket
+			use.Verdict, use.Unavailable, use.Kernel, use.Causes = VerdictUnavailable, notToldApart, nil, nil
+		}
 	}
 }
+
+const notToldApart = "several sockets used this 5-tuple and cannot be told apart"
 
 // incomparable says why a flow has nothing to be compared with, "" if it has.
 func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	switch {
 	case f.Key.Proto != flows.TCP:
 		return "the kernel does not count the bytes of " + f.Key.Proto.String() + " sockets"
+	case life != nil && life.last.Incomplete && wiped(life.last.Key):
+		return "the socket's counters were wiped as it was closed (SO_LINGER 0)"
 	case life != nil && life.last.Incomplete:
 		return "the kernel does not count all of a socket's bytes (Linux before 4.19)"
 	case life != nil:
@@ -104,15 +115,16 @@ func (a *Audit) count(use *FlowUse) {
 	a.UnexplainedBytes += use.Kernel.UnexplainedBytes
 }
 
-// verdict is the worst of all flows and interfaces that could be checked.
+// verdict is the worst of all flows and interfaces that could be checked. One whose difference a filter took, however
+// large, was not: that figure closes any gap.
 func (a *Audit) verdict() Verdict {
 	checked, explained, unexplained := a.Checked > 0, a.Explained > 0, a.Unexplained > 0
 	for _, i := range a.Interfaces {
-		if i.Unavailable != "" {
+		if i.Unavailable != "" || i.closedByFilter() {
 			continue
 		}
 		checked = true
-		explained = explained || len(i.Causes) > 0 || i.FilteredOut > 0
+		explained = explained || len(i.Causes) > 0
 		unexplained = unexplained || i.ResidualBytes != 0
 	}
 	switch {

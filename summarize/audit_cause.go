@@ -84,10 +84,15 @@ func (e *evidence) counterLost() bool {
 	return e.life.backwards() || zero && (wiped(last.Key) || e.flow.TxSawRST && e.flow.TxPayload > 0)
 }
 
-// startedBefore says that a difference may be from before the capture. Without a reading of that time the kernel can
-// only have counted more; with one, bytes that were under way when it was taken may fall on either side.
+// startedBefore says that a difference may be from before the capture. With a reading of that time, bytes that were under
+// way when it was taken may fall on either side. Without one the kernel can only have counted more, and a SYN that is
+// missing tells of an older socket only if nothing else can have kept it from the capture.
 func (e *evidence) startedBefore(r relation, left int64) bool {
-	return !r.wholeLife && (left > 0 || e.life.baseline(e.flow))
+	if r.wholeLife {
+		return false
+	}
+	older := e.life.hasStart || !e.dropped && !e.split
+	return e.life.baseline(e.flow) || left > 0 && older
 }
 
 // closedEarly says that the wire may have gone on after the socket was closed: this host answered with a RST, packets

@@ -111,3 +111,9 @@ func (a *InterfaceAudit) explain(dropped, filtered bool) {
 	}
 	a.ResidualBytes = 0
 }
+
+// closedByFilter says that the difference was booked on a filter, whose bytes nobody counts: that is no check.
+func (a *InterfaceAudit) closedByFilter() bool {
+	plugged := slices.ContainsFunc(a.Causes, func(c Cause) bool { return c.Name == CauseFilteredOrDropped })
+	return a.ResidualBytes == 0 && (a.FilteredOut > 0 || plugged)
+}

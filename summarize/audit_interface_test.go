@@ -3,6 +3,8 @@ package summarize
 import (
 	"testing"
 
+	"apptap/flows"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -36,11 +38,11 @@ func TestInterfaceAudit(t *testing.T) {
 		{name: "fewer, with drops", in: InterfaceInput{Readings: readings, DroppedKernel: 4}, captured: 6,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseCaptureDrop, 400}}}, verdict: VerdictExplained},
 		{name: "fewer, with a filter", in: InterfaceInput{Readings: readings, Filter: "tcp"}, captured: 6,
-			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, FilteredOut: 400}, verdict: VerdictExplained},
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, FilteredOut: 400}, verdict: VerdictUnavailable},
 		{name: "fewer, with the run's filter", in: InterfaceInput{Readings: readings}, filter: "tcp", captured: 6,
-			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, FilteredOut: 400}, verdict: VerdictExplained},
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, FilteredOut: 400}, verdict: VerdictUnavailable},
 		{name: "fewer, with both", in: InterfaceInput{Readings: readings, DroppedInterface: 1, Filter: "tcp"}, captured: 6,
-			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseFilteredOrDropped, 400}}}, verdict: VerdictExplained},
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseFilteredOrDropped, 400}}}, verdict: VerdictUnavailable},
 		{name: "fewer, with nothing", in: InterfaceInput{Readings: readings}, captured: 6,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, ResidualBytes: 400}, verdict: VerdictUnexplained},
 		{name: "more than can be", in: InterfaceInput{Readings: readings, DroppedKernel: 1, Filter: "tcp"}, captured: 20,
@@ -75,5 +77,28 @@ func TestInterfaceOfFile(t *testing.T) {
 	want := []InterfaceAudit{{Name: "c", CapturedBytes: 2, Unavailable: why}, {Name: "a", CapturedBytes: 1, Unavailable: why}, {Name: "b", CapturedBytes: 1, Unavailable: why}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("interfaces (-want +got):\n%s", diff)
+	}
+}
+
+// A filter takes whatever an interface lacks: that is no agreement, and no disagreement with flows that were checked.
+func TestFilteredInterfaceIsNoCheck(t *testing.T) {
+	readings := &InterfaceReadings{AfterOpen: counters(0, 0), BeforeClose: counters(10, 0), AfterClose: counters(10, 0)}
+	in := Input{Live: true, Filter: "tcp port 443", Interfaces: []InterfaceInput{{Name: "eth0", Readings: readings, CapturedPackets: 6, CapturedBytes: 600}}}
+	tests := []struct {
+		name  string
+		flows []flows.Flow
+		sent  uint64
+		want  Verdict
+	}{
+		{"no flow", nil, 1100, VerdictUnavailable},
+		{"a flow that is exact", []flows.Flow{whole()}, 1100, VerdictExact},
+		{"a flow that is not", []flows.Flow{whole()}, 1101, VerdictUnexplained},
+	}
+	for _, tt := range tests {
+		in.Flows = tt.flows
+		in.Sockets = []SocketCounters{with(reading(AtClose, 210), func(c *SocketCounters) { c.BytesSent = tt.sent })}
+		if got := Build(in).Audit; got.Verdict != tt.want || got.Interfaces[0].FilteredOut != 400 {
+			t.Errorf("%s: verdict %s, %d B filtered out, want %s, 400", tt.name, got.Verdict, got.Interfaces[0].FilteredOut, tt.want)
+		}
 	}
 }

@@ -9,6 +9,8 @@ type SocketCounters struct {
 	Cookie uint64    // the kernel's identity of the socket; two lives of a 5-tuple differ in it
 	Time   int64     // when the counters were read, nanoseconds since 1970 UTC
 	Moment Moment
+	// Sequence is the order in which the kernel told of closed sockets: those read in one go share a Time. 0 = not known.
+	Sequence uint64
 
 	BytesSent     uint64 // payload sent, retransmissions included (tcpi_bytes_sent)
 	BytesRetrans  uint64 // payload retransmitted (tcpi_bytes_retrans)

@@ -87,8 +87,14 @@ func (c *Counters) RunClosed(ctx context.Context, emit func([]summarize.SocketCo
 	if c.destroyed == nil {
 		return c.why
 	}
+	var told uint64
 	return c.destroyed.Run(ctx, func(sockets []sockdiag.Socket) {
-		if counters := appendCounters(nil, sockets, summarize.AtClose, time.Now().UnixNano()); len(counters) > 0 {
+		counters := appendCounters(nil, sockets, summarize.AtClose, time.Now().UnixNano())
+		for i := range counters {
+			told++
+			counters[i].Sequence = told
+		}
+		if len(counters) > 0 {
 			emit(counters)
 		}
 	})
