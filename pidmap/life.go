@@ -13,6 +13,12 @@ const (
 	// currentGrace is how long a socket counts as open after its source last said so, in nanoseconds: three of
 	// the slow scans.
 	currentGrace = 3_000_000_000
+	// coverSlack is how much earlier than its life can have begun a socket's first packet may seem to be, in
+	// nanoseconds: time stamps of packets and times of looks are taken apart.
+	coverSlack = 50_000_000
+	// answerSlack is how long after a UDP socket is gone answers to it may still come, in nanoseconds: a client that does
+	// not wait for them is still the flow's owner, one that comes later on the same port may not be.
+	answerSlack = 500_000_000
 	// stillOpen is the end of a life that is not known to be over.
 	stillOpen = math.MaxInt64
 	// maxSightings bounds what one socket that changes hands for ever can cost.
@@ -118,11 +124,22 @@ func (s span) possible(first, last int64) bool {
 	return s.from <= last && s.seen-sightingGrace <= last && first <= s.over
 }
 
+// begins says whether a life within span can have had a packet at first, ends whether at last.
+func (s span) begins(first int64) bool { return s.from <= first+coverSlack }
+func (s span) ends(last int64) bool    { return last <= s.over+answerSlack }
+
 // choose picks those of the lives of one key that [first, last] may belong to: those that certainly were
 // there, else those that may have been. Lives are told apart by the times at which they were seen, never by
 // cookie: the kernel hands cookies out in batches by processor, so they are not chronological.
 func choose(lives []*life, first, last, current int64) []*life {
-	var certain, possible []*life
+	certain, possible := candidates(lives, first, last, current)
+	if len(certain) > 0 {
+		return certain
+	}
+	return possible
+}
+
+func candidates(lives []*life, first, last, current int64) (certain, possible []*life) {
 	for _, l := range lives {
 		switch s := spanOf(l, lives, current); {
 		case s.certain(first, last):
@@ -131,8 +148,26 @@ func choose(lives []*life, first, last, current int64) []*life {
 			possible = append(possible, l)
 		}
 	}
-	if len(certain) > 0 {
-		return certain
+	return certain, possible
+}
+
+// chooseAll is choose for a flow that is no more than packets on a port, one after the other: UDP has no SYN
+// that tells two sockets' packets apart. Where those that certainly were there cannot have had its first or its last
+// packet, all that may have been there are chosen; whole says whether together they can have had both.
+func chooseAll(lives []*life, first, last, current int64) (chosen []*life, whole bool) {
+	certain, possible := candidates(lives, first, last, current)
+	if len(certain) > 0 && covered(certain, lives, first, last, current) {
+		return certain, true
 	}
-	return possible
+	chosen = append(certain, possible...)
+	return chosen, covered(chosen, lives, first, last, current)
+}
+
+func covered(chosen, lives []*life, first, last, current int64) bool {
+	begins, ends := false, false
+	for _, l := range chosen {
+		s := spanOf(l, lives, current)
+		begins, ends = begins || s.begins(first), ends || s.ends(last)
+	}
+	return begins && ends
 }

@@ -15,29 +15,56 @@ func (h *History) Owner(key flows.Key, initiator flows.Initiator, first, last in
 	if h == nil {
 		return Attribution{Reason: ReasonNoOwnerInFile}
 	}
+	if key.Proto == flows.UDP {
+		return h.datagramOwner(key, first, last)
+	}
 	lives := choose(h.connected[key], first, last, h.current)
 	a := h.attribute(lives, first, last, MethodSockDiag)
 	switch {
 	case a.Reason == ReasonAmbiguous || a.Known():
 		return a
-	case key.Proto == flows.UDP && len(lives) == 0:
-		return h.boundOwner(key, first, last, MethodSockDiagBound, a)
-	case key.Proto == flows.TCP && initiator == flows.InitiatorRemote:
+	case initiator == flows.InitiatorRemote:
 		// A connected socket that nobody holds yet may still wait to be accepted.
-		return h.boundOwner(key, first, last, MethodSockDiagListener, a)
+		return h.listenerOwner(key, first, last, a)
 	}
 	return a
 }
 
-// boundOwner asks the sockets without a peer; where there are none, or a listener has no owner either, it is
-// otherwise.
-func (h *History) boundOwner(key flows.Key, first, last int64, method Method, otherwise Attribution) Attribution {
+// listenerOwner asks the listening sockets; where there are none, or none has an owner, it is otherwise.
+func (h *History) listenerOwner(key flows.Key, first, last int64, otherwise Attribution) Attribution {
 	for _, b := range bindsOf(key) {
 		if lives := choose(h.serving(b, key), first, last, h.current); len(lives) > 0 {
-			return h.attribute(lives, first, last, method)
+			return h.attribute(lives, first, last, MethodSockDiagListener)
 		}
 	}
 	return otherwise
+}
+
+// datagramOwner asks the connected sockets and, where they cannot have had the whole flow, those bound to its
+// port too: a port changes hands within a flow without a trace on the wire. A flow of which some packets
+// belong to no socket that was ever seen is ambiguous, whoever had the rest.
+func (h *History) datagramOwner(key flows.Key, first, last int64) Attribution {
+	lives, whole := chooseAll(h.connected[key], first, last, h.current)
+	if whole {
+		return h.attribute(lives, first, last, MethodSockDiag)
+	}
+	method := MethodSockDiag
+	for _, b := range bindsOf(key) {
+		serving := h.serving(b, key)
+		bound, all := chooseAll(serving, first, last, h.current)
+		if len(bound) == 0 {
+			continue
+		}
+		lives, method = append(lives, bound...), MethodSockDiagBound
+		if whole = all; whole {
+			break
+		}
+	}
+	a := h.attribute(lives, first, last, method)
+	if !whole && a.Known() {
+		return Attribution{Reason: ReasonAmbiguous, Candidates: []Process{a.Process}}
+	}
+	return a
 }
 
 // attribute names the owner of a flow that belongs to one of lives.
