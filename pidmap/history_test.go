@@ -87,6 +87,30 @@ func TestOwner(t *testing.T) {
 		{"not there when last looked", []Event{withNotBefore(seen(1000, s(tcp1, 1), a), 990)}, []ask{
 			{tcp1, 0, 980, 989, "no_socket_seen"}, {tcp1, 0, 980, 990, "10 sock_diag"}, {tcp1, 0, 500, 1500, "10 sock_diag"},
 		}},
+		{"datagrams sent before their socket was there", []Event{withNotBefore(seen(2500, bound(1, "192.0.2.1:5000", false), b), 2400)}, []ask{
+			{udp1, 0, 1000, 2600, "ambiguous"}, {udp1, 0, 2360, 2600, "20 sock_diag_bound"},
+		}},
+		{"connected datagrams sent before their socket was there", []Event{withNotBefore(seen(2500, s(udp1, 1), b), 2400)}, []ask{
+			{udp1, 0, 1000, 2600, "ambiguous"}, {udp1, 0, 2410, 2600, "20 sock_diag"},
+		}},
+		{"a port that changes hands within a flow", []Event{
+			seen(1010, bound(1, "192.0.2.1:5000", false), a), closed(1400, 1500, bound(1, "192.0.2.1:5000", false)),
+			withNotBefore(seen(2100, bound(2, "192.0.2.1:5000", false), b), 2000),
+		}, []ask{
+			{udp1, 0, 1000, 2090, "ambiguous"}, {udp1, 0, 1000, 1480, "10 sock_diag_bound"}, {udp1, 0, 2050, 2090, "20 sock_diag_bound"},
+		}},
+		{"a program that dies and another of the same app", []Event{
+			seen(1010, bound(1, "192.0.2.1:5000", false), a), closed(1400, 1500, bound(1, "192.0.2.1:5000", false)),
+			withNotBefore(seen(2100, bound(2, "192.0.2.1:5000", false), a2), 2000),
+		}, []ask{{udp1, 0, 1000, 2090, "11 sock_diag_bound"}}},
+		{"datagrams after their socket was gone", []Event{
+			seen(1010, bound(1, "192.0.2.1:5000", false), a), closed(1400, 1500, bound(1, "192.0.2.1:5000", false)),
+		}, []ask{
+			{udp1, 0, 1000, 1900, "10 sock_diag_bound"}, {udp1, 0, 1000, 2900, "ambiguous"}, // an answer may be late, but not for ever
+		}},
+		{"a datagram socket that connects after its first packet", []Event{
+			seen(1010, bound(1, "192.0.2.1:5000", false), a), withNotBefore(seen(1200, s(udp1, 1), a), 1150),
+		}, []ask{{udp1, 0, 1000, 1300, "10 sock_diag_bound"}}},
 		{"flow begun after the socket closed", []Event{seen(1000, s(tcp1, 1), a), closed(1100, 1200, s(tcp1, 1))}, []ask{
 			{tcp1, 0, 1150, 1300, "10 sock_diag"}, {tcp1, 0, 1201, 1300, "no_socket_seen"},
 		}},
