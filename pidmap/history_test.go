@@ -87,6 +87,9 @@ func TestOwner(t *testing.T) {
 		{"not there when last looked", []Event{withNotBefore(seen(1000, s(tcp1, 1), a), 990)}, []ask{
 			{tcp1, 0, 980, 989, "no_socket_seen"}, {tcp1, 0, 980, 990, "10 sock_diag"}, {tcp1, 0, 500, 1500, "10 sock_diag"},
 		}},
+		{"a process that is another program within the flow", []Event{seen(1000, s(tcp1, 1), bash), seen(1500, s(tcp1, 1), curl)}, []ask{
+			{tcp1, 0, 900, 2000, "ambiguous"}, {tcp1, 0, 1600, 2000, "10 sock_diag"}, {tcp1, 0, 900, 1400, "10 sock_diag"},
+		}},
 		{"datagrams sent before their socket was there", []Event{withNotBefore(seen(2500, bound(1, "192.0.2.1:5000", false), b), 2400)}, []ask{
 			{udp1, 0, 1000, 2600, "ambiguous"}, {udp1, 0, 2360, 2600, "20 sock_diag_bound"},
 		}},

@@ -94,17 +94,18 @@ func (h *History) attribute(lives []*life, first, last int64, method Method) Att
 }
 
 // holders collects who held lives within [first, last], sorted by key, and by which method that is known.
-// Of a process that was seen as several programs the last of them counts: it held the socket longest into the
-// flow.
+// A process that was seen as programs of different apps is there once for each: either may have moved the bytes.
 func (h *History) holders(lives []*life, first, last int64) ([]Process, Method) {
-	found := map[ProcessKey]Process{}
-	seenAt := map[ProcessKey]int64{}
+	found := map[heldAs]Process{}
+	seenAt := map[heldAs]int64{}
 	method, methodAt := MethodSockDiag, int64(0)
 	for _, l := range lives {
 		for _, s := range l.during(first, last) {
 			for _, p := range s.holders {
-				if at, ok := seenAt[p.Key]; !ok || at <= s.time {
-					found[p.Key], seenAt[p.Key] = h.imageAt(p, s.time, first), s.time
+				p = h.imageAt(p, s.time, first)
+				as := heldAs{p.Key, AppOf(p).ID}
+				if at, ok := seenAt[as]; !ok || at <= s.time {
+					found[as], seenAt[as] = p, s.time
 				}
 			}
 			if len(s.holders) > 0 && s.time >= methodAt {
@@ -116,8 +117,16 @@ func (h *History) holders(lives []*life, first, last int64) ([]Process, Method) 
 	for _, p := range found {
 		holders = append(holders, p)
 	}
-	slices.SortFunc(holders, func(a, b Process) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(holders, func(a, b Process) int {
+		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Path, b.Path), slices.Compare(a.Cmdline, b.Cmdline))
+	})
 	return holders, method
+}
+
+// heldAs is a process as one of the apps that it was.
+type heldAs struct {
+	process ProcessKey
+	app     string
 }
 
 // imageAt is the program that p, seen at the time seen, ran when the flow began at first: an exec between
