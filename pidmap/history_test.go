@@ -65,6 +65,7 @@ func TestOwner(t *testing.T) {
 		return Socket{Key: unconnected(flows.UDP, local), Cookie: cookie, Inode: cookie, DualStack: dual}
 	}
 	withNotBefore := func(e Event, at int64) Event { e.NotBefore = at * ms; return e }
+	exec := func(at int64, p Process) Event { return Event{Kind: ProcessExec, Time: at * ms, Process: p} }
 	bash, curl := a, a
 	bash.Path, curl.Path = "/bin/bash", "/usr/bin/curl"
 	child := a2
@@ -101,6 +102,30 @@ func TestOwner(t *testing.T) {
 			withNotBefore(seen(2100, bound(2, "192.0.2.1:5000", false), b), 2000),
 		}, []ask{
 			{udp1, 0, 1000, 2090, "ambiguous"}, {udp1, 0, 1000, 1480, "10 sock_diag_bound"}, {udp1, 0, 2050, 2090, "20 sock_diag_bound"},
+		}},
+		{"a port that changes hands between two looks", []Event{
+			seen(1010, bound(1, "192.0.2.1:5000", false), a), closed(2000, 3000, bound(1, "192.0.2.1:5000", false)),
+			withNotBefore(seen(3010, bound(2, "192.0.2.1:5000", false), b), 2000),
+		}, []ask{
+			{udp1, 0, 1000, 2900, "ambiguous"}, {udp1, 0, 1000, 1990, "10 sock_diag_bound"}, {udp1, 0, 3100, 3200, "20 sock_diag_bound"},
+		}},
+		{"a program that comes after its flow began and stays", []Event{
+			withNotBefore(seen(1010, s(udp1, 1), a), 900), closed(1010, 1500, s(udp1, 1)),
+			withNotBefore(seen(3000, s(udp1, 2), b), 2900), {Kind: SocketsCurrent, Time: 9000 * ms},
+		}, []ask{
+			{udp1, 0, 1000, 5000, "ambiguous"}, {udp1, 0, 2990, 5000, "20 sock_diag"},
+		}},
+		{"a program that becomes another within the flow", []Event{seen(1000, s(tcp1, 1), bash), exec(1500, curl)}, []ask{
+			{tcp1, 0, 900, 2000, "ambiguous"}, {tcp1, 0, 1500, 2000, "10 sock_diag"}, {tcp1, 0, 900, 1400, "10 sock_diag"},
+		}},
+		{"a socket closed on exec", []Event{seen(1000, s(tcp1, 1), a2, bash), exec(1500, curl), seen(1600, s(tcp1, 1), a2)}, []ask{
+			{tcp1, 0, 1550, 2000, "ambiguous"}, {tcp1, 0, 1600, 2000, "11 sock_diag"},
+		}},
+		{"a socket gone before its holder becomes another", []Event{seen(1000, s(tcp1, 1), bash), closed(1000, 1400, s(tcp1, 1)), exec(1500, curl)}, []ask{
+			{tcp1, 0, 900, 2000, "10 sock_diag"},
+		}},
+		{"listeners of two programs on one port", []Event{seen(1000, listener(1, "0.0.0.0:80", false), a), seen(1000, listener(2, "0.0.0.0:80", false), b)}, []ask{
+			{inbound, flows.InitiatorRemote, 1000, 1100, "ambiguous"},
 		}},
 		{"a program that dies and another of the same app", []Event{
 			seen(1010, bound(1, "192.0.2.1:5000", false), a), closed(1400, 1500, bound(1, "192.0.2.1:5000", false)),
@@ -216,7 +241,7 @@ func TestOwnerAfterExec(t *testing.T) {
 	for _, tt := range []struct {
 		first, last int64
 		want        string
-	}{{1100, 1200, "/bin/a"}, {1100, 3000, "/bin/a"}, {2100, 3000, "/usr/bin/curl"}} {
+	}{{1100, 1200, "/bin/a"}, {1100, 3000, ""}, {2100, 3000, "/usr/bin/curl"}} {
 		if got := h.Owner(tcp1, 0, tt.first*ms, tt.last*ms).App.ID; got != tt.want {
 			t.Errorf("flow %d to %d ms: %q, want %q", tt.first, tt.last, got, tt.want)
 		}

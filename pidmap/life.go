@@ -88,6 +88,16 @@ func (l *life) during(first, last int64) []sighting {
 	return l.sightings[from : max(from, to)+1]
 }
 
+// stillHeldBy says whether the first sighting after a time has the process as holder, or there is none.
+func (l *life) stillHeldBy(key ProcessKey, after int64) bool {
+	for _, s := range l.sightings {
+		if s.time > after {
+			return slices.ContainsFunc(s.holders, func(p Process) bool { return p.Key == key })
+		}
+	}
+	return true
+}
+
 // span is when a life took place, as its neighbours on the same key leave it.
 type span struct {
 	from, seen  int64 // it began after from and no later than seen
@@ -128,6 +138,9 @@ func (s span) possible(first, last int64) bool {
 func (s span) begins(first int64) bool { return s.from <= first+coverSlack }
 func (s span) ends(last int64) bool    { return last <= s.over+answerSlack }
 
+// throughout says whether the socket was certainly there during all of [first, last].
+func (s span) throughout(first, last int64) bool { return s.seen <= first && last <= s.until }
+
 // choose picks those of the lives of one key that [first, last] may belong to: those that certainly were
 // there, else those that may have been. Lives are told apart by the times at which they were seen, never by
 // cookie: the kernel hands cookies out in batches by processor, so they are not chronological.
@@ -151,18 +164,19 @@ func candidates(lives []*life, first, last, current int64) (certain, possible []
 	return certain, possible
 }
 
-// chooseAll is choose for a flow that is no more than packets on a port, one after the other: UDP has no SYN
-// that tells two sockets' packets apart. Where those that certainly were there cannot have had its first or its last
-// packet, all that may have been there are chosen; whole says whether together they can have had both.
+// chooseAll is choose for datagrams: those that certainly were there are the answer only if one of them was
+// throughout, else those that may have been come to it: the port may have changed hands before the first look at the one
+// or after the last look at the other. whole says whether together they can have had the whole flow.
 func chooseAll(lives []*life, first, last, current int64) (chosen []*life, whole bool) {
 	certain, possible := candidates(lives, first, last, current)
-	if len(certain) > 0 && covered(certain, lives, first, last, current) {
+	if slices.ContainsFunc(certain, func(l *life) bool { return spanOf(l, lives, current).throughout(first, last) }) {
 		return certain, true
 	}
 	chosen = append(certain, possible...)
 	return chosen, covered(chosen, lives, first, last, current)
 }
 
+// covered says whether one of chosen can have had the first packet and one the last.
 func covered(chosen, lives []*life, first, last, current int64) bool {
 	begins, ends := false, false
 	for _, l := range chosen {

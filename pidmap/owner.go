@@ -102,10 +102,11 @@ func (h *History) holders(lives []*life, first, last int64) ([]Process, Method) 
 	for _, l := range lives {
 		for _, s := range l.during(first, last) {
 			for _, p := range s.holders {
-				p = h.imageAt(p, s.time, first)
-				as := heldAs{p.Key, AppOf(p).ID}
-				if at, ok := seenAt[as]; !ok || at <= s.time {
-					found[as], seenAt[as] = p, s.time
+				for _, i := range h.imagesWithin(l, p, s.time, first, last) {
+					as := heldAs{p.Key, AppOf(i.process).ID}
+					if at, ok := seenAt[as]; !ok || at <= i.time {
+						found[as], seenAt[as] = i.process, i.time
+					}
 				}
 			}
 			if len(s.holders) > 0 && s.time >= methodAt {
@@ -129,8 +130,21 @@ type heldAs struct {
 	app     string
 }
 
+// imagesWithin is what p, seen as holder of l at the time seen, was within [first, last]: the program of
+// that time and those that it became. A program of after the sighting may have moved bytes too, unless the socket was
+// gone by then or the next look at it found it closed on exec.
+func (h *History) imagesWithin(l *life, p Process, seen, first, last int64) []image {
+	images := []image{{seen, h.imageAt(p, seen, first)}}
+	for _, i := range h.images[p.Key] {
+		if max(seen, first) < i.time && i.time <= min(last, l.end) && l.stillHeldBy(p.Key, i.time) {
+			images = append(images, i)
+		}
+	}
+	return images
+}
+
 // imageAt is the program that p, seen at the time seen, ran when the flow began at first: an exec between
-// the two replaced what was seen. An exec within the flow does not, the sighting is nearer to it.
+// the two replaced what was seen.
 func (h *History) imageAt(p Process, seen, first int64) Process {
 	for _, i := range h.images[p.Key] {
 		if seen < i.time && i.time <= first {

@@ -23,6 +23,7 @@ type procStat struct {
 	pid, ppid int32
 	comm      string
 	start     uint64 // clock ticks since boot
+	stack     uint64 // where the stack begins, another address after every exec; 0 if not ours to see or already gone
 }
 
 // parseStat reads /proc/PID/stat. The second field is the program's own choice of up to 15 bytes in parentheses and may
@@ -34,7 +35,7 @@ func parseStat(b []byte) (s procStat, err error) {
 	}
 	// proc(5) numbers the fields from 1: rest[0] is field 3, the state.
 	rest := bytes.Fields(b[closed+1:])
-	const parentField, startField = 4 - 3, 22 - 3
+	const parentField, startField, stackField = 4 - 3, 22 - 3, 28 - 3
 	if len(rest) <= startField {
 		return s, fmt.Errorf("stat: %w: %d fields", ErrProcFile, len(rest)+2)
 	}
@@ -44,7 +45,11 @@ func parseStat(b []byte) (s procStat, err error) {
 	if err := errors.Join(errPID, errPPID, errStart); err != nil {
 		return s, fmt.Errorf("stat: %w: %w", ErrProcFile, err)
 	}
-	return procStat{pid: int32(pid), ppid: int32(ppid), comm: string(b[opened+1 : closed]), start: start}, nil
+	s = procStat{pid: int32(pid), ppid: int32(ppid), comm: string(b[opened+1 : closed]), start: start}
+	if len(rest) > stackField {
+		s.stack, _ = strconv.ParseUint(string(rest[stackField]), 10, 64) // 0 will do
+	}
+	return s, nil
 }
 
 // parseStatusUID reads the real user id from /proc/PID/status.

@@ -13,11 +13,12 @@ func TestParseStat(t *testing.T) {
 		want     procStat
 		err      error
 	}{
-		{"plain", "7 (cat)" + tail, procStat{7, 41, "cat", 987654}, nil},
-		{"spaces", "7 (tmux: server)" + tail, procStat{7, 41, "tmux: server", 987654}, nil},
-		{"parentheses", "7 (a) S 1 (b)" + tail, procStat{7, 41, "a) S 1 (b", 987654}, nil},
-		{"newline and bare parenthesis", "7 (x)\n))" + tail + "\n", procStat{7, 41, "x)\n)", 987654}, nil},
-		{"empty name", "7 ()" + tail, procStat{7, 41, "", 987654}, nil},
+		{"plain", "7 (cat)" + tail, procStat{7, 41, "cat", 987654, 0}, nil},
+		{"spaces", "7 (tmux: server)" + tail, procStat{7, 41, "tmux: server", 987654, 0}, nil},
+		{"parentheses", "7 (a) S 1 (b)" + tail, procStat{7, 41, "a) S 1 (b", 987654, 0}, nil},
+		{"newline and bare parenthesis", "7 (x)\n))" + tail + "\n", procStat{7, 41, "x)\n)", 987654, 0}, nil},
+		{"empty name", "7 ()" + tail, procStat{7, 41, "", 987654, 0}, nil},
+		{"stack", "7 (cat)" + tail + " 4 5 140728698051200 6", procStat{7, 41, "cat", 987654, 140728698051200}, nil},
 		{"cut short", "7 (cat) S 41 7", procStat{}, ErrProcFile},
 		{"no name", "7 cat S 41", procStat{}, ErrProcFile},
 		{"no number", "x (cat)" + tail, procStat{}, ErrProcFile},

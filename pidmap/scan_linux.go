@@ -39,7 +39,8 @@ type tracked struct {
 // cached is a process as last described.
 type cached struct {
 	process Process
-	holder  bool // an event named it
+	stack   uint64 // procStat's, from before it was described
+	holder  bool   // an event named it
 }
 
 // heldBy is who has which socket open, by inode.
@@ -186,8 +187,10 @@ func (s *scanner) addHolder(ctx context.Context, held heldBy, pid int32) error {
 	return nil
 }
 
-// process describes a process, anew only if it is another one or another program than before. One that vanishes
-// under our hands keeps what is known of it.
+// process describes a process, anew only if it is another one or another program than before. The executable
+// does not tell two scripts of one interpreter apart; the place of the stack does, and comes with the stat that is
+// read anyhow. Without address randomisation it may be the same, then only the proc connector tells. One that
+// vanishes under our hands keeps what is known of it.
 func (s *scanner) process(ctx context.Context, d procDir) (Process, error) {
 	c := s.cache[d.pid]
 	stat, err := d.stat()
@@ -197,7 +200,7 @@ func (s *scanner) process(ctx context.Context, d procDir) (Process, error) {
 		}
 		return Process{}, err
 	}
-	if c != nil && c.process.Key.Start == stat.start {
+	if c != nil && c.process.Key.Start == stat.start && (stat.stack == 0 || stat.stack == c.stack) {
 		exe := s.procs.executable(d)
 		if exe == "" || exe == c.process.Path {
 			return c.process, nil
@@ -207,12 +210,16 @@ func (s *scanner) process(ctx context.Context, d procDir) (Process, error) {
 }
 
 func (s *scanner) describe(ctx context.Context, d procDir) (Process, error) {
+	before, err := d.stat() // of before: what is described later can only be newer, and then is described again
+	if err != nil {
+		return Process{}, err
+	}
 	p, err := s.procs.describe(ctx, d)
 	if err != nil {
 		return p, err
 	}
 	old := s.cache[d.pid]
-	s.cache[d.pid] = &cached{process: p, holder: old != nil && old.holder && old.process.Key == p.Key}
+	s.cache[d.pid] = &cached{process: p, stack: before.stack, holder: old != nil && old.holder && old.process.Key == p.Key}
 	return p, nil
 }
 

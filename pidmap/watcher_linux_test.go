@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -69,8 +70,8 @@ func openSocket(network string) (name string, local, remote net.Addr, err error)
 		}
 		kept = append(kept, c)
 		return network, c.LocalAddr(), c.LocalAddr(), nil
-	case strings.HasSuffix(network, "bound"):
-		c, err := net.ListenPacket("udp4", "0.0.0.0:0")
+	case strings.HasSuffix(network, "bound"): // to the port before the word
+		c, err := net.ListenPacket("udp4", "0.0.0.0:"+strings.TrimSuffix(network, "bound"))
 		if err != nil {
 			return "", nil, nil, err
 		}
@@ -113,6 +114,15 @@ type child struct {
 
 func startChild(t *testing.T, role string, extra ...*os.File) *child {
 	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startProgram(t, exe, role, extra...)
+}
+
+func startProgram(t *testing.T, exe, role string, extra ...*os.File) *child {
+	t.Helper()
 	inR, inW, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -124,10 +134,6 @@ func startChild(t *testing.T, role string, extra ...*os.File) *child {
 	defer inR.Close()
 	defer outW.Close()
 	defer outR.Close()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	p, err := os.StartProcess(exe, []string{exe, "-played-by-test"}, &os.ProcAttr{
 		Env: append(os.Environ(), childEnv+"="+role), Files: append([]*os.File{inR, outW, os.Stderr}, extra...),
 	})
@@ -184,7 +190,7 @@ func scanned(t *testing.T, w *Watcher, h *History) {
 
 func TestIntegrationScan(t *testing.T) {
 	w := openWatcher(t)
-	c := startChild(t, "tcp4,tcp6,tcp4listen,udp4,udp6,udp4bound,udpdual")
+	c := startChild(t, "tcp4,tcp6,tcp4listen,udp4,udp6,0bound,udpdual")
 	h := NewHistory(ReasonNoSocketSeen)
 	scanned(t, w, h)
 	now := time.Now().UnixNano()
@@ -204,7 +210,7 @@ func TestIntegrationScan(t *testing.T) {
 		{"udp6", flows.MakeKey(flows.UDP, c.sockets["udp6"][0], c.sockets["udp6"][1]), flows.InitiatorLocal, MethodSockDiag},
 		{"listener", flows.MakeKey(flows.TCP, c.sockets["tcp4listen"][0], peer), flows.InitiatorRemote, MethodSockDiagListener},
 		{"never accepted", flows.MakeKey(flows.TCP, c.sockets["tcp4"][1], c.sockets["tcp4"][0]), flows.InitiatorRemote, MethodSockDiagListener},
-		{"bound", flows.MakeKey(flows.UDP, port("udp4bound", "127.0.0.1"), peer), flows.InitiatorLocal, MethodSockDiagBound},
+		{"bound", flows.MakeKey(flows.UDP, port("0bound", "127.0.0.1"), peer), flows.InitiatorLocal, MethodSockDiagBound},
 		{"dual stack", flows.MakeKey(flows.UDP, port("udpdual", "127.0.0.1"), peer), flows.InitiatorRemote, MethodSockDiagBound},
 	}
 	exe, err := os.Executable()
@@ -264,6 +270,52 @@ func TestIntegrationInherited(t *testing.T) {
 	}
 	if len(held) != 2 || !slices.ContainsFunc(held, func(p Process) bool { return p.Key.PID == int32(os.Getpid()) }) {
 		t.Errorf("holders %+v, want this process and the child", held)
+	}
+}
+
+// A port that one program leaves and another takes within a flow: either may have moved any of it.
+func TestIntegrationPortChangesHands(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, program, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w := openWatcher(t)
+	h := NewHistory(ReasonNoSocketSeen)
+	scanned(t, w, h)
+	first := time.Now().UnixNano()
+	alpha := startChild(t, "0bound")
+	scanned(t, w, h)
+	local := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), alpha.sockets["0bound"][0].Port())
+	whileAlpha := time.Now().UnixNano()
+	alpha.end(t)
+	role := fmt.Sprintf("%dbound", local.Port())
+	beta := startProgram(t, other, role)
+	last := time.Now().UnixNano()
+	scanned(t, w, h)
+
+	key := flows.MakeKey(flows.UDP, local, netip.MustParseAddrPort("127.0.0.1:9"))
+	got := h.Owner(key, flows.InitiatorLocal, first, last)
+	var pids []int
+	for _, p := range got.Candidates {
+		pids = append(pids, int(p.Key.PID))
+	}
+	if want := []int{alpha.process.Pid, beta.process.Pid}; got.Reason != ReasonAmbiguous || !slices.Contains(pids, want[0]) || !slices.Contains(pids, want[1]) {
+		t.Errorf("flow of both: pid %d (%s), candidates %d; want ambiguous, %d", got.Process.Key.PID, got.Reason, pids, want)
+	}
+	now := time.Now().UnixNano()
+	if got := h.Owner(key, flows.InitiatorLocal, now-1, now); got.Process.Key.PID != int32(beta.process.Pid) {
+		t.Errorf("flow of the second: pid %d (%s), want %d", got.Process.Key.PID, got.Reason, beta.process.Pid)
+	}
+	if got := h.Owner(key, flows.InitiatorLocal, whileAlpha-1, whileAlpha); got.Process.Key.PID != int32(alpha.process.Pid) && got.Reason != ReasonAmbiguous {
+		t.Errorf("flow of the first: pid %d (%s), want %d or ambiguous", got.Process.Key.PID, got.Reason, alpha.process.Pid)
 	}
 }
 
