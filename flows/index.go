@@ -11,38 +11,48 @@ func (t *Table) find(hash uint32, p *pair) uint32 {
 	mask := uint32(len(t.slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := t.slots[i]
-		if s.id == 0 || s.hash == hash && t.at(s.id-1).key == *p {
+		if s.id == 0 || s.hash == hash && t.records.at(s.id-1).key == *p {
 			return i
 		}
 	}
 }
 
-// touch loads what a batch will need: first all slots, then all records. None of the loads waits for
-// another, so the processor has many under way at once, where packet by packet it would wait for each in turn.
+// touch loads what a batch will need: first all slots, then of each record the lines that its packet will change. None
+// of the loads waits for another, so the processor has many under way at once, where packet by packet it would wait
+// for each in turn.
 func (t *Table) touch(batch []Observation) {
 	mask := uint32(len(t.slots) - 1)
 	ids := t.touched[:0]
 	for i := range batch {
 		ids = append(ids, t.slots[batch[i].hash&mask].id)
 	}
-	var sum uint32
+	var sum uint64
 	for i, id := range ids {
 		if id == 0 {
 			continue
 		}
-		r := t.at(id - 1)
+		r := t.records.at(id - 1)
 		from, _ := r.sender(batch[i].fromLow)
-		sum += uint32(r.key.low.Port) + uint32(from.packets) + from.stream.next
+		sum += uint64(r.last) + from.packets
 	}
 	t.touched, t.sink = ids, sum
 }
 
 // grow doubles the slots; records stay where they are.
 func (t *Table) grow() {
-	old := t.slots
-	t.slots = make([]slot, 2*len(old))
+	old, memory := t.slots, t.large
+	t.large = nil
+	t.slots = makeLarge[slot](2*len(old), &t.large)
+	t.place(old)
+	for _, b := range memory {
+		freeMemory(b)
+	}
+}
+
+// place fills the empty slots with those of from that are in use.
+func (t *Table) place(from []slot) {
 	mask := uint32(len(t.slots) - 1)
-	for _, s := range old {
+	for _, s := range from {
 		if s.id == 0 {
 			continue
 		}
@@ -54,15 +64,16 @@ func (t *Table) grow() {
 	}
 }
 
-func (t *Table) at(id uint32) *record { return &t.chunks[id/chunkRecords][id%chunkRecords] }
-
-// append makes room for one more record and returns its index.
+// append makes room for one more record and its rare part, and returns their index.
 func (t *Table) append() uint32 {
-	if t.count%chunkRecords == 0 {
-		t.chunks = append(t.chunks, make([]record, chunkRecords))
+	if n := len(t.freed); n > 0 {
+		id := t.freed[n-1]
+		t.freed = t.freed[:n-1]
+		*t.rares.at(id) = rare{}
+		return id
 	}
-	t.count++
-	return uint32(t.count - 1)
+	t.rares.add()
+	return t.records.add()
 }
 
 // hashSeed: whoever could predict the hash could make one chain of a table as long as he likes. No output depends

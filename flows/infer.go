@@ -2,6 +2,7 @@ package flows
 
 import (
 	"bytes"
+	"iter"
 	"net/netip"
 )
 
@@ -43,36 +44,99 @@ func hostPrefix(addr [16]byte, ipv6 bool) netip.Prefix {
 // share is how much of a capture an address takes part in.
 type share struct{ packets, opened uint64 }
 
+// busiest finds the address that takes part in more than half of all packets of a family. Such an address is among
+// few candidates, which a first pass finds without counting every address there is.
 func (t *Table) busiest(ipv6 bool) (best [16]byte, ok bool) {
-	shares := make(map[[16]byte]share)
+	var heavy heavyHitters
 	var total uint64
-	for id := range t.count {
-		r := t.at(uint32(id))
-		if r.key.ipv6 != ipv6 {
-			continue
-		}
+	for r := range t.family(ipv6) {
 		packets := r.low.packets + r.high.packets
 		total += packets
-		for _, isLow := range []bool{true, false} {
-			addr := r.key.high.Addr
-			if isLow {
-				addr = r.key.low.Addr
+		heavy.add(r.key.low.Addr, packets)
+		if r.key.low.Addr != r.key.high.Addr {
+			heavy.add(r.key.high.Addr, packets)
+		}
+	}
+	shares := make(map[[16]byte]share, len(heavy))
+	for _, h := range heavy {
+		if h.weight > 0 && !netip.AddrFrom16(h.addr).Unmap().IsMulticast() {
+			shares[h.addr] = share{}
+		}
+	}
+	for r := range t.family(ipv6) {
+		r.count(shares)
+	}
+	var top share
+	for addr, s := range shares {
+		if s.packets*2 > total && s.above(top, addr, best) {
+			best, top, ok = addr, s, true
+		}
+	}
+	return best, ok
+}
+
+// family yields the records of one IP family.
+func (t *Table) family(ipv6 bool) iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		for id := range t.records.length {
+			if r := t.records.at(id); !r.free() && r.key.ipv6 == ipv6 && !yield(r) {
+				return
 			}
-			s := shares[addr]
-			s.packets += packets
-			if r.initiatorKnown && r.initiatorIsLow == isLow {
+		}
+	}
+}
+
+// count adds a flow to the shares of its addresses, if these are wanted. A conversation of an address with itself
+// counts once.
+func (r *record) count(shares map[[16]byte]share) {
+	self := r.key.low.Addr == r.key.high.Addr
+	add := func(addr [16]byte, opened bool) {
+		if s, wanted := shares[addr]; wanted {
+			s.packets += r.low.packets + r.high.packets
+			if opened {
 				s.opened++
 			}
 			shares[addr] = s
 		}
 	}
-	var top share
-	for addr, s := range shares {
-		if s.packets*2 > total && !netip.AddrFrom16(addr).Unmap().IsMulticast() && s.above(top, addr, best) {
-			best, top, ok = addr, s, true
+	add(r.key.low.Addr, r.initiatorKnown && (r.initiatorIsLow || self))
+	if !self {
+		add(r.key.high.Addr, r.initiatorKnown && !r.initiatorIsLow)
+	}
+}
+
+// heavyHitters keeps every address that takes part in more than half of all packets, whatever else it keeps
+// (Misra and Gries, "Finding repeated elements", 1982): a packet has two addresses, so such a one is more than a
+// quarter of all that is added, and of those there are three at most.
+type heavyHitters [3]struct {
+	addr   [16]byte
+	weight uint64
+}
+
+func (h *heavyHitters) add(addr [16]byte, weight uint64) {
+	for i := range h {
+		if h[i].weight > 0 && h[i].addr == addr {
+			h[i].weight += weight
+			return
 		}
 	}
-	return best, ok
+	for weight > 0 {
+		least := 0
+		for i := range h {
+			if h[i].weight < h[least].weight {
+				least = i
+			}
+		}
+		if h[least].weight == 0 {
+			h[least].addr, h[least].weight = addr, weight
+			return
+		}
+		spent := min(weight, h[least].weight)
+		for i := range h {
+			h[i].weight -= spent
+		}
+		weight -= spent
+	}
 }
 
 // above orders candidates: packets, flows opened, then the lower address, so that the answer does not

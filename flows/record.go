@@ -24,20 +24,21 @@ func (o *Observation) locate() {
 	o.hash = p.hash()
 }
 
-// record is one flow in the Table. It holds no pointers, so the garbage collector never walks the table;
-// what few flows need (holes in a stream) lives beside it. What every packet touches comes first and then by
-// sender. A million flows are a million of these: TestRecordSize bounds it.
+// record is one flow in the Table: what every packet touches in the first cache line of 64 bytes, and a line for
+// each sender. It holds no pointers, so the garbage collector never walks the table. A million flows are a million of
+// these and of the rare: TestRecordSize bounds both.
 type record struct {
 	key   pair
 	iface uint16 // of the first packet
+	end   End
 	// initiatorIsLow is the sender of the SYN if one was seen (or answered), for UDP of the first packet.
 	initiatorKnown, initiatorIsLow bool
 	firstIsLow                     bool
 	snapped                        bool
-	end                            End
+	awaitsACK                      bool // of the handshake: the SYN/ACK was seen, the ACK was not
+	lowRST, highRST                bool // who sent a reset
 	first, last                    int64
 	low, high                      half // by sender
-	rtt                            handshake
 }
 
 // half is what one side of a flow sent.
@@ -46,8 +47,22 @@ type half struct {
 	stream                      stream
 }
 
+// rare is the rest of a record, which few packets touch.
+type rare struct {
+	rtt       handshake
+	low, high rareHalf
+}
+
+type rareHalf struct {
+	isn         uint32 // valid if the stream's SYN was seen
+	retransmits uint32
+}
+
 // handshake holds the times of a TCP handshake, 0 = not seen.
 type handshake struct{ syn, synAck, ack int64 }
+
+// free says that the record is nobody's: it was folded, and waits for another flow.
+func (r *record) free() bool { return r.key.proto == 0 }
 
 func (r *record) sender(isLow bool) (from, to *half) {
 	if isLow {
@@ -56,13 +71,21 @@ func (r *record) sender(isLow bool) (from, to *half) {
 	return &r.high, &r.low
 }
 
+func (r *rare) sender(isLow bool) *rareHalf {
+	if isLow {
+		return &r.low
+	}
+	return &r.high
+}
+
 // ended says that no more data can follow: a SYN now opens another flow.
 func (r *record) ended() bool { return r.end == EndFIN || r.end == EndRST }
 
 // flow is the record as a Flow seen from this host.
-func (r *record) flow(local Local, holes *holeList) Flow {
+func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 	localIsLow, locality := r.orient(local)
 	from, to := r.sender(localIsLow)
+	rareFrom, rareTo := rest.sender(localIsLow), rest.sender(!localIsLow)
 	f := Flow{
 		Key:       Key{Proto: r.key.proto, IPv6: r.key.ipv6, Local: r.key.low, Remote: r.key.high},
 		Interface: int(r.iface),
@@ -73,15 +96,16 @@ func (r *record) flow(local Local, holes *holeList) Flow {
 		},
 		TxIPBytes: from.ip, RxIPBytes: to.ip,
 		TxStream: from.stream.unique, RxStream: to.stream.unique,
-		TxRetransmits: uint64(from.stream.retransmits), RxRetransmits: uint64(to.stream.retransmits),
+		TxRetransmits: uint64(rareFrom.retransmits), RxRetransmits: uint64(rareTo.retransmits),
 		TxSawSYN: from.stream.sawSYN, RxSawSYN: to.stream.sawSYN,
 		TxSawFIN: from.stream.sawFIN, RxSawFIN: to.stream.sawFIN,
-		TxSawRST: from.stream.sawRST, RxSawRST: to.stream.sawRST,
+		TxSawRST: r.lowRST, RxSawRST: r.highRST,
 		TxGap: holes.missing(&from.stream), RxGap: holes.missing(&to.stream),
 		Snapped: r.snapped,
 	}
-	f.SYNRTT, f.ACKRTT = r.rtt.halves()
+	f.SYNRTT, f.ACKRTT = rest.rtt.halves()
 	if !localIsLow {
+		f.TxSawRST, f.RxSawRST = r.highRST, r.lowRST
 		f.Key.Local, f.Key.Remote = r.key.high, r.key.low
 	}
 	switch {

@@ -4,16 +4,14 @@ package flows
 // sequence number (RFC 9293 §3.4), and how many segments repeated some. All arithmetic on sequence
 // numbers is modulo 2^32.
 type stream struct {
-	unique      uint64
-	lastNew     int64  // when next last grew
-	base, next  uint32 // first byte seen, and the one after the highest
-	isn         uint32
-	retransmits uint32
-	gapsAt      uint32 // index+1 into the Table's holes, 0 = none
-	started     bool   // base and next are valid
-	baseFar     bool   // base is more than half the sequence space behind: nothing can come before it
+	unique     uint64
+	lastNew    int64  // when next last grew
+	base, next uint32 // first byte seen, and the one after the highest
+	gapsAt     uint32 // index+1 into the Table's holes, 0 = none
+	started    bool   // base and next are valid
+	baseFar    bool   // base is more than half the sequence space behind: nothing can come before it
 
-	sawSYN, sawFIN, sawRST bool
+	sawSYN, sawFIN bool
 }
 
 // hole is a range of stream bytes [from, to) that lies between captured ones.
@@ -34,8 +32,17 @@ func (s *stream) begin(seq uint32) {
 	s.base, s.next, s.started = seq, seq, true
 }
 
+// arrival is what a segment brought.
+type arrival uint8
+
+const (
+	inOrder arrival = iota // or ahead of a hole, or a keep-alive
+	late                   // only new bytes, but below others: reordered or sent again
+	again                  // bytes seen before
+)
+
 // segment accounts for the bytes [from, to), from != to, that arrived at time now.
-func (s *stream) segment(from, to uint32, now int64, holes *holeList, rtt int64) {
+func (s *stream) segment(from, to uint32, now int64, holes *holeList) arrival {
 	if !s.started {
 		s.begin(from)
 	}
@@ -50,8 +57,9 @@ func (s *stream) segment(from, to uint32, now int64, holes *holeList, rtt int64)
 		s.unique += uint64(length)
 		s.advance(to, now)
 	default:
-		s.late(from, to, now, holes, rtt)
+		return s.below(from, to, now, holes)
 	}
+	return inOrder
 }
 
 func (s *stream) advance(to uint32, now int64) {
@@ -61,11 +69,11 @@ func (s *stream) advance(to uint32, now int64) {
 	}
 }
 
-// late accounts for a segment that begins before the highest byte seen.
-func (s *stream) late(from, to uint32, now int64, holes *holeList, rtt int64) {
+// below accounts for a segment that begins before the highest byte seen.
+func (s *stream) below(from, to uint32, now int64, holes *holeList) arrival {
 	length := to - from
 	if length == 1 && from == s.next-1 {
-		return // keep-alive or zero-window probe (RFC 1122 §4.2.3.6): nothing new, and no retransmission
+		return inOrder // keep-alive or zero-window probe (RFC 1122 §4.2.3.6): nothing new, and no retransmission
 	}
 	fresh := holes.fill(s, from, to)
 	if !s.baseFar && int32(from-s.base) < 0 {
@@ -84,7 +92,12 @@ func (s *stream) late(from, to uint32, now int64, holes *holeList, rtt int64) {
 		s.advance(to, now)
 	}
 	s.unique += uint64(fresh)
-	if fresh < length || now-s.lastNew > max(reorderWindow, rtt) {
-		s.retransmits++
+	if fresh < length {
+		return again
 	}
+	return late
 }
+
+// resent says whether a segment that filled a hole at time now was sent again, not merely overtaken. rtt is the
+// flow's round-trip time, NoRTT if it is not known.
+func (s *stream) resent(now, rtt int64) bool { return now-s.lastNew > max(reorderWindow, rtt) }

@@ -13,23 +13,23 @@ const (
 	// tcpIdle ends a TCP flow without FIN or RST: past the default keep-alive time of 7200 s and its nine
 	// probes of 75 s each (tcp(7)) the other side is gone.
 	tcpIdle = 7_875_000_000_000
-	// chunkRecords is how many records are allocated at a time: growing never copies them.
-	chunkRecords = 1024
 )
 
 // Table keeps the flows of a run. It is not safe for concurrent use: one goroutine owns it.
 type Table struct {
-	slots  []slot // open addressing, a power of two; at most three quarters full
-	used   int
-	chunks [][]record
-	count  int
+	slots   []slot // open addressing, a power of two; at most three quarters full
+	used    int
+	records arena[record]
+	rares   arena[rare] // by the same index
+	freed   []uint32    // indexes of folded records, to be used again
+	large   [][]byte    // slots, where they are memory to be freed
 
 	holes     holeList
 	fragments fragments
 	undecoded map[Kind]*Undecoded
 	ifaces    []InterfaceCounts
 	touched   []uint32              // scratch of touch
-	sink      uint32                // keeps the compiler from dropping touch's loads
+	sink      uint64                // keeps the compiler from dropping touch's loads
 	senders   map[Endpoint]struct{} // with Port 0: addresses that the capture itself marks as this host's
 }
 
@@ -44,7 +44,7 @@ const maxSenders = 4096
 // NewTable makes an empty Table.
 func NewTable() *Table {
 	return &Table{
-		slots:     make([]slot, 1024),
+		slots:     make([]slot, firstLength),
 		fragments: newFragments(),
 		undecoded: make(map[Kind]*Undecoded),
 		senders:   make(map[Endpoint]struct{}),
@@ -89,17 +89,20 @@ func (t *Table) Add(o *Observation) (began bool, key Key) {
 }
 
 func (t *Table) add(o *Observation) (began bool, key Key) {
-	r, began := t.record(o)
+	id, began := t.record(o)
+	r := t.records.at(id)
 	r.last = max(r.last, o.Time)
 	r.first = min(r.first, o.Time)
-	r.snapped = r.snapped || o.Snapped
 	from, to := r.sender(o.fromLow)
 	from.packets++
 	from.frame += uint64(o.Frame)
 	from.ip += uint64(o.IPBytes)
 	from.payload += uint64(o.Payload)
-	if o.Proto == TCP && !o.Snapped && !o.FragLater {
-		t.tcp(r, from, to, o)
+	switch {
+	case o.Snapped:
+		r.snapped = true
+	case o.Proto == TCP && !o.FragLater:
+		t.tcp(id, r, from, to, o)
 	}
 	if began {
 		key = Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6}
@@ -107,14 +110,13 @@ func (t *Table) add(o *Observation) (began bool, key Key) {
 	return began, key
 }
 
-// record finds the flow of a packet, or begins one.
-func (t *Table) record(o *Observation) (r *record, began bool) {
+// record finds the flow of a packet, or begins one, and returns its index.
+func (t *Table) record(o *Observation) (id uint32, began bool) {
 	p, hash := o.pair(), o.hash
 	i := t.find(hash, &p)
 	if id := t.slots[i].id; id != 0 {
-		r = t.at(id - 1)
-		if !t.reused(r, o) {
-			return r, false
+		if !t.reused(id-1, o) {
+			return id - 1, false
 		}
 	} else {
 		if t.used*4 >= len(t.slots)*3 {
@@ -123,19 +125,20 @@ func (t *Table) record(o *Observation) (r *record, began bool) {
 		}
 		t.used++
 	}
-	id := t.append()
+	id = t.append()
 	t.slots[i] = slot{hash, id + 1}
-	r = t.at(id)
+	r := t.records.at(id)
 	*r = record{key: p, first: o.Time, last: o.Time, firstIsLow: o.fromLow, iface: o.Interface}
 	if p.proto == UDP {
 		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
 	}
-	return r, true
+	return id, true
 }
 
-// reused says that o begins another life of r's 5-tuple: after a long silence, or with a SYN that the
-// flow in r did not begin with. Wireshark splits conversations by the same rule.
-func (t *Table) reused(r *record, o *Observation) bool {
+// reused says that o begins another life of a record's 5-tuple: after a long silence, or with a SYN that
+// its flow did not begin with. Wireshark splits conversations by the same rule.
+func (t *Table) reused(id uint32, o *Observation) bool {
+	r := t.records.at(id)
 	idle := int64(udpIdle)
 	if o.Proto == TCP {
 		idle = tcpIdle
@@ -155,66 +158,89 @@ func (t *Table) reused(r *record, o *Observation) bool {
 		return false
 	}
 	if s.sawSYN {
-		return o.Seq != s.isn
+		return o.Seq != t.rares.at(id).sender(o.fromLow).isn
 	}
 	return o.Seq+1 != s.base // data may have been captured ahead of its own SYN
 }
 
 // tcp follows the connection's state and its stream.
-func (t *Table) tcp(r *record, from, to *half, o *Observation) {
+func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	s := &from.stream
 	seq := o.Seq
 	if o.Flags&SYN != 0 {
 		seq++ // the SYN takes a sequence number (RFC 9293 §3.4)
-		t.syn(r, s, o, seq)
-	} else if o.Flags&ACK != 0 && r.rtt.synAck != 0 && r.rtt.ack == 0 && o.fromLow == r.initiatorIsLow {
-		r.rtt.ack = o.Time
+		t.syn(r, t.rares.at(id), s, o, seq)
+	} else if r.awaitsACK && o.Flags&ACK != 0 && o.fromLow == r.initiatorIsLow {
+		t.rares.at(id).rtt.ack, r.awaitsACK = o.Time, false
 	}
 	if o.Payload > 0 {
-		rtt, _ := r.rtt.halves()
-		s.segment(seq, seq+o.Payload, o.Time, &t.holes, rtt)
+		t.stream(id, s, seq, o)
 	} else if !s.started {
 		s.begin(seq)
 	}
+	if o.Flags&(FIN|RST) != 0 {
+		t.closing(id, r, s, to, o)
+	}
+}
+
+// stream accounts for the payload of a segment whose first byte has the number seq.
+func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) {
+	arrived := s.segment(seq, seq+o.Payload, o.Time, &t.holes)
+	if arrived == inOrder {
+		return
+	}
+	rest := t.rares.at(id)
+	if arrived == late {
+		if rtt, _ := rest.rtt.halves(); !s.resent(o.Time, rtt) {
+			return
+		}
+	}
+	rest.sender(o.fromLow).retransmits++
+}
+
+// closing notes FIN and RST.
+func (t *Table) closing(id uint32, r *record, s *stream, to *half, o *Observation) {
 	if o.Flags&FIN != 0 {
 		if s.sawFIN && o.Payload == 0 {
-			s.retransmits++
+			t.rares.at(id).sender(o.fromLow).retransmits++
 		}
 		s.sawFIN = true
 	}
-	s.sawRST = s.sawRST || o.Flags&RST != 0
-	switch {
-	case r.end == EndRST || o.Flags&RST != 0:
+	if o.Flags&RST != 0 {
+		r.lowRST, r.highRST = r.lowRST || o.fromLow, r.highRST || !o.fromLow
 		r.end = EndRST
-	case s.sawFIN && to.stream.sawFIN:
+	}
+	if r.end != EndRST && s.sawFIN && to.stream.sawFIN {
 		r.end = EndFIN
 	}
 }
 
 // syn notes who opened the connection, when, and where the stream begins.
-func (t *Table) syn(r *record, s *stream, o *Observation, first uint32) {
-	if s.sawSYN && s.isn == o.Seq {
-		s.retransmits++
+func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint32) {
+	from := rest.sender(o.fromLow)
+	if s.sawSYN && from.isn == o.Seq {
+		from.retransmits++
 	}
 	if !s.started || s.unique == 0 {
 		// A listener that forgot its half-open connection answers the next SYN with another number.
 		s.begin(first)
 	}
-	s.sawSYN, s.isn = true, o.Seq
+	s.sawSYN, from.isn = true, o.Seq
+	rtt := &rest.rtt
 	if o.Flags&ACK != 0 {
 		if !r.initiatorKnown {
 			r.initiatorKnown, r.initiatorIsLow = true, !o.fromLow
 		}
-		if r.rtt.synAck == 0 {
-			r.rtt.synAck = o.Time
+		if rtt.synAck == 0 {
+			rtt.synAck, r.awaitsACK = o.Time, rtt.ack == 0
 		}
 		return
 	}
 	if !r.initiatorKnown {
 		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
 	}
-	if r.rtt.ack == 0 && o.fromLow == r.initiatorIsLow {
-		r.rtt = handshake{syn: o.Time} // of several SYNs the one whose answer was taken
+	if rtt.ack == 0 && o.fromLow == r.initiatorIsLow {
+		*rtt, r.awaitsACK = handshake{syn: o.Time}, false // of several SYNs the one whose answer was taken
 	}
 }
 
@@ -238,21 +264,44 @@ func (t *Table) countUndecoded(k Kind, packets, bytes uint64) {
 }
 
 // Len is how many flows there are.
-func (t *Table) Len() int { return t.count }
+func (t *Table) Len() int { return int(t.records.length) - len(t.freed) }
+
+// Close gives the table's memory back. Neither the Table nor what All yields may be used any more; Flows that it
+// handed out are copies.
+func (t *Table) Close() {
+	t.records.free()
+	t.rares.free()
+	for _, b := range t.large {
+		freeMemory(b)
+	}
+	*t = Table{}
+}
 
 // Interfaces is what was captured by interface index.
 func (t *Table) Interfaces() []InterfaceCounts { return slices.Clone(t.ifaces) }
 
-// Flows appends all flows as seen from the host with the addresses in local, in the order in which they began.
+// Flows appends all flows as seen from the host with the addresses in local, in the order in which they began
+// if none were folded.
 func (t *Table) Flows(dst []Flow, local Local) []Flow {
-	return slices.AppendSeq(slices.Grow(dst, t.count), t.All(local))
+	dst = slices.Grow(dst, t.Len())
+	for f := range t.All(local) {
+		dst = append(dst, *f)
+	}
+	return dst
 }
 
-// All yields all flows as Flows has them, without a list in memory. The Table must not be added to meanwhile.
-func (t *Table) All(local Local) iter.Seq[Flow] {
-	return func(yield func(Flow) bool) {
-		for id := range t.count {
-			if !yield(t.at(uint32(id)).flow(local, &t.holes)) {
+// All yields all flows as Flows has them, without a list in memory: each Flow is valid until the next. The Table must
+// not be added to meanwhile.
+func (t *Table) All(local Local) iter.Seq[*Flow] {
+	return func(yield func(*Flow) bool) {
+		var f Flow
+		for id := range t.records.length {
+			r := t.records.at(id)
+			if r.free() {
+				continue
+			}
+			f = r.flow(t.rares.at(id), local, &t.holes)
+			if !yield(&f) {
 				return
 			}
 		}
