@@ -4,61 +4,79 @@ import "apptap/pidmap"
 
 // appGroup collects the flows of one app.
 type appGroup struct {
-	use          AppUse
-	processes    groups[pidmap.ProcessKey, ProcessUse]
-	destinations destinations
+	use       AppUse
+	methods   methodTally
+	processes groups[pidmap.ProcessKey, ProcessUse]
 }
 
-// add counts a flow. The first one, which has the most bytes, says how the app and each process are described.
-func (g *appGroup) add(use *FlowUse) {
+// add counts a flow. The first one, which has the most bytes where flows are listed, says how the app and each
+// process are described.
+func (g *appGroup) add(use *FlowUse, t *Totals) {
+	g.count(&use.Owner.App, t)
+	g.methods.add(use.Owner.Method, t.Bytes())
+	g.process(&use.Owner.Process, t)
+	g.kernel(use.Kernel)
+}
+
+func (g *appGroup) count(app *pidmap.App, t *Totals) {
 	if g.use.Flows == 0 {
-		g.use.App = use.Owner.App
-		g.use.Methods = make(map[pidmap.Method]uint64)
+		g.use.App = *app
 	}
-	t := totalsOf(use)
-	g.use.Totals = g.use.Totals.Add(t)
-	g.use.Methods[use.Owner.Method] += t.Bytes()
-	p := g.processes.at(use.Owner.Process.Key)
+	g.use.Totals.add(t)
+}
+
+func (g *appGroup) process(process *pidmap.Process, t *Totals) {
+	p := g.processes.at(process.Key)
 	if p.Flows == 0 {
-		p.Process = use.Owner.Process
+		p.Process = *process
 	}
-	p.Totals = p.Totals.Add(t)
-	g.destinations.add(use)
-	if use.Kernel == nil {
-		return
-	}
-	if g.use.Kernel == nil {
+	p.Totals.add(t)
+}
+
+func (g *appGroup) kernel(k *KernelUse) {
+	switch {
+	case k == nil:
+	case g.use.Kernel == nil:
 		g.use.Kernel = new(KernelUse)
-		*g.use.Kernel = *use.Kernel
-		return
+		*g.use.Kernel = *k
+	default:
+		*g.use.Kernel = g.use.Kernel.Add(*k)
 	}
-	*g.use.Kernel = g.use.Kernel.Add(*use.Kernel)
+}
+
+func (g *appGroup) merge(o *appGroup) {
+	g.count(&o.use.App, &o.use.Totals)
+	g.methods.merge(o.methods)
+	for i := range o.processes.list {
+		g.process(&o.processes.list[i].Process, &o.processes.list[i].Totals)
+	}
+	g.kernel(o.use.Kernel)
 }
 
 func (g *appGroup) result() AppUse {
-	g.use.Processes = g.processes.list
-	sortProcesses(g.use.Processes)
-	g.use.Destinations = g.destinations.result()
-	return g.use
+	use := g.use
+	use.Methods = g.methods.byName()
+	use.Processes = g.processes.list
+	sortProcesses(use.Processes)
+	return use
 }
 
 // unattributedGroup collects the flows that have no owner.
 type unattributedGroup struct {
-	use          Unattributed
-	destinations destinations
+	totals  Totals
+	reasons reasonTally
 }
 
-func (g *unattributedGroup) add(use *FlowUse) {
-	if g.use.Reasons == nil {
-		g.use.Reasons = make(map[pidmap.Reason]uint64)
-	}
-	t := totalsOf(use)
-	g.use.Totals = g.use.Totals.Add(t)
-	g.use.Reasons[use.Owner.Reason] += t.Bytes()
-	g.destinations.add(use)
+func (g *unattributedGroup) add(use *FlowUse, t *Totals) {
+	g.totals.add(t)
+	g.reasons.add(use.Owner.Reason, t.Bytes())
+}
+
+func (g *unattributedGroup) merge(o *unattributedGroup) {
+	g.totals.add(&o.totals)
+	g.reasons.merge(o.reasons)
 }
 
 func (g *unattributedGroup) result() Unattributed {
-	g.use.Destinations = g.destinations.result()
-	return g.use
+	return Unattributed{Totals: g.totals, Reasons: g.reasons.byName()}
 }

@@ -21,55 +21,63 @@ func attribute(in *Input) []FlowUse {
 	slices.SortFunc(sorted, compareFlows)
 	uses := make([]FlowUse, len(sorted))
 	for i, f := range sorted {
-		uses[i] = in.attributed(*f)
+		uses[i] = in.attributed(f)
 	}
 	slices.SortFunc(uses, func(a, b FlowUse) int { return compareFlows(&a.Flow, &b.Flow) })
 	return uses
 }
 
-// attributed finds the owner of one flow. Where both sides are on this host its bytes belong to the side
+// attributed is a flow with its owner.
+func (in *Input) attributed(f *flows.Flow) FlowUse {
+	use := FlowUse{Flow: *f}
+	in.attributeTo(&use)
+	return use
+}
+
+// attributeTo finds the owner of use's flow, whatever use said of another. Where both sides are on this host its bytes belong to the side
 // that opened it, and the other side is its peer; an unknown opener leaves them to a known peer, and
 // the flow is then shown as that one has it.
-func (in *Input) attributed(f flows.Flow) FlowUse {
-	use := FlowUse{Flow: f, Owner: in.owner(&f)}
+func (in *Input) attributeTo(use *FlowUse) {
+	f := &use.Flow
+	use.Interface = ""
+	if use.Peer.Known() || use.Peer.Reason != "" {
+		use.Peer = pidmap.Attribution{}
+	}
 	if f.Interface >= 0 && f.Interface < len(in.Interfaces) {
 		use.Interface = in.Interfaces[f.Interface].Name
 	}
+	in.ownerTo(&use.Owner, f)
 	if f.Locality != flows.LocalBoth {
-		return use
+		return
 	}
-	turned := reversed(f)
-	use.Peer = in.owner(&turned)
+	turned := reversed(*f)
+	in.ownerTo(&use.Peer, &turned)
 	if !use.Owner.Known() && use.Peer.Known() {
 		use.Flow = turned
 		use.Owner, use.Peer = use.Peer, use.Owner
 	}
-	return use
 }
 
-// owner asks who owned the local side of f.
-func (in *Input) owner(f *flows.Flow) pidmap.Attribution {
-	owner := pidmap.Attribution{Reason: pidmap.ReasonNoOwnerInFile}
+// ownerTo asks who owned the local side of f.
+func (in *Input) ownerTo(owner *pidmap.Attribution, f *flows.Flow) {
 	switch {
 	case in.Owner != nil:
-		owner = in.Owner(f.Key, f.Initiator, f.First, f.Last)
+		*owner = in.Owner(f.Key, f.Initiator, f.First, f.Last)
 	case in.Live:
 		owner.Reason = pidmap.ReasonNoSocketSeen
+	default:
+		owner.Reason = pidmap.ReasonNoOwnerInFile
 	}
-	if f.Locality == flows.LocalNeither {
-		return in.transit(owner)
+	if f.Locality == flows.LocalNeither && !in.ownsTransit(owner) {
+		*owner = pidmap.Attribution{Reason: pidmap.ReasonForwarded}
 	}
-	return owner
 }
 
-// transit judges the owner of a flow with neither address on this host. Live, a socket that seems to own
+// ownsTransit judges the owner of a flow with neither address on this host. Live, a socket that seems to own
 // it does not: Key.Local is another host's, and a socket bound to all addresses would match its port. A
 // file may know the owner all the same, packet by packet.
-func (in *Input) transit(owner pidmap.Attribution) pidmap.Attribution {
-	if !in.Live && (owner.Known() || owner.Reason == pidmap.ReasonNoOwnerInFile) {
-		return owner
-	}
-	return pidmap.Attribution{Reason: pidmap.ReasonForwarded}
+func (in *Input) ownsTransit(owner *pidmap.Attribution) bool {
+	return !in.Live && (owner.Known() || owner.Reason == pidmap.ReasonNoOwnerInFile)
 }
 
 // reversed is f as its other side has it. The handshake's round trips have no direction.

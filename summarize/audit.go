@@ -57,8 +57,10 @@ const notToldApart = "several sockets used this 5-tuple and cannot be told apart
 // incomparable says why a flow has nothing to be compared with, "" if it has.
 func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	switch {
+	case f.Key.Proto == flows.UDP:
+		return "the kernel does not count the bytes of udp sockets"
 	case f.Key.Proto != flows.TCP:
-		return "the kernel does not count the bytes of " + f.Key.Proto.String() + " sockets"
+		return "the kernel counts the bytes of TCP sockets only"
 	case life != nil && life.last.Incomplete && wiped(life.last.Key):
 		return "the socket's counters were wiped as it was closed (SO_LINGER 0)"
 	case life != nil && life.last.Incomplete:
@@ -77,8 +79,14 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 
 // auditSum collects the outcomes of flows.
 type auditSum struct {
-	audit  Audit
-	causes groups[string, Cause]
+	audit     Audit
+	causes    groups[string, Cause]
+	unchecked groups[uncheckedKey, Unchecked]
+}
+
+type uncheckedKey struct {
+	proto flows.Protocol
+	why   string
 }
 
 func (y *auditSum) add(use *FlowUse) {
@@ -88,12 +96,40 @@ func (y *auditSum) add(use *FlowUse) {
 		sum.Name = c.Name
 		sum.Bytes += int64(magnitude(c.Bytes))
 	}
+	if use.Verdict == VerdictUnavailable {
+		y.miss(Unchecked{use.Flow.Key.Proto, use.Unavailable, 1})
+	}
+}
+
+// miss counts flows that were compared with nothing.
+func (y *auditSum) miss(u Unchecked) {
+	sum := y.unchecked.at(uncheckedKey{u.Proto, u.Why})
+	sum.Proto, sum.Why = u.Proto, u.Why
+	sum.Flows += u.Flows
+}
+
+// merge adds the outcomes in o.
+func (y *auditSum) merge(o *auditSum) {
+	a, b := &y.audit, &o.audit
+	a.Checked, a.Exact, a.Explained = a.Checked+b.Checked, a.Exact+b.Exact, a.Explained+b.Explained
+	a.Unexplained, a.Unavailable = a.Unexplained+b.Unexplained, a.Unavailable+b.Unavailable
+	a.UnexplainedBytes += b.UnexplainedBytes
+	for _, c := range o.causes.list {
+		sum := y.causes.at(c.Name)
+		sum.Name = c.Name
+		sum.Bytes += c.Bytes
+	}
+	for _, u := range o.unchecked.list {
+		y.miss(u)
+	}
 }
 
 // finish adds the interfaces and says the verdict.
 func (y *auditSum) finish(in *Input) Audit {
 	slices.SortFunc(y.causes.list, compareCauses)
 	y.audit.Causes = y.causes.list
+	slices.SortFunc(y.unchecked.list, compareUnchecked)
+	y.audit.Unchecked = y.unchecked.list
 	y.audit.Interfaces = auditInterfaces(in)
 	y.audit.Verdict = y.audit.verdict()
 	return y.audit

@@ -26,6 +26,35 @@ type pairing struct {
 	unclear map[int]bool // by index of uses: several lives might be this flow's, whether or not one was chosen
 }
 
+// tuples are the 5-tuples of sockets: a flow without its own among them is paired with none.
+type tuples map[flows.Key]struct{}
+
+func tuplesOf(readings []SocketCounters) tuples {
+	t := make(tuples, len(readings))
+	for i := range readings {
+		key := readings[i].Key
+		if wiped(key) {
+			key = remnant(key)
+		}
+		t[key] = struct{}{}
+	}
+	return t
+}
+
+// match says whether f, or on loopback its other side, may be the flow of one of the sockets.
+func (t tuples) match(f *flows.Flow) bool {
+	if len(t) == 0 || f.Key.Proto != flows.TCP {
+		return false
+	}
+	return t.has(f.Key) || f.Locality == flows.LocalBoth && t.has(f.Key.Reverse())
+}
+
+func (t tuples) has(key flows.Key) bool {
+	_, whole := t[key]
+	_, remains := t[remnant(key)]
+	return whole || remains
+}
+
 // pairSockets finds each flow's socket: its life by index of uses, absent where none is known, and the flows for which
 // several sockets might be theirs. Wiped sockets come first: they can only belong to flows that this host
 // reset.

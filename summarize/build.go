@@ -14,13 +14,18 @@ type Input struct {
 	Source Source
 	Window Window
 	Flows  []flows.Flow // in any order; Flow.Interface is an index into Interfaces
-	// Rest are flows that are only summed up: they are not in Summary.Flows and are not held against Sockets. A
-	// capture file of a million flows whose flows nobody wants to see is reported without a list of them
-	// in memory. Nil for none.
-	Rest      iter.Seq[flows.Flow]
+	// Rest are more flows, which are not in Summary.Flows: a capture of a million flows that nobody wants to see one by
+	// one is reported without a list of them in memory. Nil for none.
+	// Each is valid until the next.
+	Rest iter.Seq[*flows.Flow]
+	// Folded are flows that were summed up before, to keep memory bounded. Nil for none.
+	Folded    *Folded
 	Undecoded []flows.Undecoded
 	// Interfaces are the run's, in the order in which Flow.Interface counts them.
 	Interfaces []InterfaceInput
+	// ListDestinations bounds the destinations listed under each app, the largest first; 0 lists all. What is not
+	// listed is summed.
+	ListDestinations int
 	// Owner says who owned a 5-tuple as its local side saw it, between two times in nanoseconds since
 	// 1970 UTC: pidmap.History.Owner. Nil if nobody can know.
 	Owner func(key flows.Key, initiator flows.Initiator, first, last int64) pidmap.Attribution
@@ -68,56 +73,50 @@ func Build(in Input) *Summary {
 		Flows:      attribute(&in),
 	}
 	auditFlows(&in, s.Flows)
-	var all sums
+	all := newSums(maxDestinations)
+	if in.Folded != nil {
+		all.merge(&in.Folded.sums)
+		s.Folded = in.Folded.sums.totals
+	}
 	for i := range s.Flows {
 		all.add(&s.Flows[i])
 	}
-	if in.Rest != nil {
-		for f := range in.Rest {
-			use := in.attributed(f)
-			use.Verdict = VerdictUnavailable
-			all.add(&use)
-		}
-	}
-	all.into(s)
+	in.sumRest(&all)
+	all.into(s, in.ListDestinations)
 	s.Audit = all.audited.finish(&in)
 	return s
+}
+
+// sumRest adds the flows that are not listed. Only those that share their 5-tuple with a socket have to be held
+// at once, to be audited together.
+func (in *Input) sumRest(all *sums) {
+	if in.Rest == nil {
+		return
+	}
+	tuples := tuplesOf(in.Sockets)
+	var checked []FlowUse
+	use := FlowUse{Verdict: VerdictUnavailable}
+	for f := range in.Rest {
+		use.Flow = *f
+		in.attributeTo(&use)
+		if tuples.match(&use.Flow) {
+			checked = append(checked, use)
+			continue
+		}
+		use.Unavailable = in.incomparable(&use.Flow, nil)
+		all.add(&use)
+	}
+	slices.SortFunc(checked, func(a, b FlowUse) int { return compareFlows(&a.Flow, &b.Flow) })
+	auditFlows(in, checked)
+	for i := range checked {
+		all.add(&checked[i])
+	}
 }
 
 func (s Source) clone() Source {
 	s.Interfaces, s.Files, s.Local = slices.Clone(s.Interfaces), slices.Clone(s.Files), slices.Clone(s.Local)
 	return s
 }
-
-// sums collects flows by app and by reason. Each flow is counted once: under its owner or under the reason why it
-// has none.
-type sums struct {
-	totals  Totals
-	apps    groups[string, appGroup]
-	nobody  unattributedGroup
-	audited auditSum
-}
-
-func (y *sums) add(use *FlowUse) {
-	y.totals = y.totals.Add(totalsOf(use))
-	if use.Owner.Known() {
-		y.apps.at(use.Owner.App.ID).add(use)
-	} else {
-		y.nobody.add(use)
-	}
-	y.audited.add(use)
-}
-
-func (y *sums) into(s *Summary) {
-	s.Totals = y.totals
-	for i := range y.apps.list {
-		s.Apps = append(s.Apps, y.apps.list[i].result())
-	}
-	slices.SortFunc(s.Apps, compareApps)
-	s.Unattributed = y.nobody.result()
-}
-
-func totalsOf(use *FlowUse) Totals { return Totals{use.Flow.Counts, 1} }
 
 func drops(in *Input) Drops {
 	d := Drops{DroppedUserspace: in.DroppedUserspace}

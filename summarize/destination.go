@@ -1,66 +1,250 @@
 package summarize
 
 import (
+	"cmp"
+	"container/heap"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 
 	"apptap/flows"
 )
 
-// destinationKey is what flows to one destination have in common.
+const (
+	// maxDestinations bounds the destinations that a report keeps apart while it sums, about 100 bytes each.
+	maxDestinations = 1 << 20
+	// maxFoldedDestinations bounds those that outlive their flows.
+	maxFoldedDestinations = 1 << 18
+)
+
+// destinationKey is what flows to one destination have in common. It is packed: a capture in transit has a million of
+// them.
 type destinationKey struct {
-	addr    netip.Addr // formatted once a destination, not once a flow
+	remote  flows.Endpoint // with the service's port
 	proto   flows.Protocol
-	port    uint16
+	ipv6    bool
 	inbound bool
-	peerApp string // a port of this host may have had two apps behind it
+	group   uint32 // see nobodysGroup
+	peer    uint32 // index+1 into destinationTable.peers, 0 = none
 }
 
-type destinations struct {
-	groups[destinationKey, Destination]
+// destinationSum is what flows to one destination add up to.
+type destinationSum struct {
+	key    destinationKey
+	totals Totals
 }
 
-func (d *destinations) add(use *FlowUse) {
-	key := destinationOf(use)
-	to := d.at(key)
-	if to.Flows == 0 {
-		*to = Destination{
-			Name: key.addr.String(), NameSource: "none", Proto: key.proto, Port: key.port,
-			Service: serviceName(key.proto, key.port), Inbound: key.inbound, PeerApp: key.peerApp,
+// destinationTable sums by destination. Its limit bounds its memory, not its sums: past it the smallest half is
+// added up, by group.
+type destinationTable struct {
+	limit  int
+	slots  []uint32 // open addressing: index+1 into chunks, 0 = free; a power of two, at most three quarters full
+	chunks [][]destinationSum
+	length int
+	others []OtherDestinations // by group
+	peers  groups[string, string]
+}
+
+// destinationChunk is how many sums are allocated at a time: growing never copies them.
+const destinationChunk = 1 << 12
+
+// destinationSeed: whoever could predict the hash could make one chain of a table as long as he likes. No output depends
+// on it.
+var destinationSeed = maphash.MakeSeed()
+
+func (d *destinationTable) add(group uint32, use *FlowUse, t *Totals) {
+	key := d.keyOf(use)
+	key.group = group
+	d.sum(key, t)
+}
+
+func (d *destinationTable) sum(key destinationKey, t *Totals) {
+	if d.length*4 >= len(d.slots)*3 {
+		d.grow()
+	}
+	i := d.find(&key)
+	if d.slots[i] == 0 {
+		if d.length == d.limit {
+			d.halve()
+			i = d.find(&key)
+		}
+		if d.length%destinationChunk == 0 && d.length/destinationChunk == len(d.chunks) {
+			d.chunks = append(d.chunks, make([]destinationSum, destinationChunk))
+		}
+		*d.at(d.length) = destinationSum{key: key}
+		d.length++
+		d.slots[i] = uint32(d.length)
+	}
+	d.at(int(d.slots[i]) - 1).totals.add(t)
+}
+
+func (d *destinationTable) at(i int) *destinationSum {
+	return &d.chunks[i/destinationChunk][i%destinationChunk]
+}
+
+func (d *destinationTable) find(key *destinationKey) int {
+	mask := len(d.slots) - 1
+	for i := int(maphash.Comparable(destinationSeed, *key)) & mask; ; i = (i + 1) & mask {
+		if d.slots[i] == 0 || d.at(int(d.slots[i])-1).key == *key {
+			return i
 		}
 	}
-	to.Totals = to.Totals.Add(totalsOf(use))
-	to.Addresses = withAddr(to.Addresses, use.Flow.Key.RemoteAddr().Addr())
 }
 
-func (d *destinations) result() []Destination {
-	slices.SortFunc(d.list, compareDestinations)
-	return d.list
+func (d *destinationTable) grow() {
+	d.slots = make([]uint32, max(256, 2*len(d.slots)))
+	d.place()
 }
 
-// destinationOf says where a flow went. Of a flow whose opener is not known the remote port is taken for
-// the service's: an app has more flows that it opened itself.
-func destinationOf(use *FlowUse) destinationKey {
-	f := &use.Flow
-	key := destinationKey{
-		addr:  f.Key.RemoteAddr().Addr(),
-		proto: f.Key.Proto,
-		port:  f.Key.Remote.Port,
+func (d *destinationTable) place() {
+	for i := range d.length {
+		d.slots[d.find(&d.at(i).key)] = uint32(i) + 1
 	}
+}
+
+// halve adds the smaller half of the destinations up.
+func (d *destinationTable) halve() {
+	order := make([]int, d.length)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return compareSums(d.at(a), d.at(b)) })
+	for _, i := range order[d.length/2:] {
+		d.other(d.at(i).key.group).count(&d.at(i).totals, 1)
+	}
+	kept := order[:d.length/2]
+	slices.Sort(kept)
+	for to, from := range kept {
+		*d.at(to) = *d.at(from) // never overtakes: from >= to
+	}
+	d.length = len(kept)
+	clear(d.slots)
+	d.place()
+}
+
+func (d *destinationTable) other(group uint32) *OtherDestinations {
+	for int(group) >= len(d.others) {
+		d.others = append(d.others, OtherDestinations{})
+	}
+	return &d.others[group]
+}
+
+// merge adds the sums of o, whose group g is this table's groupOf[g].
+func (d *destinationTable) merge(o *destinationTable, groupOf []uint32) {
+	for i := range o.length {
+		from := o.at(i)
+		key := from.key
+		key.group = groupOf[key.group]
+		if key.peer > 0 {
+			key.peer = d.peer(o.peers.list[key.peer-1])
+		}
+		d.sum(key, &from.totals)
+	}
+	for group := range o.others {
+		d.other(groupOf[group]).count(&o.others[group].Totals, o.others[group].Destinations)
+	}
+}
+
+// listed are the destinations of one group that a report shows, and the sum of the others.
+type listed struct {
+	list   []Destination
+	others OtherDestinations
+}
+
+// listed sorts the destinations by group and picks the largest of each, no more than limit; 0 = all.
+func (d *destinationTable) listed(groups, limit int) []listed {
+	picked := make([]largest, groups)
+	result := make([]listed, groups)
+	for group := range d.others {
+		result[group].others = d.others[group]
+	}
+	for i := range d.length {
+		sum := d.at(i)
+		group := sum.key.group
+		if out := picked[group].pick(sum, limit); out != nil {
+			result[group].others.count(&out.totals, 1)
+		}
+	}
+	for group := range picked {
+		for _, sum := range picked[group] {
+			result[group].list = append(result[group].list, d.destination(sum))
+		}
+		slices.SortFunc(result[group].list, compareDestinations)
+	}
+	return result
+}
+
+func (d *destinationTable) destination(sum *destinationSum) Destination {
+	key := &sum.key
+	addr := flows.Key{Remote: key.remote, IPv6: key.ipv6}.RemoteAddr().Addr()
+	to := Destination{
+		Name: addr.String(), NameSource: "none", Addresses: []netip.Addr{addr}, Proto: key.proto, Port: key.remote.Port,
+		Service: serviceName(key.proto, key.remote.Port), Inbound: key.inbound, Totals: sum.totals,
+	}
+	if key.peer > 0 {
+		to.PeerApp = d.peers.list[key.peer-1]
+	}
+	return to
+}
+
+// keyOf says where a flow went. Of a flow whose opener is not known the remote port is taken for the service's: an app
+// has more flows that it opened itself.
+func (d *destinationTable) keyOf(use *FlowUse) destinationKey {
+	f := &use.Flow
+	key := destinationKey{remote: f.Key.Remote, proto: f.Key.Proto, ipv6: f.Key.IPv6}
 	if f.Initiator == flows.InitiatorRemote {
-		key.inbound, key.port = true, f.Key.Local.Port
+		key.inbound, key.remote.Port = true, f.Key.Local.Port
 	}
 	if f.Locality == flows.LocalBoth && use.Peer.Known() {
-		key.peerApp = use.Peer.App.Name
+		key.peer = d.peer(use.Peer.App.Name) // a port of this host may have had two apps behind it
 	}
 	return key
 }
 
-// withAddr inserts addr into a sorted list without duplicates.
-func withAddr(addrs []netip.Addr, addr netip.Addr) []netip.Addr {
-	i, found := slices.BinarySearchFunc(addrs, addr, netip.Addr.Compare)
-	if found {
-		return addrs
+func (d *destinationTable) peer(name string) uint32 {
+	i := d.peers.indexOf(name)
+	d.peers.list[i] = name
+	return uint32(i) + 1
+}
+
+// compareSums is the order in which destinations are kept: most bytes first. Among equals it is any that depends on
+// nothing but their keys.
+func compareSums(a, b *destinationSum) int {
+	return cmp.Or(
+		cmp.Compare(b.totals.Bytes(), a.totals.Bytes()),
+		slices.Compare(a.key.remote.Addr[:], b.key.remote.Addr[:]), cmp.Compare(a.key.remote.Port, b.key.remote.Port),
+		cmp.Compare(a.key.proto, b.key.proto), compareBool(a.key.ipv6, b.key.ipv6), compareBool(a.key.inbound, b.key.inbound),
+		cmp.Compare(a.key.group, b.key.group), cmp.Compare(a.key.peer, b.key.peer),
+	)
+}
+
+// largest are the largest sums of a group, as a heap whose root is the first to go.
+type largest []*destinationSum
+
+// pick adds sum and returns the one that has to go for it, nil if there was room.
+func (l *largest) pick(sum *destinationSum, limit int) (out *destinationSum) {
+	switch {
+	case limit <= 0 || len(*l) < limit-1:
+		*l = append(*l, sum)
+	case len(*l) == limit-1:
+		*l = append(*l, sum)
+		heap.Init(l)
+	case compareSums(sum, (*l)[0]) > 0:
+		return sum
+	default:
+		out, (*l)[0] = (*l)[0], sum
+		heap.Fix(l, 0)
 	}
-	return slices.Insert(addrs, i, addr)
+	return out
+}
+
+func (l largest) Len() int           { return len(l) }
+func (l largest) Less(i, j int) bool { return compareSums(l[i], l[j]) > 0 }
+func (l largest) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+func (l *largest) Push(x any)        { *l = append(*l, x.(*destinationSum)) }
+func (l *largest) Pop() any {
+	last := len(*l) - 1
+	x := (*l)[last]
+	*l = (*l)[:last]
+	return x
 }

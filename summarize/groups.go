@@ -8,7 +8,10 @@ type groups[K comparable, V any] struct {
 }
 
 // at returns the value of key, zero if it is new. The pointer is valid until the next call.
-func (g *groups[K, V]) at(key K) *V {
+func (g *groups[K, V]) at(key K) *V { return &g.list[g.indexOf(key)] }
+
+// indexOf is the place of key's value in the list, which stays the same.
+func (g *groups[K, V]) indexOf(key K) int {
 	i, ok := g.index[key]
 	if !ok {
 		if g.index == nil {
@@ -19,5 +22,5 @@ func (g *groups[K, V]) at(key K) *V {
 		var zero V
 		g.list = append(g.list, zero)
 	}
-	return &g.list[i]
+	return i
 }

@@ -87,3 +87,8 @@ func compareBool(a, b bool) int {
 func compareCauses(a, b Cause) int {
 	return cmp.Or(cmp.Compare(magnitude(b.Bytes), magnitude(a.Bytes)), cmp.Compare(a.Name, b.Name))
 }
+
+// compareUnchecked: TCP first, for which there could have been counters; then most flows, then words.
+func compareUnchecked(a, b Unchecked) int {
+	return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(b.Flows, a.Flows), cmp.Compare(a.Why, b.Why))
+}

@@ -16,6 +16,7 @@ type Summary struct {
 	Source       Source
 	Window       Window
 	Totals       Totals // of all flows: apps + unattributed, field by field
+	Folded       Totals // of which: flows that were summed up early, to keep memory bounded; they are not in Flows
 	Apps         []AppUse
 	Unattributed Unattributed
 	Undecoded    Undecoded
@@ -54,6 +55,8 @@ func (t Totals) Add(o Totals) Totals {
 	return Totals{t.Counts.Add(o.Counts), t.Flows + o.Flows}
 }
 
+func (t *Totals) add(o *Totals) { *t = t.Add(*o) }
+
 // AppUse is what one app used.
 type AppUse struct {
 	App pidmap.App
@@ -61,7 +64,10 @@ type AppUse struct {
 	Methods      map[pidmap.Method]uint64 // frame bytes by how the owner became known; sums to Bytes
 	Processes    []ProcessUse
 	Destinations []Destination
-	Kernel       *KernelUse // nil if the kernel's counters were not available for any of its flows
+
+	OtherDestinations OtherDestinations
+
+	Kernel *KernelUse // nil if the kernel's counters were not available for any of its flows
 }
 
 // ProcessUse is what one process used.
@@ -91,6 +97,21 @@ type Unattributed struct {
 	Totals
 	Reasons      map[pidmap.Reason]uint64 // frame bytes; sums to Bytes
 	Destinations []Destination
+
+	OtherDestinations OtherDestinations
+}
+
+// OtherDestinations are the destinations that are not listed: with those that are, they sum to the app's totals.
+type OtherDestinations struct {
+	// Destinations is how many they are. Where there were too many to keep apart it is how many at most: one that was
+	// added up and came again counts twice.
+	Destinations int
+	Totals
+}
+
+func (o *OtherDestinations) count(t *Totals, destinations int) {
+	o.Destinations += destinations
+	o.Totals.add(t)
 }
 
 // Undecoded is what belongs to no TCP or UDP flow.
@@ -174,7 +195,15 @@ type Audit struct {
 	Checked, Exact, Explained, Unexplained, Unavailable int     // flows
 	Causes                                              []Cause // explained differences over all flows, absolute bytes, by bytes then name
 	UnexplainedBytes                                    uint64
+	Unchecked                                           []Unchecked // why flows are Unavailable; TCP first, then by flows
 	Interfaces                                          []InterfaceAudit
+}
+
+// Unchecked counts the flows of a protocol that had nothing to be compared with, for one reason.
+type Unchecked struct {
+	Proto flows.Protocol
+	Why   string
+	Flows int
 }
 
 // InterfaceAudit compares one interface's captured frames with its counters over the same time.

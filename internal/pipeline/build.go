@@ -18,14 +18,16 @@ func (o *owner) build() *summarize.Summary {
 		Filter:             o.config.Source.Filter,
 		Undecoded:          o.table.Undecoded(),
 		Interfaces:         o.interfaces(),
-		Owner:              o.history.Owner,
 		Sockets:            o.sockets,
 		SocketsUnavailable: o.socketsUnavailable,
 		CounterOverflows:   o.overflows(),
 		Degraded:           o.degraded,
 		Incomplete:         o.incomplete,
 	}
-	if o.config.ListFlows || len(o.sockets) > 0 {
+	if o.config.Owners != nil {
+		in.Owner = o.history.Owner
+	}
+	if o.config.ListFlows {
 		in.Flows = o.table.Flows(nil, local)
 	} else {
 		in.Rest = o.table.All(local)

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,7 @@ func sampleProcess(path, name string, pid int32) pidmap.Process {
 
 // seal fills in what follows from the apps and unknown owners: totals, window, drops.
 func seal(s *summarize.Summary) *summarize.Summary {
+	s.Audit.Unchecked = unchecked(s.Flows)
 	s.Totals = s.Unattributed.Totals
 	for _, use := range s.Apps {
 		s.Totals = s.Totals.Add(use.Totals)
@@ -247,4 +249,20 @@ func interfacesSummary() *summarize.Summary {
 			{Name: "utun4", Unavailable: "the interface went away"},
 		}}
 	return seal(s)
+}
+
+// unchecked counts what the flows say of themselves.
+func unchecked(uses []summarize.FlowUse) (list []summarize.Unchecked) {
+	for i := range uses {
+		if uses[i].Verdict != summarize.VerdictUnavailable {
+			continue
+		}
+		u := summarize.Unchecked{Proto: uses[i].Flow.Key.Proto, Why: uses[i].Unavailable}
+		at := slices.IndexFunc(list, func(o summarize.Unchecked) bool { return o.Proto == u.Proto && o.Why == u.Why })
+		if at < 0 {
+			at, list = len(list), append(list, u)
+		}
+		list[at].Flows++
+	}
+	return list
 }

@@ -1,66 +1,31 @@
 package report
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"strings"
 
 	"apptap/flows"
 	"apptap/summarize"
 )
 
-// uncheckedReason is why flows of a protocol had nothing to be compared with.
-type uncheckedReason struct {
-	udp bool
-	why string
-}
-
-// uncheckedFlows counts the flows that had nothing to be compared with.
-func uncheckedFlows(all []summarize.FlowUse) map[uncheckedReason]int {
-	n := map[uncheckedReason]int{}
-	for i := range all {
-		if use := &all[i]; use.Verdict == summarize.VerdictUnavailable {
-			n[uncheckedReason{use.Flow.Key.Proto == flows.UDP, use.Unavailable}]++
-		}
-	}
-	return n
-}
-
-// byFlows are the reasons of n: TCP's first, for which there could have been counters; then by flows, then
-// words.
-func byFlows(n map[uncheckedReason]int) []uncheckedReason {
-	return slices.SortedFunc(maps.Keys(n), func(a, b uncheckedReason) int {
-		if a.udp != b.udp {
-			if b.udp {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a.why, b.why))
-	})
-}
-
 // uncheckedNotes are one line in all, or with verbose one a reason: "9 UDP flows have no kernel counters". A run
 // without any counters says so in its last line alone.
 func uncheckedNotes(s *summarize.Summary, verbose bool) []note {
-	n := uncheckedFlows(s.Flows)
 	if verbose {
 		var notes []note
-		for _, r := range byFlows(n) {
-			notes = append(notes, note{quiet, haveNone(n[r], r.noun()) + r.because()})
+		for _, u := range s.Audit.Unchecked {
+			notes = append(notes, note{quiet, haveNone(u.Flows, protocolNoun(u.Proto)) + because(u.Why)})
 		}
 		return notes
 	}
-	if len(n) == 0 || verdict(s.Audit.Verdict) == summarize.VerdictUnavailable {
+	if len(s.Audit.Unchecked) == 0 || verdict(s.Audit.Verdict) == summarize.VerdictUnavailable {
 		return nil
 	}
 	var tcp, udp int
-	for r, flows := range n {
-		if r.udp {
-			udp += flows
+	for _, u := range s.Audit.Unchecked {
+		if u.Proto == flows.UDP {
+			udp += u.Flows
 		} else {
-			tcp += flows
+			tcp += u.Flows
 		}
 	}
 	switch {
@@ -79,28 +44,27 @@ func haveNone(n int, noun string) string {
 	return counted(n, noun) + " have no kernel counters"
 }
 
-func (r uncheckedReason) noun() string {
-	if r.udp {
+func protocolNoun(p flows.Protocol) string {
+	if p == flows.UDP {
 		return "UDP flow"
 	}
 	return "TCP flow"
 }
 
-func (r uncheckedReason) because() string {
-	if r.why == "" {
+func because(why string) string {
+	if why == "" {
 		return ""
 	}
-	return ": " + visible(r.why)
+	return ": " + visible(why)
 }
 
-// unavailableWords is why nothing at all could be compared, by the reason of the most flows.
+// unavailableWords is why nothing at all could be compared, by the reason of the most TCP flows, or UDP flows if there are no others.
 func unavailableWords(s *summarize.Summary) string {
 	if s.Totals.Flows == 0 {
 		return "no flow to compare"
 	}
-	reasons := byFlows(uncheckedFlows(s.Flows))
-	if len(reasons) > 0 && strings.TrimSpace(reasons[0].why) != "" {
-		return visible(reasons[0].why)
+	if unchecked := s.Audit.Unchecked; len(unchecked) > 0 && strings.TrimSpace(unchecked[0].Why) != "" {
+		return visible(unchecked[0].Why)
 	}
 	for _, i := range s.Audit.Interfaces {
 		if i.Unavailable != "" {
