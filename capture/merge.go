@@ -14,6 +14,9 @@ import (
 // with those of other sources. The exception is ErrTimeout, which is passed on at once: Merge is meant
 // for files, and a live source in it holds up the rest. Close closes every source.
 func Merge(sources []Source) Source {
+	if len(sources) == 1 {
+		return sources[0]
+	}
 	m := &merged{sources: sources, indexes: make([][]int, len(sources)), pending: make([]Packet, len(sources))}
 	for i := range sources {
 		m.behind = append(m.behind, i)

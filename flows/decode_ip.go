@@ -23,7 +23,8 @@ func (d *decoder) ipv4() Kind {
 		return simple(kindMalformed)
 	}
 	d.o.IPBytes, d.o.IPv6 = clampLength(total), false
-	d.o.Src.Addr, d.o.Dst.Addr = mapped(h[12:16]), mapped(h[16:20])
+	d.o.Src.mapV4(h[12:])
+	d.o.Dst.mapV4(h[16:])
 	d.wire = min(d.wire, total) // Ethernet pads short frames: what follows the datagram is not its
 	if len(d.data) > d.wire {
 		d.data = d.data[:d.wire]
@@ -41,13 +42,6 @@ func (d *decoder) ipv4() Kind {
 	}
 	d.skip(headerLen)
 	return d.protocol(proto)
-}
-
-// mapped is an IPv4 address in its IPv4-mapped IPv6 form.
-func mapped(v4 []byte) (addr [16]byte) {
-	addr[10], addr[11] = 0xff, 0xff
-	copy(addr[12:], v4[:4])
-	return addr
 }
 
 // IPv6 extension headers (RFC 8200 §4, RFC 4302, RFC 6275, RFC 7401, RFC 5533).

@@ -1,32 +1,34 @@
 package flows
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 )
 
-// find returns the slot of p, or the free one where it belongs.
-func (t *Table) find(hash uint32, p *pair) uint32 {
+// find returns the slot of the packet's flow, or the free one where it belongs.
+func (t *Table) find(o *Observation) uint32 {
 	mask := uint32(len(t.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
+	for i := o.hash & mask; ; i = (i + 1) & mask {
 		s := t.slots[i]
-		if s.id == 0 || s.hash == hash && t.records.at(s.id-1).key == *p {
+		if s.id == 0 || s.hash == o.hash && t.records.at(s.id-1).key.of(o) {
 			return i
 		}
 	}
 }
 
 // touch loads what a batch will need: first all slots, then of each record the lines that its packet will change. None
-// of the loads waits for another, so the processor has many under way at once, where packet by packet it would wait
-// for each in turn.
+// of the loads of a pass waits for another, so the processor has many under way at once, where packet by packet it
+// would wait for each in turn.
 func (t *Table) touch(batch []Observation) {
 	mask := uint32(len(t.slots) - 1)
+	var sum uint64
+	for i := range batch {
+		sum += uint64(t.slots[batch[i].hash&mask].id)
+	}
 	ids := t.touched[:0]
 	for i := range batch {
-		ids = append(ids, t.slots[batch[i].hash&mask].id)
+		ids = append(ids, t.probe(batch[i].hash))
 	}
-	var sum uint64
 	for i, id := range ids {
 		if id == 0 {
 			continue
@@ -36,6 +38,16 @@ func (t *Table) touch(batch []Observation) {
 		sum += uint64(r.last) + from.packets
 	}
 	t.touched, t.sink = ids, sum
+}
+
+// probe returns the id of the first slot with that hash, 0 if there is none. It reads no record: it may be another key's.
+func (t *Table) probe(hash uint32) uint32 {
+	mask := uint32(len(t.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		if s := t.slots[i]; s.id == 0 || s.hash == hash {
+			return s.id
+		}
+	}
 }
 
 // grow doubles the slots; records stay where they are.
@@ -80,12 +92,14 @@ func (t *Table) append() uint32 {
 // on it, for records keep the order in which flows began.
 var hashSeed = rand.Uint64()
 
-// hash mixes the key with 128-bit multiplications, as wyhash does.
-func (p *pair) hash() uint32 {
+// hashOf mixes a pair with 128-bit multiplications, as wyhash does.
+func hashOf(low, high *Endpoint, proto Protocol) uint32 {
 	const k0, k1 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db
-	ports := uint64(p.low.Port)<<48 | uint64(p.high.Port)<<32 | uint64(p.proto)
-	a := mix(binary.LittleEndian.Uint64(p.low.Addr[:])^k0^hashSeed, binary.LittleEndian.Uint64(p.low.Addr[8:])^ports)
-	b := mix(binary.LittleEndian.Uint64(p.high.Addr[:])^k1, binary.LittleEndian.Uint64(p.high.Addr[8:])^a)
+	ports := uint64(low.Port)<<48 | uint64(high.Port)<<32 | uint64(proto)
+	low0, low1 := low.words()
+	high0, high1 := high.words()
+	a := mix(low0^k0^hashSeed, low1^ports)
+	b := mix(high0^k1, high1^a)
 	return uint32(b ^ b>>32)
 }
 

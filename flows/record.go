@@ -11,17 +11,29 @@ type pair struct {
 
 // pair is the key of the packet's flow.
 func (o *Observation) pair() pair {
+	low, high := o.ends()
+	return pair{low: *low, high: *high, proto: o.Proto, ipv6: o.IPv6}
+}
+
+// ends are the packet's endpoints in the order of its flow's pair.
+func (o *Observation) ends() (low, high *Endpoint) {
 	if o.fromLow {
-		return pair{low: o.Src, high: o.Dst, proto: o.Proto, ipv6: o.IPv6}
+		return &o.Src, &o.Dst
 	}
-	return pair{low: o.Dst, high: o.Src, proto: o.Proto, ipv6: o.IPv6}
+	return &o.Dst, &o.Src
+}
+
+// of says whether o is a packet between these two.
+func (p *pair) of(o *Observation) bool {
+	low, high := o.ends()
+	return p.low.is(low) && p.high.is(high) && p.proto == o.Proto && p.ipv6 == o.IPv6
 }
 
 // locate notes what finds the packet's flow in the Table. It has to be called again when its ports change.
 func (o *Observation) locate() {
-	o.fromLow = o.Src.compare(o.Dst) <= 0
-	p := o.pair()
-	o.hash = p.hash()
+	o.fromLow = !o.Dst.before(&o.Src)
+	low, high := o.ends()
+	o.hash = hashOf(low, high, o.Proto)
 }
 
 // record is one flow in the Table: what every packet touches in the first cache line of 64 bytes, and a line for

@@ -112,8 +112,7 @@ func (t *Table) add(o *Observation) (began bool, key Key) {
 
 // record finds the flow of a packet, or begins one, and returns its index.
 func (t *Table) record(o *Observation) (id uint32, began bool) {
-	p, hash := o.pair(), o.hash
-	i := t.find(hash, &p)
+	i := t.find(o)
 	if id := t.slots[i].id; id != 0 {
 		if !t.reused(id-1, o) {
 			return id - 1, false
@@ -121,15 +120,15 @@ func (t *Table) record(o *Observation) (id uint32, began bool) {
 	} else {
 		if t.used*4 >= len(t.slots)*3 {
 			t.grow()
-			i = t.find(hash, &p)
+			i = t.find(o)
 		}
 		t.used++
 	}
 	id = t.append()
-	t.slots[i] = slot{hash, id + 1}
+	t.slots[i] = slot{o.hash, id + 1}
 	r := t.records.at(id)
-	*r = record{key: p, first: o.Time, last: o.Time, firstIsLow: o.fromLow, iface: o.Interface}
-	if p.proto == UDP {
+	*r = record{key: o.pair(), first: o.Time, last: o.Time, firstIsLow: o.fromLow, iface: o.Interface}
+	if o.Proto == UDP {
 		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
 	}
 	return id, true
