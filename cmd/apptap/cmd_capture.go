@@ -118,13 +118,15 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		return err
 	}
 	c := pipeline.Config{
-		Live:         true,
-		MaxPackets:   f.packets,
-		ListFlows:    f.flows,
-		LocalAddrs:   hostAddrs,
-		AbsentReason: pidmap.ReasonNoSocketSeen,
-		Degraded:     notes,
-		View:         progressLine(s.err, nil),
+		Live:       true,
+		MaxPackets: f.packets,
+		ListFlows:  f.flows,
+
+		ListDestinations: f.list,
+		LocalAddrs:       hostAddrs,
+		AbsentReason:     pidmap.ReasonNoSocketSeen,
+		Degraded:         notes,
+		View:             progressLine(s.err, nil),
 		Source: summarize.Source{
 			Kind: "live", Interfaces: names, Filter: expr, SnapLen: f.snapLen,
 		},

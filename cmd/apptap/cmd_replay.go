@@ -72,9 +72,9 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	}
 	defer in.close()
 	c := pipeline.Config{
-		Sources:      []capture.Source{capture.Merge(in.sources)},
-		Tunnels:      tunnels,
-		ListFlows:    f.flows,
+		Sources:   []capture.Source{capture.Merge(in.sources)},
+		Tunnels:   tunnels,
+		ListFlows: f.flows, ListDestinations: f.list,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),
 		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},

@@ -22,6 +22,7 @@ type outputFlags struct {
 	file    string
 	flows   bool
 	top     int
+	list    int
 	strict  bool
 	verbose bool
 }
@@ -31,6 +32,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVar(&o.format, "format", "table", "report as table, json, csv or html")
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
+	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if the report is incomplete: drops, a cut file, bytes without an owner, an audit that does not close")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more: processes under apps, every cause in the audit")
@@ -43,6 +45,9 @@ func (o *outputFlags) check() error {
 	}
 	if o.top < 0 {
 		return usageError("--top %d: want 0 or more", o.top)
+	}
+	if o.list < 0 {
+		return usageError("--destinations %d: want 0 or more", o.list)
 	}
 	if o.file == "-" {
 		return nil

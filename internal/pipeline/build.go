@@ -8,8 +8,31 @@ import (
 	"apptap/summarize"
 )
 
-// build makes the Summary of what is known now.
-func (o *owner) build() *summarize.Summary {
+// viewDestinations is how many destinations of an app a view is given: more than it has lines.
+const viewDestinations = 100
+
+// buildView makes the Summary of what is known now. It lists no flows.
+func (o *owner) buildView() *summarize.Summary {
+	in, local := o.input()
+	in.ListDestinations = viewDestinations
+	in.Rest = o.table.All(local)
+	return summarize.Build(in)
+}
+
+// buildReport makes the last Summary.
+func (o *owner) buildReport() *summarize.Summary {
+	in, local := o.input()
+	in.ListDestinations = o.config.ListDestinations
+	if o.config.ListFlows {
+		in.Flows = o.table.Flows(nil, local)
+	} else {
+		in.Rest = o.table.All(local)
+	}
+	return summarize.Build(in)
+}
+
+// input is what a Summary is made of, but for the flows.
+func (o *owner) input() (summarize.Input, flows.Local) {
 	source, local := o.source()
 	in := summarize.Input{
 		Source:             source,
@@ -27,12 +50,7 @@ func (o *owner) build() *summarize.Summary {
 	if o.config.Owners != nil {
 		in.Owner = o.history.Owner
 	}
-	if o.config.ListFlows {
-		in.Flows = o.table.Flows(nil, local)
-	} else {
-		in.Rest = o.table.All(local)
-	}
-	return summarize.Build(in)
+	return in, local
 }
 
 // source completes the description of the run: files may name interfaces and addresses only as they are read.

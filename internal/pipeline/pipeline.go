@@ -52,8 +52,10 @@ type Config struct {
 	// Readings of the interfaces' counters before and after the sources were opened, by name.
 	BeforeOpen, AfterOpen map[string]summarize.InterfaceCounters
 
-	// ListFlows says that the Summary must list every flow. Runs with socket counters always list them.
+	// ListFlows says that the Summary must list every flow.
 	ListFlows bool
+	// ListDestinations bounds the destinations listed under each app, as in summarize.Input; 0 lists all.
+	ListDestinations int
 
 	// View is run in a goroutine of its own and given the run's progress until the channel is closed.
 	View func(<-chan Progress)
@@ -113,7 +115,7 @@ type Result struct {
 
 // batchSize is how many observations travel together: a channel operation for each costs 50-60 ns, in
 // batches of 256 it is 5 ns.
-const batchSize = 256
+const batchSize = 1024
 
 // batch is what a reader sends.
 type batch []flows.Observation

@@ -192,7 +192,7 @@ func (o *owner) result(errs []error) Result {
 	if o.end == 0 {
 		o.end = o.config.Now().UnixNano()
 	}
-	result.Summary = o.build()
+	result.Summary = o.buildReport()
 	for _, r := range o.readers {
 		result.Interfaces = append(result.Interfaces, r.state.Load().interfaces...)
 	}

@@ -33,7 +33,7 @@ func (o *owner) publish() {
 	}
 	p := Progress{Packets: o.packets, Bytes: o.bytes, Flows: o.table.Len()}
 	if now := time.Now(); o.config.Live && now.After(o.nextBuild) {
-		p.Summary = o.build()
+		p.Summary = o.buildView()
 		o.nextBuild = now.Add(buildShare * time.Since(now))
 	}
 	select {

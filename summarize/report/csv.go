@@ -54,7 +54,11 @@ func csvUses(s *summarize.Summary) [][]string {
 		for _, d := range use.Destinations {
 			records = append(records, csvDestination(use, d).record())
 		}
-		if len(use.Destinations) == 0 { // its bytes are not lost for that
+		switch others := use.OtherDestinations; {
+		case others.Flows > 0:
+			use.Totals = others.Totals
+			fallthrough
+		case len(use.Destinations) == 0: // its bytes are not lost for that
 			records = append(records, csvApp(use).record())
 		}
 	}

@@ -83,18 +83,18 @@ func appGroup(use summarize.AppUse, name string, limit limits) group {
 			g.Beneath = append(g.Beneath, otherRow(rowRest, grouped(len(rest))+" processes", sum(rest, processTotals)))
 		}
 	}
-	g.Beneath = append(g.Beneath, destinationRows(use.Destinations, limit)...)
+	g.Beneath = append(g.Beneath, destinationRows(use.Destinations, use.OtherDestinations, limit)...)
 	return g
 }
 
-func destinationRows(all []summarize.Destination, limit limits) []row {
+func destinationRows(all []summarize.Destination, others summarize.OtherDestinations, limit limits) []row {
 	var rows []row
-	n := shown(len(all), limit.destinations)
+	n := min(shown(len(all)+others.Destinations, limit.destinations), len(all))
 	for _, d := range all[:n] {
 		rows = append(rows, destinationRow(d))
 	}
-	if rest := all[n:]; len(rest) > 0 {
-		rows = append(rows, otherRow(rowRest, counted(len(rest), "destination"), sum(rest, destinationTotals)))
+	if rest := len(all) - n + others.Destinations; rest > 0 {
+		rows = append(rows, otherRow(rowRest, counted(rest, "destination"), others.Totals.Add(sum(all[n:], destinationTotals))))
 	}
 	return rows
 }
@@ -115,7 +115,7 @@ func unknownGroups(u *summarize.Unattributed, limit limits) []group {
 	}
 	if len(reasons) == 1 {
 		g := group{row: totalsRow(rowUnknown, unknownName(reasons[0]), u.Totals)}
-		g.Beneath = destinationRows(u.Destinations, limit)
+		g.Beneath = destinationRows(u.Destinations, u.OtherDestinations, limit)
 		return []group{g}
 	}
 	g := group{row: totalsRow(rowUnknown, fmt.Sprintf("unknown (%s)", counted(len(reasons), "reason")), u.Totals)}

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 
 	"apptap/pidmap"
@@ -13,11 +14,55 @@ const schema = "apptap.report/1"
 
 // writeJSON writes the report of docs/scripting.md. The structs of this file and its neighbours are that
 // contract, in its order: fields may be added, none changes or goes away.
-func writeJSON(out *bytes.Buffer, s *summarize.Summary, o Options) error {
+//
+// Flows come last and go out one by one: a million of them take a gigabyte as text.
+func writeJSON(out io.Writer, s *summarize.Summary, o Options) error {
+	var text bytes.Buffer
+	if err := indented(&text, "").Encode(jsonReportOf(s, o.ToolVersion)); err != nil {
+		return err
+	}
+	if !o.Flows {
+		_, err := text.WriteTo(out)
+		return err
+	}
+	text.Truncate(text.Len() - len("\n}\n"))
+	text.WriteString(",\n  \"flows\": [")
+	if err := writeFlows(out, &text, s.Flows); err != nil {
+		return err
+	}
+	text.WriteString("]\n}\n")
+	_, err := text.WriteTo(out)
+	return err
+}
+
+// writeFlows writes what is in text and the elements of a list behind it.
+func writeFlows(out io.Writer, text *bytes.Buffer, list []summarize.FlowUse) error {
+	const indent = "    "
+	encoder := indented(text, indent)
+	for i := range list {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString("\n" + indent)
+		if err := encoder.Encode(jsonFlowOf(list[i])); err != nil {
+			return err
+		}
+		text.Truncate(text.Len() - len("\n"))
+		if _, err := text.WriteTo(out); err != nil {
+			return err
+		}
+	}
+	if len(list) > 0 {
+		text.WriteString("\n  ")
+	}
+	return nil
+}
+
+func indented(out io.Writer, prefix string) *json.Encoder {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false) // it is no HTML, and \u0026 in a command line is hard to read
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(jsonReportOf(s, o))
+	encoder.SetIndent(prefix, "  ")
+	return encoder
 }
 
 type jsonReport struct {
@@ -33,7 +78,8 @@ type jsonReport struct {
 	Drops        jsonDrops        `json:"drops"`
 	Degraded     []string         `json:"degraded"`
 	Incomplete   bool             `json:"incomplete"`
-	Flows        *[]jsonFlow      `json:"flows,omitempty"` // absent without --flows, [] where there are none
+	Folded       jsonTotals       `json:"folded"`
+	Flows        []jsonFlow       `json:"flows,omitempty"` // by writeJSON: absent without --flows, [] where there are none
 }
 
 type jsonTool struct {
@@ -71,6 +117,7 @@ type jsonUnattributed struct {
 	jsonTotals
 	Reasons      map[string]uint64 `json:"reasons"`
 	Destinations []jsonDestination `json:"destinations"`
+	Others       jsonOthers        `json:"other_destinations"`
 }
 
 type jsonUndecoded struct {
@@ -88,10 +135,10 @@ type jsonDrops struct {
 	Known            bool    `json:"known"`
 }
 
-func jsonReportOf(s *summarize.Summary, o Options) jsonReport {
-	r := jsonReport{
+func jsonReportOf(s *summarize.Summary, version string) jsonReport {
+	return jsonReport{
 		Schema:       schema,
-		Tool:         jsonTool{"apptap", o.ToolVersion},
+		Tool:         jsonTool{"apptap", version},
 		Source:       jsonSourceOf(s.Source),
 		Window:       jsonWindowOf(s.Window),
 		Totals:       jsonTotalsOf(s.Totals),
@@ -102,12 +149,8 @@ func jsonReportOf(s *summarize.Summary, o Options) jsonReport {
 		Drops:        jsonDropsOf(s.Drops),
 		Degraded:     each(s.Degraded, same),
 		Incomplete:   s.Incomplete,
+		Folded:       jsonTotalsOf(s.Folded),
 	}
-	if o.Flows {
-		list := each(s.Flows, jsonFlowOf)
-		r.Flows = &list
-	}
-	return r
 }
 
 // each maps a list; nil becomes [], which JSON tells from null.
@@ -162,7 +205,7 @@ func jsonTotalsOf(t summarize.Totals) jsonTotals {
 }
 
 func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
-	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), each(u.Destinations, jsonDestinationOf)}
+	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), each(u.Destinations, jsonDestinationOf), jsonOthersOf(u.OtherDestinations)}
 }
 
 func jsonUndecodedOf(u summarize.Undecoded) jsonUndecoded {

@@ -8,6 +8,7 @@ type jsonApp struct {
 	Methods      map[string]uint64 `json:"methods"`
 	Processes    []jsonProcess     `json:"processes"`
 	Destinations []jsonDestination `json:"destinations"`
+	Others       jsonOthers        `json:"other_destinations"`
 	Kernel       *jsonKernel       `json:"kernel"` // null where the kernel's counters were not available
 }
 
@@ -42,6 +43,12 @@ type jsonDestination struct {
 	jsonTotals
 }
 
+// jsonOthers are the destinations that are not listed.
+type jsonOthers struct {
+	Destinations int `json:"destinations"`
+	jsonTotals
+}
+
 func jsonAppOf(a summarize.AppUse) jsonApp {
 	return jsonApp{
 		App:          jsonAppName{a.App.ID, a.App.Name, a.App.Kind, a.App.Path, each(a.App.Why, same)},
@@ -49,6 +56,7 @@ func jsonAppOf(a summarize.AppUse) jsonApp {
 		Methods:      byName(a.Methods),
 		Processes:    each(a.Processes, jsonProcessOf),
 		Destinations: each(a.Destinations, jsonDestinationOf),
+		Others:       jsonOthersOf(a.OtherDestinations),
 		Kernel:       jsonKernelOf(a.Kernel),
 	}
 }
@@ -67,4 +75,8 @@ func jsonDestinationOf(d summarize.Destination) jsonDestination {
 		Proto: d.Proto.String(), Port: d.Port, Service: d.Service,
 		Inbound: d.Inbound, PeerApp: d.PeerApp, jsonTotals: jsonTotalsOf(d.Totals),
 	}
+}
+
+func jsonOthersOf(o summarize.OtherDestinations) jsonOthers {
+	return jsonOthers{o.Destinations, jsonTotalsOf(o.Totals)}
 }

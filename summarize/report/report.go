@@ -72,28 +72,39 @@ func Write(w io.Writer, s *summarize.Summary, opts Options) error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer // so that a summary that cannot be shown leaves no half of a report
-	if err := write(&out, s, opts.filled()); err != nil {
-		return fmt.Errorf("format %v report: %w", opts.Format, err)
-	}
-	if _, err := out.WriteTo(w); err != nil {
+	if err := write(w, s, opts.filled()); err != nil {
 		return fmt.Errorf("write %v report: %w", opts.Format, err)
 	}
 	return nil
 }
 
-func (f Format) writer() (func(*bytes.Buffer, *summarize.Summary, Options) error, error) {
+// writer is what writes a Summary in one format.
+type writer func(io.Writer, *summarize.Summary, Options) error
+
+func (f Format) writer() (writer, error) {
 	switch f {
 	case Table:
-		return writeTable, nil
+		return whole(writeTable), nil
 	case JSON:
 		return writeJSON, nil
 	case CSV:
-		return writeCSV, nil
+		return whole(writeCSV), nil
 	case HTML:
-		return writeHTML, nil
+		return whole(writeHTML), nil
 	}
 	return nil, fmt.Errorf("write report: no such %v", f)
+}
+
+// whole writes all or nothing: a summary that cannot be shown leaves no half of a report.
+func whole(write func(*bytes.Buffer, *summarize.Summary, Options) error) writer {
+	return func(w io.Writer, s *summarize.Summary, o Options) error {
+		var out bytes.Buffer
+		if err := write(&out, s, o); err != nil {
+			return err
+		}
+		_, err := out.WriteTo(w)
+		return err
+	}
 }
 
 // filled is o with its defaults in place.

@@ -27,6 +27,7 @@ func sampleSummaries() map[string]*summarize.Summary {
 		"unexplained": unexplainedSummary(),
 		"unknown":     unknownSummary(),
 		"interfaces":  interfacesSummary(),
+		"scanner":     scannerSummary(),
 	}
 }
 
@@ -144,6 +145,26 @@ func browserSummary() *summarize.Summary {
 		Verdict: summarize.VerdictExplained, Checked: 41, Exact: 29, Explained: 12, Unavailable: 3,
 		Causes: []summarize.Cause{{Name: "still_open", Bytes: 1_234}},
 	}
+	s.Drops.Known = true
+	return seal(s)
+}
+
+// scannerSummary has more destinations than are listed, of an app and of nobody, and flows that were folded.
+func scannerSummary() *summarize.Summary {
+	others := summarize.OtherDestinations{Destinations: 64_998, Totals: summarize.Totals{Counts: counts(64_998, 3_509_892, 0, 0), Flows: 64_998}}
+	s := &summarize.Summary{Source: liveSource("eth0"), Apps: []summarize.AppUse{appUse("/usr/bin/nmap", "nmap", 77,
+		destination("198.51.100.1", "none", flows.TCP, 80, "http", counts(3, 174, 2, 120)),
+		destination("198.51.100.2", "none", flows.TCP, 443, "https", counts(1, 58, 1, 60)),
+	)}}
+	app := &s.Apps[0]
+	app.OtherDestinations = others
+	app.Totals = app.Totals.Add(others.Totals)
+	app.Processes[0].Totals = app.Totals
+	app.Methods = map[pidmap.Method]uint64{pidmap.MethodSockDiag: app.Bytes()}
+	s.Unattributed = summarize.Unattributed{
+		Totals: others.Totals, Reasons: map[pidmap.Reason]uint64{pidmap.ReasonForwarded: others.Bytes()}, OtherDestinations: others,
+	}
+	s.Folded = others.Totals
 	s.Drops.Known = true
 	return seal(s)
 }
