@@ -37,13 +37,27 @@ type destinationSum struct {
 // destinationTable sums by destination. Its limit bounds its memory, not its sums: past it the smallest half is
 // added up, by group.
 type destinationTable struct {
-	limit  int
-	slots  []uint32 // open addressing: index+1 into chunks, 0 = free; a power of two, at most three quarters full
-	chunks [][]destinationSum
-	length int
-	others []OtherDestinations // by group
-	peers  groups[string, string]
+	limit   int
+	slots   []destinationSlot // open addressing: a power of two, at most three quarters full
+	chunks  [][]destinationSum
+	length  int
+	others  []OtherDestinations // by group
+	peers   groups[string, string]
+	waiting []waitingSum
+	touched uint64 // keeps the compiler from dropping flush's loads
 }
+
+// destinationSlot holds the index+1 of a sum, 0 = free, and the hash of its key: what has another is not looked at.
+type destinationSlot struct{ hash, index uint32 }
+
+// waitingSum is what is still to be added to a destination's sum.
+type waitingSum struct {
+	hash uint32
+	destinationSum
+}
+
+// maxWaiting is how many sums are made at a time, so that the cache misses of a large table overlap.
+const maxWaiting = 64
 
 // destinationChunk is how many sums are allocated at a time: growing never copies them.
 const destinationChunk = 1 << 12
@@ -59,47 +73,97 @@ func (d *destinationTable) add(group uint32, use *FlowUse, t *Totals) {
 }
 
 func (d *destinationTable) sum(key destinationKey, t *Totals) {
-	if d.length*4 >= len(d.slots)*3 {
+	d.waiting = append(d.waiting, waitingSum{hashOf(&key), destinationSum{key, *t}})
+	if len(d.waiting) == maxWaiting {
+		d.flush()
+	}
+}
+
+// flush makes the sums that wait. It first loads what they will need, slots and then sums, none of the loads waiting
+// for another.
+func (d *destinationTable) flush() {
+	for (d.length+len(d.waiting))*4 >= len(d.slots)*3 {
 		d.grow()
 	}
-	i := d.find(&key)
-	if d.slots[i] == 0 {
+	mask := len(d.slots) - 1
+	for i := range d.waiting {
+		d.touched += uint64(d.slots[int(d.waiting[i].hash)&mask].index)
+	}
+	for i := range d.waiting {
+		if at := d.probe(d.waiting[i].hash); at > 0 {
+			sum := d.at(int(at) - 1)
+			d.touched += uint64(sum.key.group) + uint64(sum.totals.Flows)
+		}
+	}
+	for i := range d.waiting {
+		d.sumNow(&d.waiting[i])
+	}
+	d.waiting = d.waiting[:0]
+}
+
+func (d *destinationTable) sumNow(w *waitingSum) {
+	i := d.find(w.hash, &w.key)
+	if d.slots[i].index == 0 {
 		if d.length == d.limit {
 			d.halve()
-			i = d.find(&key)
+			i = d.find(w.hash, &w.key)
 		}
 		if d.length%destinationChunk == 0 && d.length/destinationChunk == len(d.chunks) {
 			d.chunks = append(d.chunks, make([]destinationSum, destinationChunk))
 		}
-		*d.at(d.length) = destinationSum{key: key}
+		*d.at(d.length) = destinationSum{key: w.key}
 		d.length++
-		d.slots[i] = uint32(d.length)
+		d.slots[i] = destinationSlot{w.hash, uint32(d.length)}
 	}
-	d.at(int(d.slots[i]) - 1).totals.add(t)
+	d.at(int(d.slots[i].index) - 1).totals.add(&w.totals)
 }
 
 func (d *destinationTable) at(i int) *destinationSum {
 	return &d.chunks[i/destinationChunk][i%destinationChunk]
 }
 
-func (d *destinationTable) find(key *destinationKey) int {
+func hashOf(key *destinationKey) uint32 { return uint32(maphash.Comparable(destinationSeed, *key)) }
+
+// find returns the slot of key, or the free one where it belongs.
+func (d *destinationTable) find(hash uint32, key *destinationKey) int {
 	mask := len(d.slots) - 1
-	for i := int(maphash.Comparable(destinationSeed, *key)) & mask; ; i = (i + 1) & mask {
-		if d.slots[i] == 0 || d.at(int(d.slots[i])-1).key == *key {
+	for i := int(hash) & mask; ; i = (i + 1) & mask {
+		s := d.slots[i]
+		if s.index == 0 || s.hash == hash && d.at(int(s.index)-1).key == *key {
 			return i
 		}
 	}
 }
 
-func (d *destinationTable) grow() {
-	d.slots = make([]uint32, max(256, 2*len(d.slots)))
-	d.place()
+// probe returns the index+1 of the first sum with that hash, 0 if there is none.
+func (d *destinationTable) probe(hash uint32) uint32 {
+	mask := len(d.slots) - 1
+	for i := int(hash) & mask; ; i = (i + 1) & mask {
+		if s := d.slots[i]; s.index == 0 || s.hash == hash {
+			return s.index
+		}
+	}
 }
 
-func (d *destinationTable) place() {
-	for i := range d.length {
-		d.slots[d.find(&d.at(i).key)] = uint32(i) + 1
+// grow doubles the slots.
+func (d *destinationTable) grow() {
+	old := d.slots
+	d.slots = make([]destinationSlot, max(256, 2*len(old)))
+	for _, s := range old {
+		if s.index > 0 {
+			d.place(s)
+		}
 	}
+}
+
+// place puts s where it belongs; no slot has its key yet.
+func (d *destinationTable) place(s destinationSlot) {
+	mask := len(d.slots) - 1
+	i := int(s.hash) & mask
+	for d.slots[i].index != 0 {
+		i = (i + 1) & mask
+	}
+	d.slots[i] = s
 }
 
 // halve adds the smaller half of the destinations up.
@@ -119,7 +183,9 @@ func (d *destinationTable) halve() {
 	}
 	d.length = len(kept)
 	clear(d.slots)
-	d.place()
+	for i := range d.length {
+		d.place(destinationSlot{hashOf(&d.at(i).key), uint32(i) + 1})
+	}
 }
 
 func (d *destinationTable) other(group uint32) *OtherDestinations {
@@ -131,6 +197,7 @@ func (d *destinationTable) other(group uint32) *OtherDestinations {
 
 // merge adds the sums of o, whose group g is this table's groupOf[g].
 func (d *destinationTable) merge(o *destinationTable, groupOf []uint32) {
+	o.flush()
 	for i := range o.length {
 		from := o.at(i)
 		key := from.key
@@ -153,6 +220,7 @@ type listed struct {
 
 // listed sorts the destinations by group and picks the largest of each, no more than limit; 0 = all.
 func (d *destinationTable) listed(groups, limit int) []listed {
+	d.flush()
 	picked := make([]largest, groups)
 	result := make([]listed, groups)
 	for group := range d.others {

@@ -40,7 +40,7 @@ func (y *sums) add(use *FlowUse) {
 	y.audited.add(use)
 }
 
-// merge adds what o has summed; o stays as it is.
+// merge adds what o has summed, which stays as it is.
 func (y *sums) merge(o *sums) {
 	y.totals.add(&o.totals)
 	groupOf := make([]uint32, len(o.apps.list)+1)
