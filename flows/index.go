@@ -52,13 +52,10 @@ func (t *Table) probe(hash uint32) uint32 {
 
 // grow doubles the slots; records stay where they are.
 func (t *Table) grow() {
-	old, memory := t.slots, t.large
-	t.large = nil
-	t.slots = makeLarge[slot](2*len(old), &t.large)
+	old, mapped := t.slots, t.slotMemory
+	t.slots, t.slotMemory = makeLarge[slot](2 * len(old))
 	t.place(old)
-	for _, b := range memory {
-		freeMemory(b)
-	}
+	mapped.free()
 }
 
 // place fills the empty slots with those of from that are in use.

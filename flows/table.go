@@ -22,7 +22,8 @@ type Table struct {
 	records arena[record]
 	rares   arena[rare] // by the same index
 	freed   []uint32    // indexes of folded records, to be used again
-	large   [][]byte    // slots, where they are memory to be freed
+
+	slotMemory memory
 
 	holes     holeList
 	fragments fragments
@@ -270,9 +271,7 @@ func (t *Table) Len() int { return int(t.records.length) - len(t.freed) }
 func (t *Table) Close() {
 	t.records.free()
 	t.rares.free()
-	for _, b := range t.large {
-		freeMemory(b)
-	}
+	t.slotMemory.free()
 	*t = Table{}
 }
 
@@ -293,18 +292,48 @@ func (t *Table) Flows(dst []Flow, local Local) []Flow {
 // not be added to meanwhile.
 func (t *Table) All(local Local) iter.Seq[*Flow] {
 	return func(yield func(*Flow) bool) {
-		var f Flow
-		for id := range t.records.length {
-			r := t.records.at(id)
-			if r.free() {
-				continue
-			}
-			f = r.flow(t.rares.at(id), local, &t.holes)
-			if !yield(&f) {
+		for chunk := range t.chunks() {
+			if !t.yieldChunk(chunk, local, yield) {
 				return
 			}
 		}
 	}
+}
+
+// Drain yields all flows as All does, in parts that may be read at the same time, each of them once. The table gives
+// its memory back as it is read, and may not be used any more but for Close.
+func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
+	t.slotMemory.free()
+	t.slots, t.slotMemory = nil, nil
+	all := make([]iter.Seq[*Flow], parts)
+	for i := range parts {
+		first, end := t.chunks()*uint32(i)/uint32(parts), t.chunks()*uint32(i+1)/uint32(parts)
+		all[i] = func(yield func(*Flow) bool) {
+			for chunk := first; chunk < end && t.yieldChunk(chunk, local, yield); chunk++ {
+				t.records.release(chunk)
+				t.rares.release(chunk)
+			}
+		}
+	}
+	return all
+}
+
+func (t *Table) chunks() uint32 { return (t.records.length + chunkLength - 1) / chunkLength }
+
+// yieldChunk yields the flows of a chunk; false says that no more are wanted.
+func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bool {
+	var f Flow
+	for id := chunk * chunkLength; id < min((chunk+1)*chunkLength, t.records.length); id++ {
+		r := t.records.at(id)
+		if r.free() {
+			continue
+		}
+		f = r.flow(t.rares.at(id), local, &t.holes)
+		if !yield(&f) {
+			return false
+		}
+	}
+	return true
 }
 
 // Undecoded lists what belongs to no flow, by name.

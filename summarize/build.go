@@ -15,9 +15,11 @@ type Input struct {
 	Window Window
 	Flows  []flows.Flow // in any order; Flow.Interface is an index into Interfaces
 	// Rest are more flows, which are not in Summary.Flows: a capture of a million flows that nobody wants to see one by
-	// one is reported without a list of them in memory. Nil for none.
-	// Each is valid until the next.
-	Rest iter.Seq[*flows.Flow]
+	// one is reported without a list of them in memory. Each is valid until the next of its part.
+	Rest []iter.Seq[*flows.Flow]
+	// Side runs do(0) to do(n-1), side by side where that is faster, and returns when all have. Nil runs them one after
+	// another. It is for Rest: the Summary is the same, but Owner must then be ready for concurrent calls.
+	Side func(n int, do func(int))
 	// Folded are flows that were summed up before, to keep memory bounded. Nil for none.
 	Folded    *Folded
 	Undecoded []flows.Undecoded
@@ -90,26 +92,51 @@ func Build(in Input) *Summary {
 // sumRest adds the flows that are not listed. Only those that share their 5-tuple with a socket have to be held
 // at once, to be audited together.
 func (in *Input) sumRest(all *sums) {
-	if in.Rest == nil {
-		return
-	}
 	tuples := tuplesOf(in.Sockets)
+	parts := make([]restPart, len(in.Rest))
+	in.sideBySide(len(parts), func(i int) {
+		parts[i].sums = newSums(maxDestinations)
+		parts[i].sum(in, in.Rest[i], tuples)
+	})
 	var checked []FlowUse
-	use := FlowUse{Verdict: VerdictUnavailable}
-	for f := range in.Rest {
-		use.Flow = *f
-		in.attributeTo(&use)
-		if tuples.match(&use.Flow) {
-			checked = append(checked, use)
-			continue
-		}
-		use.Unavailable = in.incomparable(&use.Flow, nil)
-		all.add(&use)
+	for i := range parts {
+		all.merge(&parts[i].sums)
+		checked = append(checked, parts[i].checked...)
 	}
 	slices.SortFunc(checked, func(a, b FlowUse) int { return compareFlows(&a.Flow, &b.Flow) })
 	auditFlows(in, checked)
 	for i := range checked {
 		all.add(&checked[i])
+	}
+}
+
+// restPart is what one part of Rest adds up to, and those of its flows that are still to be audited.
+type restPart struct {
+	sums    sums
+	checked []FlowUse
+}
+
+func (p *restPart) sum(in *Input, rest iter.Seq[*flows.Flow], sockets tuples) {
+	use := FlowUse{Verdict: VerdictUnavailable}
+	for f := range rest {
+		use.Flow = *f
+		in.attributeTo(&use)
+		if sockets.match(&use.Flow) {
+			p.checked = append(p.checked, use)
+			continue
+		}
+		use.Unavailable = in.incomparable(&use.Flow, nil)
+		p.sums.add(&use)
+	}
+}
+
+func (in *Input) sideBySide(n int, do func(int)) {
+	if in.Side != nil {
+		in.Side(n, do)
+		return
+	}
+	for i := range n {
+		do(i)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 
 	"apptap/flows"
@@ -308,8 +309,19 @@ func TestRestIsSummedUp(t *testing.T) {
 		in := newDice(seed).input()
 		in.Sockets = nil
 		listed := Build(in)
-		in.Rest, in.Flows = pointers(in.Flows), nil
+		half := len(in.Flows) / 2
+		in.Rest, in.Flows = []iter.Seq[*flows.Flow]{pointers(in.Flows[:half]), pointers(in.Flows[half:])}, nil
 		summed := Build(in)
+		in.Side = func(n int, do func(int)) {
+			var all sync.WaitGroup
+			for i := range n {
+				all.Go(func() { do(i) })
+			}
+			all.Wait()
+		}
+		if diff := cmp.Diff(summed, Build(in), cmp.Comparer(sameAddr)); diff != "" {
+			t.Fatalf("seed %d: summed up side by side differs (-one after another +side by side):\n%s", seed, diff)
+		}
 		if len(summed.Flows) != 0 {
 			t.Fatalf("seed %d: %d flows are listed, want none", seed, len(summed.Flows))
 		}

@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"iter"
 	"net/netip"
+	"sync"
 
 	"apptap/capture"
 	"apptap/flows"
@@ -15,18 +17,34 @@ const viewDestinations = 100
 func (o *owner) buildView() *summarize.Summary {
 	in, local := o.input()
 	in.ListDestinations = viewDestinations
-	in.Rest = o.table.All(local)
+	in.Rest = []iter.Seq[*flows.Flow]{o.table.All(local)}
 	return summarize.Build(in)
 }
 
-// buildReport makes the last Summary.
+// buildParts is how many goroutines sum up the flows of the report. It decides how flows are divided, and so does not
+// depend on the machine.
+const buildParts = 2
+
+// sideBySide runs do(0) to do(n-1), each in a goroutine of its own.
+func sideBySide(n int, do func(int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+// buildReport makes the last Summary. The table is empty then.
 func (o *owner) buildReport() *summarize.Summary {
 	in, local := o.input()
 	in.ListDestinations = o.config.ListDestinations
 	if o.config.ListFlows {
 		in.Flows = o.table.Flows(nil, local)
 	} else {
-		in.Rest = o.table.All(local)
+		in.Rest = o.table.Drain(local, buildParts)
+		if o.config.Owners == nil { // a History is asked by one goroutine
+			in.Side = sideBySide
+		}
 	}
 	return summarize.Build(in)
 }
