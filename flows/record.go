@@ -15,6 +15,9 @@ func (o *Observation) pair() pair {
 	return pair{low: *low, high: *high, proto: o.Proto, ipv6: o.IPv6}
 }
 
+// key is the 5-tuple as the packet's sender sees it.
+func (o *Observation) key() Key { return Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6} }
+
 // ends are the packet's endpoints in the order of its flow's pair.
 func (o *Observation) ends() (low, high *Endpoint) {
 	if o.fromLow {

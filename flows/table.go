@@ -42,6 +42,9 @@ type InterfaceCounts struct{ Packets, Bytes uint64 }
 // maxSenders bounds Table.senders: a host with more addresses than this needs --local.
 const maxSenders = 4096
 
+// touchLength is how many packets are looked up at a time.
+const touchLength = 256
+
 // NewTable makes an empty Table.
 func NewTable() *Table {
 	return &Table{
@@ -56,10 +59,12 @@ func NewTable() *Table {
 // sender sees it: for callers who want to look up sockets while they exist. It is Add for each packet, but that the
 // cache misses of a large table overlap: on 20 million packets of a million flows in random order it takes half the time.
 func (t *Table) AddBatch(batch []Observation, begun []Key) []Key {
-	t.touch(batch)
-	for i := range batch {
-		if began, key := t.Add(&batch[i]); began {
-			begun = append(begun, key)
+	for part := range slices.Chunk(batch, touchLength) {
+		t.touch(part)
+		for i := range part {
+			if t.count(&part[i]) {
+				begun = append(begun, part[i].key())
+			}
 		}
 	}
 	return begun
@@ -68,28 +73,36 @@ func (t *Table) AddBatch(batch []Observation, begun []Key) []Key {
 // Add accounts for one packet. It returns whether the packet began a flow, and then the flow's key as
 // its first sender sees it, for callers who want to look up sockets while they exist.
 func (t *Table) Add(o *Observation) (began bool, key Key) {
+	if began = t.count(o); began {
+		key = o.key()
+	}
+	return began, key
+}
+
+// count is Add without the key, which few packets need.
+func (t *Table) count(o *Observation) (began bool) {
 	t.countInterface(o)
 	if o.hash == 0 {
 		o.locate() // made by hand, not by Decode
 	}
 	if !o.Kind.Decoded() {
 		t.countUndecoded(o.Kind, 1, uint64(o.Frame))
-		return false, Key{}
+		return false
 	}
 	if o.Outgoing && len(t.senders) < maxSenders {
 		t.senders[Endpoint{Addr: o.Src.Addr}] = struct{}{}
 	}
 	if o.FragLater && !t.fragments.place(t, o) {
-		return false, Key{}
+		return false
 	}
-	began, key = t.add(o)
+	began = t.add(o)
 	if o.FragMore {
 		t.fragments.release(t, o)
 	}
-	return began, key
+	return began
 }
 
-func (t *Table) add(o *Observation) (began bool, key Key) {
+func (t *Table) add(o *Observation) (began bool) {
 	id, began := t.record(o)
 	r := t.records.at(id)
 	r.last = max(r.last, o.Time)
@@ -105,10 +118,7 @@ func (t *Table) add(o *Observation) (began bool, key Key) {
 	case o.Proto == TCP && !o.FragLater:
 		t.tcp(id, r, from, to, o)
 	}
-	if began {
-		key = Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6}
-	}
-	return began, key
+	return began
 }
 
 // record finds the flow of a packet, or begins one, and returns its index.
