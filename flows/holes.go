@@ -43,6 +43,14 @@ func (l *holeList) release(s *stream) {
 	}
 }
 
+// drop forgets all that is missing of a stream.
+func (l *holeList) drop(s *stream) {
+	if s.gapsAt > 0 {
+		l.gaps[s.gapsAt-1].missing = 0
+		l.release(s)
+	}
+}
+
 // above adds a hole over all others.
 func (l *holeList) above(s *stream, h hole) {
 	g := l.of(s)

@@ -16,7 +16,9 @@ func (o *Observation) pair() pair {
 }
 
 // key is the 5-tuple as the packet's sender sees it.
-func (o *Observation) key() Key { return Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6} }
+func (o *Observation) key() Key {
+	return Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6}
+}
 
 // ends are the packet's endpoints in the order of its flow's pair.
 func (o *Observation) ends() (low, high *Endpoint) {

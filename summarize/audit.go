@@ -52,6 +52,8 @@ func auditFlows(in *Input, uses []FlowUse) {
 	}
 }
 
+const noCounters = "the kernel reported no counters of the flow's socket"
+
 const notToldApart = "several sockets used this 5-tuple and cannot be told apart"
 
 // incomparable says why a flow has nothing to be compared with, "" if it has.
@@ -61,6 +63,8 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 		return "the kernel does not count the bytes of udp sockets"
 	case f.Key.Proto != flows.TCP:
 		return "the kernel counts the bytes of TCP sockets only"
+	case life != nil && in.Folded != nil && !f.TxSawSYN && !f.RxSawSYN:
+		return "it may be the rest of a flow that was folded"
 	case life != nil && life.last.Incomplete && wiped(life.last.Key):
 		return "the socket's counters were wiped as it was closed (SO_LINGER 0)"
 	case life != nil && life.last.Incomplete:
@@ -74,7 +78,7 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	case in.CounterOverflows > 0:
 		return fmt.Sprintf("the kernel's queue of closed sockets overflowed (%d times)", in.CounterOverflows)
 	}
-	return "the kernel reported no counters of the flow's socket"
+	return noCounters
 }
 
 // auditSum collects the outcomes of flows.

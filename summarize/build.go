@@ -77,13 +77,13 @@ func Build(in Input) *Summary {
 	auditFlows(&in, s.Flows)
 	all := newSums(maxDestinations)
 	if in.Folded != nil {
-		all.merge(&in.Folded.sums)
+		all.merge(in.Folded.sums)
 		s.Folded = in.Folded.sums.totals
 	}
 	for i := range s.Flows {
 		all.add(&s.Flows[i])
 	}
-	in.sumRest(&all)
+	in.sumRest(all)
 	all.into(s, in.ListDestinations)
 	s.Audit = all.audited.finish(&in)
 	return s
@@ -95,12 +95,17 @@ func (in *Input) sumRest(all *sums) {
 	tuples := tuplesOf(in.Sockets)
 	parts := make([]restPart, len(in.Rest))
 	in.sideBySide(len(parts), func(i int) {
-		parts[i].sums = newSums(maxDestinations)
+		if parts[i].sums = all; i > 0 {
+			parts[i].sums = newSums(maxDestinations)
+		}
 		parts[i].sum(in, in.Rest[i], tuples)
 	})
 	var checked []FlowUse
 	for i := range parts {
-		all.merge(&parts[i].sums)
+		if i > 0 {
+			all.merge(parts[i].sums)
+		}
+		parts[i].sums = nil
 		checked = append(checked, parts[i].checked...)
 	}
 	slices.SortFunc(checked, func(a, b FlowUse) int { return compareFlows(&a.Flow, &b.Flow) })
@@ -112,7 +117,7 @@ func (in *Input) sumRest(all *sums) {
 
 // restPart is what one part of Rest adds up to, and those of its flows that are still to be audited.
 type restPart struct {
-	sums    sums
+	sums    *sums
 	checked []FlowUse
 }
 

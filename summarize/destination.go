@@ -166,22 +166,31 @@ func (d *destinationTable) place(s destinationSlot) {
 	d.slots[i] = s
 }
 
-// halve adds the smaller half of the destinations up.
+// halve adds the smaller half of the destinations up, of equal ones those that came last.
 func (d *destinationTable) halve() {
-	order := make([]int, d.length)
-	for i := range order {
-		order[i] = i
+	bytes := make([]uint64, d.length)
+	for i := range bytes {
+		bytes[i] = d.at(i).totals.Bytes()
 	}
-	slices.SortFunc(order, func(a, b int) int { return compareSums(d.at(a), d.at(b)) })
-	for _, i := range order[d.length/2:] {
-		d.other(d.at(i).key.group).count(&d.at(i).totals, 1)
+	slices.Sort(bytes)
+	middle := bytes[d.length/2]
+	above, _ := slices.BinarySearch(bytes, middle+1)
+	room := d.length/2 - (d.length - above) // for those that have just as many as the middle
+	kept := 0
+	for i := range d.length {
+		sum := d.at(i)
+		size := sum.totals.Bytes()
+		switch {
+		case size == middle && room > 0:
+			room--
+		case size <= middle:
+			d.other(sum.key.group).count(&sum.totals, 1)
+			continue
+		}
+		*d.at(kept) = *sum
+		kept++
 	}
-	kept := order[:d.length/2]
-	slices.Sort(kept)
-	for to, from := range kept {
-		*d.at(to) = *d.at(from) // never overtakes: from >= to
-	}
-	d.length = len(kept)
+	d.length = kept
 	clear(d.slots)
 	for i := range d.length {
 		d.place(destinationSlot{hashOf(&d.at(i).key), uint32(i) + 1})

@@ -21,8 +21,8 @@ type sums struct {
 const nobodysGroup = 0
 
 // newSums makes empty sums that keep so many destinations apart at most.
-func newSums(destinations int) sums {
-	return sums{destinations: destinationTable{limit: destinations}}
+func newSums(destinations int) *sums {
+	return &sums{destinations: destinationTable{limit: destinations}}
 }
 
 func (y *sums) add(use *FlowUse) {
@@ -72,7 +72,7 @@ func (y *sums) into(s *Summary, list int) {
 func totalsOf(use *FlowUse) Totals { return Totals{use.Flow.Counts, 1} }
 
 // Folded are the sums of flows that are no longer kept one by one. It is not safe for concurrent use.
-type Folded struct{ sums sums }
+type Folded struct{ sums *sums }
 
 // NewFolded makes an empty Folded.
 func NewFolded() *Folded { return &Folded{newSums(maxFoldedDestinations)} }
@@ -82,6 +82,9 @@ func NewFolded() *Folded { return &Folded{newSums(maxFoldedDestinations)} }
 func (y *Folded) Add(in *Input, f *flows.Flow) {
 	use := FlowUse{Flow: *f, Verdict: VerdictUnavailable}
 	in.attributeTo(&use)
+	if use.Unavailable = in.incomparable(&use.Flow, nil); use.Unavailable == noCounters {
+		use.Unavailable = "the flow was folded before its socket's counters were read"
+	}
 	y.sums.add(&use)
 }
 

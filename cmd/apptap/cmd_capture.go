@@ -123,10 +123,12 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		ListFlows:  f.flows,
 
 		ListDestinations: f.list,
-		LocalAddrs:       hostAddrs,
-		AbsentReason:     pidmap.ReasonNoSocketSeen,
-		Degraded:         notes,
-		View:             progressLine(s.err, nil),
+
+		MaxFlows:     f.most,
+		LocalAddrs:   hostAddrs,
+		AbsentReason: pidmap.ReasonNoSocketSeen,
+		Degraded:     notes,
+		View:         progressLine(s.err, nil),
 		Source: summarize.Source{
 			Kind: "live", Interfaces: names, Filter: expr, SnapLen: f.snapLen,
 		},

@@ -23,6 +23,7 @@ type outputFlags struct {
 	flows   bool
 	top     int
 	list    int
+	most    int
 	strict  bool
 	verbose bool
 }
@@ -33,6 +34,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
+	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time, about 250 bytes each, and sum up the idlest beyond, 0 for no bound")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if the report is incomplete: drops, a cut file, bytes without an owner, an audit that does not close")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more: processes under apps, every cause in the audit")
@@ -45,6 +47,9 @@ func (o *outputFlags) check() error {
 	}
 	if o.top < 0 {
 		return usageError("--top %d: want 0 or more", o.top)
+	}
+	if o.most < 0 {
+		return usageError("--max-flows %d: want 0 or more", o.most)
 	}
 	if o.list < 0 {
 		return usageError("--destinations %d: want 0 or more", o.list)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"apptap/capture"
@@ -64,6 +65,10 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		CounterOverflows:   o.overflows(),
 		Degraded:           o.degraded,
 		Incomplete:         o.incomplete,
+		Folded:             o.folded,
+	}
+	if o.folded != nil {
+		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
 	}
 	if o.config.Owners != nil {
 		in.Owner = o.history.Owner

@@ -21,6 +21,7 @@ type owner struct {
 	local   []netip.Prefix
 	host    flows.Local // the set of local
 	begun   []flows.Key // scratch of addBatch
+	folded  *summarize.Folded
 
 	events   chan []pidmap.Event
 	closed   chan []summarize.SocketCounters
@@ -131,6 +132,7 @@ func (o *owner) addBatch(b batch) {
 		o.config.Owners.Wake()
 	}
 	o.run.release(b)
+	o.fold()
 }
 
 // unknown says that key.Local is an endpoint of this host whose socket nobody has seen yet.

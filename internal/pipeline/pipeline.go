@@ -35,6 +35,8 @@ type Config struct {
 	Match func(*capture.Packet) bool
 	// Tunnels says which flow of a tunnelled packet counts.
 	Tunnels flows.Tunnels
+	// MaxFlows bounds the flows kept at a time, give or take a batch; 0 = no bound. Beyond it the idlest are summed up.
+	MaxFlows int
 	// MaxPackets ends the run after so many packets; 0 = no limit.
 	MaxPackets uint64
 	// Record is given every wanted packet, one at a time; its first error ends the recording, not the run.

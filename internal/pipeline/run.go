@@ -38,6 +38,7 @@ func Run(ctx context.Context, c Config) Result {
 	o.finish(background)
 	endBackground()
 	o.collect(&sources)
+	defer o.table.Close()
 	return o.result(errs)
 }
 
