@@ -15,23 +15,27 @@ const schema = "apptap.report/1"
 // writeJSON writes the report of docs/scripting.md. The structs of this file and its neighbours are that
 // contract, in its order: fields may be added, none changes or goes away.
 //
-// Flows come last and go out one by one: a million of them take a gigabyte as text.
+// Destinations and flows go out one by one: a million flows take a gigabyte as text. Flows come last.
 func writeJSON(out io.Writer, s *summarize.Summary, o Options) error {
 	var text bytes.Buffer
 	if err := indented(&text, "").Encode(jsonReportOf(s, o.ToolVersion)); err != nil {
 		return err
 	}
-	if !o.Flows {
-		_, err := text.WriteTo(out)
+	rest, err := spliceDestinations(out, text.Bytes(), s)
+	if err != nil {
 		return err
 	}
-	text.Truncate(text.Len() - len("\n}\n"))
+	if !o.Flows {
+		_, err = out.Write(rest)
+		return err
+	}
+	text = *bytes.NewBuffer(bytes.TrimSuffix(rest, []byte("\n}\n")))
 	text.WriteString(",\n  \"flows\": [")
 	if err := writeFlows(out, &text, s.Flows); err != nil {
 		return err
 	}
 	text.WriteString("]\n}\n")
-	_, err := text.WriteTo(out)
+	_, err = text.WriteTo(out)
 	return err
 }
 
@@ -204,8 +208,9 @@ func jsonTotalsOf(t summarize.Totals) jsonTotals {
 	return jsonTotals{t.TxPackets, t.TxBytes, t.TxPayload, t.RxPackets, t.RxBytes, t.RxPayload, t.Flows}
 }
 
+// jsonUnattributedOf leaves the destinations to spliceDestinations.
 func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
-	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), each(u.Destinations, jsonDestinationOf), jsonOthersOf(u.OtherDestinations)}
+	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations)}
 }
 
 func jsonUndecodedOf(u summarize.Undecoded) jsonUndecoded {

@@ -49,13 +49,14 @@ type jsonOthers struct {
 	jsonTotals
 }
 
+// jsonAppOf leaves the destinations to spliceDestinations.
 func jsonAppOf(a summarize.AppUse) jsonApp {
 	return jsonApp{
 		App:          jsonAppName{a.App.ID, a.App.Name, a.App.Kind, a.App.Path, each(a.App.Why, same)},
 		jsonTotals:   jsonTotalsOf(a.Totals),
 		Methods:      byName(a.Methods),
 		Processes:    each(a.Processes, jsonProcessOf),
-		Destinations: each(a.Destinations, jsonDestinationOf),
+		Destinations: []jsonDestination{},
 		Others:       jsonOthersOf(a.OtherDestinations),
 		Kernel:       jsonKernelOf(a.Kernel),
 	}
@@ -66,14 +67,6 @@ func jsonProcessOf(use summarize.ProcessUse) jsonProcess {
 	return jsonProcess{
 		PID: p.Key.PID, Start: jsonTime(p.StartTime), Name: p.Name, Path: p.Path, Cmdline: jsonCommand(p),
 		PPID: p.PPID, User: p.User, jsonTotals: jsonTotalsOf(use.Totals),
-	}
-}
-
-func jsonDestinationOf(d summarize.Destination) jsonDestination {
-	return jsonDestination{
-		Name: d.Name, NameSource: d.NameSource, Addresses: each(d.Addresses, textOf),
-		Proto: d.Proto.String(), Port: d.Port, Service: d.Service,
-		Inbound: d.Inbound, PeerApp: d.PeerApp, jsonTotals: jsonTotalsOf(d.Totals),
 	}
 }
 
