@@ -5,6 +5,7 @@ import "encoding/binary"
 // EtherTypes (https://www.iana.org/assignments/ieee-802-numbers) that are followed.
 const (
 	etherIPv4       = 0x0800
+	etherARP        = 0x0806
 	etherTrans      = 0x6558 // Transparent Ethernet Bridging
 	etherVLAN       = 0x8100
 	etherIPv6       = 0x86dd
@@ -95,8 +96,8 @@ func (d *decoder) llc() Kind {
 }
 
 // mpls steps over the label stack (RFC 3032) and guesses what follows from its first nibble, as every
-// MPLS node must (RFC 4385 §3, RFC 4928): 4 and 6 are IP, 0 a pseudowire control word before Ethernet, anything else
-// Ethernet without one.
+// MPLS node must (RFC 4385 §3, RFC 4928): 4 and 6 are IP, anything else is a pseudowire's Ethernet, with or without a
+// control word.
 func (d *decoder) mpls() Kind {
 	for d.deeper() {
 		if len(d.data) < 4 {
@@ -115,17 +116,43 @@ func (d *decoder) mpls() Kind {
 			return d.ipv4()
 		case 6:
 			return d.ipv6()
-		case 0:
-			if !d.drop(4) {
-				return simple(kindTruncated)
-			}
-			return d.ethernet()
-		case 1:
-			return etherKind(etherMPLS) // an associated channel: operations, no traffic (RFC 5586)
 		}
-		return d.ethernet()
+		return d.pseudowire()
 	}
 	return simple(kindNesting)
+}
+
+// pseudowire decodes Ethernet over MPLS (RFC 4448).
+func (d *decoder) pseudowire() Kind {
+	if len(d.data) >= 2 && d.data[0] == 0x10 && d.data[1] == 0 {
+		return etherKind(etherMPLS) // an associated channel: operations, no traffic (RFC 5586 §2.1)
+	}
+	if d.controlWord() && !d.drop(4) {
+		return simple(kindTruncated)
+	}
+	return d.ethernet()
+}
+
+// controlWord says whether a pseudowire's packet begins with one: 16 bits of zero (RFC 4448 §4.6). A destination
+// address can begin so too, 00:00:5e of VRRP for one; then a familiar EtherType stands where that would have it.
+func (d *decoder) controlWord() bool {
+	if len(d.data) < 2 || d.data[0] != 0 || d.data[1] != 0 {
+		return false
+	}
+	return !looksEthernet(d.data) || looksEthernet(d.data[4:])
+}
+
+// looksEthernet says whether a familiar EtherType or a SNAP header stands behind two addresses.
+func looksEthernet(b []byte) bool {
+	if len(b) < 16 {
+		return false
+	}
+	switch t := binary.BigEndian.Uint16(b[12:]); t {
+	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherMPLS, etherPPPoE, etherPBB:
+		return true
+	default:
+		return t < etherMinimum && b[14] == 0xaa && b[15] == 0xaa
+	}
 }
 
 // pppoe decodes a PPPoE session header (RFC 2516 §4).
