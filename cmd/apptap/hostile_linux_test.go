@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -52,6 +53,9 @@ func runBounded(t *testing.T, args ...string) outcome {
 		t.Errorf("apptap %q: exit code %d, stderr:\n%s", args, o.code, o.stderr)
 	}
 	for name, out := range map[string][]byte{"stdout": o.stdout, "stderr": o.stderr} {
+		if !utf8.Valid(out) {
+			t.Errorf("apptap %q: %s is no UTF-8, and a byte of it alone may be a command", args, name)
+		}
 		if at := bytes.IndexFunc(out, isControl); at >= 0 {
 			t.Errorf("apptap %q: %s has a control character in %q", args, name, out[max(0, at-20):min(len(out), at+20)])
 		}
