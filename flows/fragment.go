@@ -14,7 +14,8 @@ const (
 // names it, and fragments that were captured earlier wait.
 type fragments struct {
 	datagrams map[fragmentKey]*datagram
-	order     []fragmentKey // oldest first
+	order     []fragmentKey // a ring, once it is full
+	oldest    int
 }
 
 type fragmentKey struct {
@@ -79,16 +80,24 @@ func (f *fragments) datagram(t *Table, o *Observation) *datagram {
 		*d = datagram{seen: o.Time}
 		return d
 	}
-	if len(f.order) == maxDatagrams {
-		oldest := f.order[0]
-		f.order = append(f.order[:0], f.order[1:]...)
-		f.giveUp(t, f.datagrams[oldest])
-		delete(f.datagrams, oldest)
-	}
 	d = &datagram{seen: o.Time}
+	f.remember(t, k)
 	f.datagrams[k] = d
-	f.order = append(f.order, k)
 	return d
+}
+
+// remember puts a new datagram in line and gives up the oldest where there are too many. It is a ring because moving
+// 4096 keys for each fragment of a flood took longer than all else.
+func (f *fragments) remember(t *Table, k fragmentKey) {
+	if len(f.order) < maxDatagrams {
+		f.order = append(f.order, k)
+		return
+	}
+	given := &f.order[f.oldest]
+	f.giveUp(t, f.datagrams[*given])
+	delete(f.datagrams, *given)
+	*given = k
+	f.oldest = (f.oldest + 1) % maxDatagrams
 }
 
 func (f *fragments) giveUp(t *Table, d *datagram) {
