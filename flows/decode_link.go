@@ -118,12 +118,25 @@ func (d *decoder) wlanFrame(padded bool) Kind {
 	if padded {
 		header = (header + 3) &^ 3
 	}
-	if aggregated {
-		return simple(kindWLAN) // an A-MSDU holds several packets: no single flow's
-	}
 	if !d.drop(header) {
 		return simple(kindTruncated)
 	}
+	if aggregated {
+		return d.msdu()
+	}
+	return d.llc()
+}
+
+// msdu decodes the first packet of an A-MSDU (IEEE 802.11-2020 §9.3.2.2.2): addresses, a length, LLC. The frame is one,
+// so one flow has it; the other packets are as a rule of the same one, since a sender aggregates by receiver.
+func (d *decoder) msdu() Kind {
+	if len(d.data) < 14 {
+		return simple(kindTruncated)
+	}
+	length := int(binary.BigEndian.Uint16(d.data[12:]))
+	d.skip(14)
+	d.wire = min(d.wire, length)
+	d.data = d.data[:min(len(d.data), length)]
 	return d.llc()
 }
 
@@ -166,7 +179,7 @@ func (d *decoder) family(af uint32) Kind {
 	switch af {
 	case 2:
 		return d.ipv4()
-	case 10, 23, 24, 28, 30: // AF_INET6 of Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
+	case 10, 23, 24, 26, 28, 30: // AF_INET6 of Linux, Windows, NetBSD and OpenBSD, illumos, FreeBSD, Darwin
 		return d.ipv6()
 	}
 	return simple(kindLLC)

@@ -10,6 +10,7 @@ const (
 	protoAH      = 51
 	protoEtherIP = 97
 	protoMPLS    = 137
+	protoEther   = 143
 	// The IPv6 extension headers that may also stand inside IPv4 are numbered with the protocols.
 )
 
@@ -35,6 +36,8 @@ func (d *decoder) encapsulated(proto uint8) Kind {
 		return d.ethernet() // RFC 3378
 	case protoMPLS:
 		return d.mpls() // RFC 4023
+	case protoEther:
+		return d.ethernet() // RFC 8986 §4.9
 	}
 	return protocolKind(proto)
 }
@@ -84,24 +87,28 @@ func (d *decoder) gre() Kind {
 		return d.ethernet()
 	case t == etherERSPAN3:
 		return d.erspan3()
-	case t == etherPPP && len(d.data) == 0:
-		return protocolKind(protoGRE) // PPTP acknowledgement
+	case t == etherPPP && len(d.data) == 0, t < etherMinimum:
+		return protocolKind(protoGRE) // a PPTP acknowledgement; a keep-alive's answer has type 0
 	}
 	return d.etherType(t)
 }
 
-// erspan3 skips the 12-byte header and, if its last bit says so, the 8-byte subheader
-// (draft-foschiano-erspan-03 §4.3).
+// erspan3 skips the 12-byte header and, if its last bit says so, the 8-byte subheader. What was mirrored is Ethernet or,
+// by the frame type, a bare IP packet (draft-foschiano-erspan-03 §4.3).
 func (d *decoder) erspan3() Kind {
 	if len(d.data) < 12 {
 		return simple(kindTruncated)
 	}
-	header := 12
+	const frameIP = 2
+	header, frame := 12, d.data[10]>>2&0x1f
 	if d.data[11]&1 != 0 {
 		header += 8
 	}
 	if !d.drop(header) {
 		return simple(kindTruncated)
+	}
+	if frame == frameIP {
+		return d.rawIP()
 	}
 	return d.ethernet()
 }

@@ -110,7 +110,7 @@ var (
 	}
 	ipProtocolNames = map[uint16]string{
 		1: "icmp", 2: "igmp", 4: "ipip", 41: "ipv6_in_ip", 46: "rsvp", 47: "gre", 50: "esp", 51: "ah", 58: "icmpv6",
-		59: "ipv6_no_next_header", 88: "eigrp", 89: "ospf", 103: "pim", 112: "vrrp", 115: "l2tp", 132: "sctp",
+		59: "ipv6_no_next_header", 88: "eigrp", 89: "ospf", 103: "pim", 108: "ipcomp", 112: "vrrp", 115: "l2tp", 132: "sctp",
 		136: "udplite", 137: "mpls_in_ip",
 	}
 )

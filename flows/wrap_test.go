@@ -117,6 +117,9 @@ func ipWrappings() []wrapping {
 		}),
 		ip("MPLS in GRE (RFC 4023)", func(b []byte) []byte { return inIPv4(47, be(uint16(0), uint16(0x8847), uint32(0x10140), b)) }),
 		ip("MPLS in IP (RFC 4023)", func(b []byte) []byte { return inIPv4(137, be(uint32(0x10140), b)) }),
+		ip("ERSPAN III of an IP packet", func(b []byte) []byte {
+			return inIPv4(47, be(uint16(0x1000), uint16(0x22eb), uint32(1), "\x20\x07", zeros(8), 2<<2, 0, b))
+		}),
 		ip("AH (RFC 4302)", func(b []byte) []byte { return inIPv4(51, be(protoOf(b), 4, zeros(22), b)) }),
 		ip("AH in IPv6", func(b []byte) []byte { return inIPv6(51, be(protoOf(b), 4, zeros(22), b)) }),
 		ip("destination options", func(b []byte) []byte { return inIPv6(60, be(protoOf(b), 0, "\x01\x04\x00\x00\x00\x00", b)) }),
@@ -154,6 +157,7 @@ func etherWrappings() []wrapping {
 		ip("ERSPAN III with subheader", func(b []byte) []byte {
 			return inIPv4(47, be(uint16(0x1000), uint16(0x22eb), uint32(1), "\x20\x07", zeros(9), 1, zeros(8), b))
 		}),
+		ip("Ethernet in IPv6 (RFC 8986 §4.9)", func(b []byte) []byte { return inIPv6(143, b) }),
 		ip("EtherIP (RFC 3378)", func(b []byte) []byte { return inIPv4(97, be(uint16(0x3000), b)) }),
 	}
 }

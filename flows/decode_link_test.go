@@ -1,0 +1,136 @@
+package flows_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"apptap/capture"
+	"apptap/flows"
+)
+
+// little joins little-endian fields as be does those in network order.
+func little(fields ...any) []byte {
+	var b []byte
+	for _, field := range fields {
+		switch f := field.(type) {
+		case uint16:
+			b = binary.LittleEndian.AppendUint16(b, f)
+		case uint32:
+			b = binary.LittleEndian.AppendUint32(b, f)
+		default:
+			b = append(b, be(f)...)
+		}
+	}
+	return b
+}
+
+// framed is a segment behind a link-layer header.
+type framed struct {
+	name string
+	link capture.LinkType
+	v6   bool
+	data []byte
+}
+
+func snap(ip []byte) []byte { return be("\xaa\xaa\x03\x00\x00\x00", etherOf(ip), ip) }
+
+// wlanHeader is the 24 bytes of an 802.11 data frame (IEEE 802.11-2020 §9.2.3).
+func wlanHeader(control, flags int) []byte { return be(control, flags, zeros(22)) }
+
+// pktap1 and pktap2 are Apple's headers (xnu bsd/net/pktap.h).
+func pktap1(dlt uint32, length int, frame []byte) []byte {
+	head := little(uint32(length), uint32(1), dlt, "en0", zeros(21), uint32(2), uint32(2), zeros(length-44))
+	return be(head, frame)
+}
+
+func pktap2(dlt uint16, frame []byte) []byte {
+	head := little(44, 0, 0, 40, 0, 0, dlt, zeros(20), uint32(7), uint32(7), uint32(0x80002), "en0\x00")
+	return be(head, frame)
+}
+
+func wlanFrames() []framed {
+	ip := segment(false)
+	qos, ht := wlanHeader(0x88, 1), wlanHeader(0x88, 0x81)
+	msdu := be(zeros(12), uint16(8+len(ip)), snap(ip))
+	radio := func(present ...any) []byte { return little(present...) }
+	const plain, tap = capture.LinkTypeIEEE80211, capture.LinkTypeIEEE80211Radio
+	return []framed{
+		{"802.11 data", plain, false, be(wlanHeader(8, 1), snap(ip))},
+		{"802.11 QoS", plain, false, be(qos, zeros(2), snap(ip))},
+		{"802.11 of 4 addresses", plain, false, be(wlanHeader(8, 3), zeros(6), snap(ip))},
+		{"802.11 QoS of 4 addresses with HT control", plain, false, be(wlanHeader(0x88, 0x83), zeros(6+2+4), snap(ip))},
+		{"802.11 QoS with HT control", plain, false, be(ht, zeros(2+4), snap(ip))},
+		{"802.11 A-MSDU", plain, false, be(qos, 0x80, 0, msdu, zeros(3), zeros(60))},
+		{"radiotap", tap, false, be(radio(uint16(0), uint16(8), uint32(0)), qos, zeros(2), snap(ip))},
+		{"radiotap with an FCS", tap, false, be(radio(uint16(0), uint16(9), uint32(2), 0x10), qos, zeros(2), snap(ip), zeros(4))},
+		{"radiotap with padding behind two words and TSFT", tap, false,
+			be(radio(uint16(0), uint16(25), uint32(1<<31|3), uint32(0), zeros(4+8), 0x20), qos, zeros(2+2), snap(ip))},
+	}
+}
+
+func linkFrames() []framed {
+	ip, ip6 := segment(false), segment(true)
+	ether := inEthernet(0x0800, ip)
+	list := append(wlanFrames(), []framed{
+		{"SLL with a VLAN", capture.LinkTypeLinuxSLL, false, be(zeros(14), uint16(0x8100), uint16(7), uint16(0x0800), ip)},
+		{"SLL2", capture.LinkTypeLinuxSLL2, true, be(uint16(0x86dd), zeros(18), ip6)},
+		{"PPP", capture.LinkTypePPP, false, be("\xff\x03", uint16(0x21), ip)},
+		{"PPP, protocol field compressed", capture.LinkTypePPP, true, be("\xff\x03\x57", ip6)},
+		{"PPP, both fields compressed", capture.LinkTypePPP, false, be(0x21, ip)},
+		{"PPP, address and control compressed", capture.LinkTypePPPHDLC, true, be(uint16(0x57), ip6)},
+		{"PPP with direction", capture.LinkTypePPPDirection, false, be(1, "\xff\x03", uint16(0x21), ip)},
+		{"Cisco HDLC under PPP_SERIAL", capture.LinkTypePPPHDLC, false, be(uint16(0x0f00), uint16(0x0800), ip)},
+		{"Cisco HDLC", capture.LinkTypeCHDLC, true, be(uint16(0x8f00), uint16(0x86dd), ip6)},
+		{"PPPoE", capture.LinkTypePPPoE, false, be(0x11, 0, uint16(1), uint16(2+len(ip)), uint16(0x21), ip)},
+		{"NFLOG", capture.LinkTypeNFLOG, false, little(2, 0, uint16(0), uint16(5), uint16(10), "p\x00\x00\x00", uint16(4+len(ip)), uint16(9), ip)},
+		{"NFLOG of a big-endian host", capture.LinkTypeNFLOG, true, be(10, 0, uint16(0), uint16(8), uint16(1), zeros(4), uint16(4+len(ip6)), uint16(9), ip6)},
+		{"RAW of OpenBSD", capture.LinkType(12).Canonical(), true, ip6},
+		{"RAW of BSD/OS", capture.LinkType(14).Canonical(), false, ip},
+	}...)
+	for _, t := range []capture.LinkType{capture.LinkTypePKTAP, capture.LinkTypeUser2} {
+		list = append(list, framed{fmt.Sprint("PKTAP 1 of 108 bytes under ", t), t, false, pktap1(1, 108, ether)},
+			framed{fmt.Sprint("PKTAP 1 of 156 bytes under ", t), t, true, pktap1(0, 156, be("\x1e\x00\x00\x00", ip6))},
+			framed{fmt.Sprint("PKTAP 2 under ", t), t, false, pktap2(1, ether)},
+			framed{fmt.Sprint("PKTAP 2 of a utun under ", t), t, true, pktap2(12, ip6)})
+	}
+	for _, af := range []uint32{10, 24, 26, 28, 30} {
+		list = append(list, framed{fmt.Sprint("NULL little-endian ", af), capture.LinkTypeNull, true, be(little(af), ip6)},
+			framed{fmt.Sprint("NULL big-endian ", af), capture.LinkTypeNull, true, be(af, ip6)},
+			framed{fmt.Sprint("LOOP ", af), capture.LinkTypeLoop, true, be(af, ip6)})
+	}
+	return list
+}
+
+// TestDecodeLinkTypes: the headers of https://www.tcpdump.org/linktypes.html as real captures have them.
+func TestDecodeLinkTypes(t *testing.T) {
+	for _, f := range linkFrames() {
+		checkViews(t, f.link, onion{data: f.data, names: []string{f.name}}, f.v6)
+	}
+}
+
+// TestDecodeNotTraffic: packets that quote, acknowledge or hide a segment, and are none.
+func TestDecodeNotTraffic(t *testing.T) {
+	ip, ip6 := segment(false), segment(true)
+	for _, tt := range []struct {
+		name, want string
+		data       []byte
+	}{
+		{"ICMP error (RFC 792)", "icmp", inIPv4(1, be("\x03\x01", zeros(6), ip))},
+		{"ICMPv6 error (RFC 4443 §3)", "icmpv6", inIPv6(58, be("\x01\x04", zeros(6), ip6))},
+		{"ICMP error in GRE", "icmp", inIPv4(47, be(uint16(0), uint16(0x0800), inIPv4(1, be("\x0b\x00", zeros(6), ip))))},
+		{"GRE keep-alive's answer", "gre", inIPv4(47, zeros(4))},
+		{"GRE keep-alive", "gre", inIPv4(47, be(uint16(0), uint16(0x0800), inIPv4(47, zeros(4))))},
+		{"PPTP acknowledgement", "gre", inIPv4(47, be(uint16(0x2081), uint16(0x880b), zeros(8)))},
+		{"IPComp (RFC 3173)", "ipcomp", inIPv4(108, be("\x06\x00\x00\x02", zeros(20)))},
+		{"ESP (RFC 4303)", "esp", inIPv6(50, zeros(40))},
+		{"no next header (RFC 8200 §4.7)", "ipv6_no_next_header", inIPv6(59, zeros(8))},
+		{"pseudowire's associated channel (RFC 5586)", "mpls", inIPv4(137, be(uint32(0x10140), "\x10\x00\x00\x21", zeros(20)))},
+	} {
+		var o flows.Observation
+		flows.Inner.Decode(packet(capture.LinkTypeRaw, tt.data), &o)
+		if got := o.Kind.String(); got != tt.want {
+			t.Errorf("%s: kind %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
