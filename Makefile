@@ -47,7 +47,8 @@ fuzz: ## run each fuzz target for FUZZTIME (50000x)
 		$(SETUP) build go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
 	done
 
-bench: ## run the benchmarks
+bench: ## time apptap beside tcpdump and others on large files (RACE=... flags of fixtures/race), then the Go benchmarks
+	@$(SETUP) build go run ./fixtures/race $(RACE)
 	@$(SETUP) build go test -run '^$$' -bench . -benchmem ./...
 
 # Written as the user who asks: only what is in the files comes from root.

@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 	"fixtures/talk":  {}, // its truth must not come from the code it checks
 	"fixtures/demo":  {"fixtures"},
 	"fixtures/bulk":  {"capture"}, // its test reads what it wrote
+	"fixtures/race":  {},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
@@ -76,6 +77,8 @@ var leashes = []leash{
 
 // execFiles may start other programs. The product starts none: what it wants to know it asks the kernel.
 var execFiles = map[string]string{
+	"fixtures/race/contestants.go":  "times programs beside each other",
+	"fixtures/race/main.go":         "builds what it times",
 	"fixtures/demo/programs.go":     "runs apptap beside programs of known traffic",
 	"fixtures/netns/netns_linux.go": "ip(8) makes the namespaces of the integration tests",
 }
