@@ -255,21 +255,6 @@ func TestTableConserves(t *testing.T) {
 	}
 }
 
-func BenchmarkTableAdd(b *testing.B) {
-	const n = 1 << 16
-	observations := make([]flows.Observation, n)
-	rng := rand.New(rand.NewPCG(5, 6))
-	for i := range observations {
-		src := netip.AddrPortFrom(host4.Addr(), uint16(rng.IntN(n)))
-		flows.Outer.Decode(packet(capture.LinkTypeEthernet, fixtures.UDP(src, peer4, nil)), &observations[i])
-	}
-	table := flows.NewTable()
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		table.Add(&observations[i%n])
-	}
-}
-
 func BenchmarkDecode(b *testing.B) {
 	p := packet(capture.LinkTypeEthernet, fixtures.TCP(host4, peer4, "A", 1, 1, make([]byte, 1000)))
 	var o flows.Observation

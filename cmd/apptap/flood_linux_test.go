@@ -2,11 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +30,7 @@ func flood(w io.Writer, n uint32) error {
 	binary.LittleEndian.PutUint32(record[12:], uint32(len(frame)))
 	for i := range n {
 		binary.LittleEndian.PutUint32(record[0:], 1_700_000_000+i/50_000)
-		binary.BigEndian.PutUint32(record[16+26:], 10<<24|i>>6)          // the source address
+		binary.BigEndian.PutUint32(record[16+26:], 10<<24|i>>6)           // the source address
 		binary.BigEndian.PutUint16(record[16+34:], uint16(1024+i&63*997)) // its port
 		out.Write(record)
 	}
@@ -87,5 +91,33 @@ func TestFloodStaysWithinMemory(t *testing.T) {
 		t.Errorf("%d MiB of memory at the most, want no more than %d", usage.Maxrss>>10, limit>>20)
 	} else {
 		t.Logf("%d MiB of memory at the most", usage.Maxrss>>10)
+	}
+}
+
+// TestReportSameOnAnyCores: how many cores share the work shows in no byte of the report.
+func TestReportSameOnAnyCores(t *testing.T) {
+	dir := t.TempDir()
+	apptap, file := build(t, dir, "apptap/cmd/apptap"), filepath.Join(dir, "flood.pcap")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(flood(f, 150_000), f.Close()); err != nil { // several chunks of the table
+		t.Fatal(err)
+	}
+	var first []byte
+	for _, cores := range []string{"1", "2", "5"} {
+		c := exec.CommandContext(t.Context(), apptap, "replay", "--format", "json", "--destinations", "1000", file)
+		c.Env = append(os.Environ(), "GOMAXPROCS="+cores)
+		report, err := c.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = report
+		}
+		if !bytes.Equal(report, first) {
+			t.Errorf("the report of %s cores differs from that of one", cores)
+		}
 	}
 }
