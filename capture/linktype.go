@@ -30,6 +30,14 @@ const (
 	LinkTypeNFLOG           LinkType = 239
 	LinkTypePKTAP           LinkType = 258
 	LinkTypeLinuxSLL2       LinkType = 276
+	LinkTypeATMRFC1483      LinkType = 100
+	LinkTypeENC             LinkType = 109
+	LinkTypePFLOG           LinkType = 117
+	LinkTypeIEEE1394        LinkType = 138 // Apple's IP over FireWire
+	LinkTypePPI             LinkType = 192
+	LinkTypeCHDLCDirection  LinkType = 205
+	LinkTypeMPLS            LinkType = 219
+	LinkTypeIPNET           LinkType = 226
 	linkTypeOpenBSDRawDLT12 LinkType = 12 // DLT_RAW where LINKTYPE_RAW was meant: written by some tools
 	linkTypeBSDOSRawDLT14   LinkType = 14
 )
@@ -40,6 +48,12 @@ var linkTypeNames = map[LinkType]string{
 	LinkTypePPPoE: "PPP_ETHER", LinkTypeRaw: "RAW", LinkTypeCHDLC: "C_HDLC", LinkTypeIEEE80211: "IEEE802_11",
 	LinkTypeLoop: "LOOP", LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIEEE80211Radio: "IEEE802_11_RADIO",
 	LinkTypeUser2: "USER2", LinkTypePPPDirection: "PPP_WITH_DIR", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6",
+	LinkTypeATMRFC1483: "ATM_RFC1483", LinkTypeENC: "ENC", LinkTypePFLOG: "PFLOG", LinkTypeIEEE1394: "APPLE_IP_OVER_IEEE1394",
+	LinkTypePPI: "PPI", LinkTypeCHDLCDirection: "C_HDLC_WITH_DIR", LinkTypeMPLS: "MPLS", LinkTypeIPNET: "IPNET",
+	// Not decoded, for there is no IP in them as a rule; their names say so in the report.
+	143: "DOCSIS", 177: "LINUX_LAPD", 187: "BLUETOOTH_HCI_H4", 189: "USB_LINUX", 195: "IEEE802_15_4_WITHFCS",
+	201: "BLUETOOTH_HCI_H4_WITH_PHDR", 220: "USB_LINUX_MMAPPED", 227: "CAN_SOCKETCAN", 230: "IEEE802_15_4_NOFCS",
+	249: "USBPCAP", 251: "BLUETOOTH_LE_LL", 253: "NETLINK", 254: "BLUETOOTH_LINUX_MONITOR", 266: "USB_DARWIN",
 	LinkTypeNFLOG: "NFLOG", LinkTypePKTAP: "PKTAP", LinkTypeLinuxSLL2: "LINUX_SLL2",
 }
 

@@ -120,7 +120,7 @@ func (d *decoder) link(t capture.LinkType) Kind {
 	case capture.LinkTypePKTAP, capture.LinkTypeUser2:
 		return d.pktap(t)
 	}
-	return Kind{kindLinkType, uint16(t)}
+	return d.shim(t)
 }
 
 // drop skips n bytes of a header that says nothing of interest; false says that they were not captured.

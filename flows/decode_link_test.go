@@ -85,6 +85,17 @@ func linkFrames() []framed {
 		{"PPPoE", capture.LinkTypePPPoE, false, be(0x11, 0, uint16(1), uint16(2+len(ip)), uint16(0x21), ip)},
 		{"NFLOG", capture.LinkTypeNFLOG, false, little(2, 0, uint16(0), uint16(5), uint16(10), "p\x00\x00\x00", uint16(4+len(ip)), uint16(9), ip)},
 		{"NFLOG of a big-endian host", capture.LinkTypeNFLOG, true, be(10, 0, uint16(0), uint16(8), uint16(1), zeros(4), uint16(4+len(ip6)), uint16(9), ip6)},
+		{"PPI before Ethernet", capture.LinkTypePPI, false, little(0, 0, uint16(12), uint32(1), zeros(4), ether)},
+		{"PPI before 802.11", capture.LinkTypePPI, false, little(0, 0, uint16(8), uint32(105), wlanHeader(8, 1), snap(ip))},
+		{"PFLOG of OpenBSD", capture.LinkTypePFLOG, true, be(61, 24, zeros(62), ip6)},
+		{"PFLOG", capture.LinkTypePFLOG, false, be(48, 2, zeros(46), ip)},
+		{"ENC", capture.LinkTypeENC, false, little(uint32(2), zeros(8), ip)},
+		{"ENC of a big-endian host", capture.LinkTypeENC, true, be(uint32(24), zeros(8), ip6)},
+		{"IPNET", capture.LinkTypeIPNET, true, be(1, 26, zeros(22), ip6)},
+		{"MPLS", capture.LinkTypeMPLS, false, be(uint32(0x10140), ip)},
+		{"ATM by RFC 1483", capture.LinkTypeATMRFC1483, false, snap(ip)},
+		{"Cisco HDLC with direction", capture.LinkTypeCHDLCDirection, false, be(0, uint16(0x0f00), uint16(0x0800), ip)},
+		{"IEEE 1394 (RFC 2734)", capture.LinkTypeIEEE1394, false, be(zeros(16), uint16(0x0800), ip)},
 		{"RAW of OpenBSD", capture.LinkType(12).Canonical(), true, ip6},
 		{"RAW of BSD/OS", capture.LinkType(14).Canonical(), false, ip},
 	}...)
@@ -131,6 +142,17 @@ func TestDecodeNotTraffic(t *testing.T) {
 		flows.Inner.Decode(packet(capture.LinkTypeRaw, tt.data), &o)
 		if got := o.Kind.String(); got != tt.want {
 			t.Errorf("%s: kind %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestDecodeLinkTypeNames: what is not decoded has at least its name.
+func TestDecodeLinkTypeNames(t *testing.T) {
+	for link, want := range map[capture.LinkType]string{189: "linktype_usb_linux", 201: "linktype_bluetooth_hci_h4_with_phdr", 149: "linktype_user2", 9999: "linktype_9999"} {
+		var o flows.Observation
+		flows.Outer.Decode(packet(link, zeros(60)), &o)
+		if got := o.Kind.String(); got != want {
+			t.Errorf("link type %d: kind %q, want %q", link, got, want)
 		}
 	}
 }

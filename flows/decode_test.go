@@ -205,7 +205,13 @@ func FuzzDecode(f *testing.F) {
 }
 
 // link80211 are link types whose decoder looks at the end of the frame, which a cut takes away.
-func link80211(link uint16) bool { return capture.LinkType(link) == capture.LinkTypeIEEE80211Radio }
+func link80211(link uint16) bool {
+	switch capture.LinkType(link) {
+	case capture.LinkTypeIEEE80211Radio, capture.LinkTypePPI, capture.LinkTypePKTAP, capture.LinkTypeUser2: // or hold it
+		return true
+	}
+	return false
+}
 
 func againstGopacket(t *testing.T, data []byte) {
 	var o flows.Observation

@@ -1,6 +1,11 @@
 package flows
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+
+	"apptap/capture"
+)
 
 // Observation is what one packet tells the Table: small, free of pointers into the packet, so that
 // readers can send batches of them to the goroutine that owns the Table.
@@ -80,7 +85,7 @@ func (k Kind) String() string {
 		}
 		return "ip_protocol_" + strconv.Itoa(int(k.value))
 	case kindLinkType:
-		return "linktype_" + strconv.Itoa(int(k.value))
+		return "linktype_" + strings.ToLower(capture.LinkType(k.value).String())
 	case kindPPP:
 		return "ppp_0x" + strconv.FormatUint(uint64(k.value), 16)
 	case kindLLC:

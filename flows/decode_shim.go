@@ -1,0 +1,85 @@
+package flows
+
+import (
+	"encoding/binary"
+
+	"apptap/capture"
+)
+
+// shim decodes link types that put a short header of their own before something that is decoded elsewhere
+// (https://www.tcpdump.org/linktypes.html).
+func (d *decoder) shim(t capture.LinkType) Kind {
+	switch t {
+	case capture.LinkTypePPI:
+		return d.ppi()
+	case capture.LinkTypePFLOG:
+		return d.pflog()
+	case capture.LinkTypeENC:
+		return d.enc()
+	case capture.LinkTypeIPNET:
+		if !d.drop(24) {
+			return simple(kindTruncated)
+		}
+		return d.rawIP()
+	case capture.LinkTypeMPLS:
+		return d.mpls()
+	case capture.LinkTypeATMRFC1483:
+		return d.llc()
+	case capture.LinkTypeCHDLCDirection:
+		if !d.drop(1) {
+			return simple(kindTruncated)
+		}
+		return d.ciscoHDLC()
+	case capture.LinkTypeIEEE1394:
+		if len(d.data) < 18 {
+			return simple(kindTruncated)
+		}
+		etherType := binary.BigEndian.Uint16(d.data[16:])
+		d.skip(18) // two EUI-64 and the EtherType (RFC 2734)
+		return d.etherType(etherType)
+	}
+	return Kind{kindLinkType, uint16(t)}
+}
+
+// ppi is a length and a link type in little-endian order before the frame, whatever fields lie between.
+func (d *decoder) ppi() Kind {
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	length, inner := int(binary.LittleEndian.Uint16(d.data[2:])), binary.LittleEndian.Uint32(d.data[4:])
+	if length < 8 || inner > 0xffff {
+		return simple(kindMalformed)
+	}
+	if !d.deeper() { // it may hold itself
+		return simple(kindNesting)
+	}
+	if !d.drop(length) {
+		return simple(kindTruncated)
+	}
+	return d.link(capture.LinkType(inner).Canonical())
+}
+
+// pflog is the header of the BSDs' packet filter log: its length, to be rounded up to 4 bytes, and the address family.
+func (d *decoder) pflog() Kind {
+	if len(d.data) < 2 {
+		return simple(kindTruncated)
+	}
+	length, family := (int(d.data[0])+3)&^3, d.data[1]
+	if !d.drop(length) {
+		return simple(kindTruncated)
+	}
+	return d.family(uint32(family))
+}
+
+// enc is the header of OpenBSD's IPsec interface: the address family in the host's byte order, SPI and flags.
+func (d *decoder) enc() Kind {
+	if len(d.data) < 12 {
+		return simple(kindTruncated)
+	}
+	family := binary.LittleEndian.Uint32(d.data)
+	if family > 0xffff {
+		family = binary.BigEndian.Uint32(d.data)
+	}
+	d.skip(12)
+	return d.family(family)
+}
