@@ -176,44 +176,42 @@ func (t *Table) reused(id uint32, o *Observation) bool {
 // tcp follows the connection's state and its stream.
 func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	s := &from.stream
-	seq := o.Seq
+	seq, again := o.Seq, false
 	if o.Flags&SYN != 0 {
 		seq++ // the SYN takes a sequence number (RFC 9293 §3.4)
-		t.syn(r, t.rares.at(id), s, o, seq)
+		again = t.syn(r, t.rares.at(id), s, o, seq)
 	} else if r.awaitsACK && o.Flags&ACK != 0 && o.fromLow == r.initiatorIsLow {
 		t.rares.at(id).rtt.ack, r.awaitsACK = o.Time, false
 	}
 	if o.Payload > 0 {
-		t.stream(id, s, seq, o)
+		again = t.stream(id, s, seq, o) || again
 	} else if !s.started {
 		s.begin(seq)
 	}
 	if o.Flags&(FIN|RST) != 0 {
-		t.closing(id, r, s, to, o)
+		again = closing(r, s, to, o) || again
+	}
+	if again { // once for a segment, whatever of it was sent again
+		t.rares.at(id).sender(o.fromLow).retransmits++
 	}
 }
 
-// stream accounts for the payload of a segment whose first byte has the number seq.
-func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) {
-	arrived := s.segment(seq, seq+o.Payload, o.Time, &t.holes)
-	if arrived == inOrder {
-		return
+// stream accounts for the payload of a segment whose first byte has the number seq; true says that it was sent again.
+func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) (resent bool) {
+	switch s.segment(seq, seq+o.Payload, o.Time, &t.holes) {
+	case again:
+		return true
+	case late:
+		rtt, _ := t.rares.at(id).rtt.halves()
+		return s.resent(o.Time, rtt)
 	}
-	rest := t.rares.at(id)
-	if arrived == late {
-		if rtt, _ := rest.rtt.halves(); !s.resent(o.Time, rtt) {
-			return
-		}
-	}
-	rest.sender(o.fromLow).retransmits++
+	return false
 }
 
-// closing notes FIN and RST.
-func (t *Table) closing(id uint32, r *record, s *stream, to *half, o *Observation) {
+// closing notes FIN and RST; true says that the FIN was sent again.
+func closing(r *record, s *stream, to *half, o *Observation) (resent bool) {
 	if o.Flags&FIN != 0 {
-		if s.sawFIN && o.Payload == 0 {
-			t.rares.at(id).sender(o.fromLow).retransmits++
-		}
+		resent = s.sawFIN && o.Payload == 0
 		s.sawFIN = true
 	}
 	if o.Flags&RST != 0 {
@@ -223,14 +221,13 @@ func (t *Table) closing(id uint32, r *record, s *stream, to *half, o *Observatio
 	if r.end != EndRST && s.sawFIN && to.stream.sawFIN {
 		r.end = EndFIN
 	}
+	return resent
 }
 
-// syn notes who opened the connection, when, and where the stream begins.
-func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint32) {
+// syn notes who opened the connection, when, and where the stream begins; true says that the SYN was sent again.
+func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint32) (resent bool) {
 	from := rest.sender(o.fromLow)
-	if s.sawSYN && from.isn == o.Seq {
-		from.retransmits++
-	}
+	resent = s.sawSYN && from.isn == o.Seq
 	if !s.started || s.unique == 0 {
 		// A listener that forgot its half-open connection answers the next SYN with another number.
 		s.begin(first)
@@ -244,7 +241,7 @@ func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint
 		if rtt.synAck == 0 {
 			rtt.synAck, r.awaitsACK = o.Time, rtt.ack == 0
 		}
-		return
+		return resent
 	}
 	if !r.initiatorKnown {
 		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
@@ -252,6 +249,7 @@ func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint
 	if rtt.ack == 0 && o.fromLow == r.initiatorIsLow {
 		*rtt, r.awaitsACK = handshake{syn: o.Time}, false // of several SYNs the one whose answer was taken
 	}
+	return resent
 }
 
 func (t *Table) countInterface(o *Observation) {
