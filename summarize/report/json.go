@@ -16,7 +16,8 @@ const schema = "apptap.report/1"
 // contract, in its order: fields may be added, none changes or goes away.
 //
 // Destinations and flows go out one by one: a million flows take a gigabyte as text. Flows come last.
-func writeJSON(out io.Writer, s *summarize.Summary, o Options) error {
+func writeJSON(w io.Writer, s *summarize.Summary, o Options) error {
+	out := plainWriter{w}
 	var text bytes.Buffer
 	if err := indented(&text, "").Encode(jsonReportOf(s, o.ToolVersion)); err != nil {
 		return err

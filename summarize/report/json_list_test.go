@@ -20,7 +20,7 @@ func TestJSONListsAreTheEncoders(t *testing.T) {
 			r.Apps[i].Destinations = each(s.Apps[i].Destinations, jsonDestinationOf)
 		}
 		var want bytes.Buffer
-		if err := indented(&want, "").Encode(r); err != nil {
+		if err := indented(plainWriter{&want}, "").Encode(r); err != nil {
 			t.Fatal(err)
 		}
 		got := rendered(t, s, Options{Format: JSON})
