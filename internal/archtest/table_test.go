@@ -5,7 +5,8 @@ package archtest
 var arrows = map[string][]string{
 	"capture":      {},
 	"capture/live": {"capture"},
-	"flows":        {"capture"},
+	"flows":        {"capture", "flows/names"},
+	"flows/names":  {},
 
 	// One parser of INET_DIAG messages for owners (pidmap) and counters (summarize/kernel).
 	"pidmap/sockdiag": {"flows"},
@@ -68,6 +69,9 @@ var leashes = []leash{
 	{path: "github.com/klauspost/compress", rooms: []string{"capture"}, why: "capture files may be zstd"},
 	{path: "golang.org/x/net/route", byOS: true, rooms: []string{"capture/live"},
 		why: "the default route of a Mac is a routing message"},
+	{path: "golang.org/x/net/idna", rooms: []string{"flows/names"}, why: "names are read where they are seen"},
+	{path: "golang.org/x/net/publicsuffix", rooms: []string{"flows/names"}, why: "the registrable part of a name"},
+	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
 		rooms: []string{"capture/live", "pidmap", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo"},
 		why:   "system calls live in files that name their system"},
