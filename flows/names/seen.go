@@ -79,3 +79,17 @@ func (s *Seen) take(h *clientHello, origin Origin, side Side, at int64) {
 	}
 	s.add(Name{Host: Clean(h.name), Origin: origin})
 }
+
+// answered records a ServerHello.
+func (s *Seen) answered(h *serverHello, side Side, at int64) {
+	s.Version = h.version
+	if s.Client == NoSide {
+		s.Client = 1 - side
+	}
+	if len(h.alpn) > 0 {
+		s.Chosen = joinALPN(h.alpn)
+	}
+	if !h.retry {
+		s.ServerHello = at
+	}
+}

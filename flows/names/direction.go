@@ -1,0 +1,117 @@
+package names
+
+// mode is what a direction of a TCP flow is being read as.
+type mode uint8
+
+const (
+	seeking mode = iota // no known start yet, or the next one after a request
+	tlsRecords
+	httpHead
+	http2Frames
+	over // nothing more is read
+
+	noStart // results of startOf only
+	unsure
+)
+
+const (
+	// maxSought bounds how far into a direction a start is looked for: the longest plain preamble in use is that of
+	// an SMTP session before STARTTLS, some hundred bytes.
+	maxSought, maxSoughtSegments = 32 << 10, 256
+	// maxFollowed bounds how far a recognised direction is followed. A server's certificates, which come before the
+	// first application data, may be 60 KiB; none longer than 100 KiB is known to be in use.
+	maxFollowed = 128 << 10
+	// keptBuffer is how large a buffer may be and still be kept for the next flow.
+	keptBuffer = 8 << 10
+)
+
+// direction is one half of a TCP flow, up to where its names are.
+type direction struct {
+	pieces  assembly // begins at base
+	message []byte   // handshake messages, out of their records
+	base    uint32   // sequence number of the first byte that is not used up
+
+	fed, segments int
+	scanned       int // bytes of pieces in which a request's end was looked for
+
+	mode     mode
+	placed   bool // base means something
+	anchored bool // no byte before base will ever be wanted
+	hello    bool // the hello has been read: handshake records say no more
+	patient  bool // requests may come at any time
+}
+
+func (d *direction) reset() {
+	pieces, message := d.pieces, d.message
+	if cap(pieces.data) > keptBuffer {
+		pieces.data = nil
+	}
+	if cap(message) > keptBuffer {
+		message = nil
+	}
+	pieces.reset()
+	*d = direction{pieces: pieces, message: message[:0]}
+}
+
+// close gives the direction up and its larger buffers back.
+func (d *direction) close() {
+	d.reset()
+	d.mode = over
+}
+
+func (d *direction) exhausted() bool {
+	switch {
+	case d.mode == over:
+		return false
+	case d.patient:
+		return false
+	case d.mode == seeking:
+		return d.fed > maxSought || d.segments > maxSoughtSegments
+	}
+	return d.fed > maxFollowed
+}
+
+// offset is where seq lies from base; sequence numbers wrap (RFC 9293 §3.4).
+func (d *direction) offset(seq uint32) int { return int(int32(seq - d.base)) }
+
+// advance uses up n bytes, come or not.
+func (d *direction) advance(n int) {
+	d.pieces.drop(n)
+	d.base += uint32(n)
+	d.anchored = true
+	d.scanned = 0
+}
+
+// restart moves base by off to seq and keeps what was held of the bytes from there on.
+func (d *direction) restart(off int, seq uint32) {
+	if off < 0 {
+		d.pieces.raise(-off)
+	} else {
+		d.pieces.drop(off)
+	}
+	d.base, d.mode, d.scanned = seq, seeking, 0
+	d.message = d.message[:0]
+}
+
+// restarts says whether a segment begins something of its own: a TLS hello after STARTTLS, or a request after a body
+// whose length is not known or of which bytes were not captured. Both start segments, since the other side had to
+// answer first.
+func (d *direction) restarts(off int, b []byte) bool {
+	if off == 0 || off < 0 && d.anchored || len(b) < 6 {
+		return false
+	}
+	held := len(d.pieces.prefix())
+	switch d.mode {
+	case seeking:
+		if off == held && startOf(d.pieces.prefix()) == unsure {
+			return false
+		}
+	case httpHead:
+		if off <= held {
+			return false
+		}
+	default:
+		return false
+	}
+	return startOf(b) != noStart
+}

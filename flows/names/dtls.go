@@ -1,0 +1,5 @@
+package names
+
+type dtlsNames struct{}
+
+func (q *dtlsNames) reset() {}

@@ -1,0 +1,119 @@
+package names
+
+import "bytes"
+
+// preface begins HTTP/2 with prior knowledge (RFC 9113 §3.4).
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+const (
+	maxMethod      = 20      // UPDATEREDIRECTREF has 17 (IANA's registry of HTTP methods)
+	maxRequestLine = 8 << 10 // RFC 9112 §3 recommends that 8000 bytes be understood
+)
+
+// StreamStart says whether a TCP payload begins with something that states a name: a TLS hello, an HTTP request, the
+// preface of HTTP/2, or a preamble known to stand before them. It costs some nanoseconds. The first payloads of a
+// flow are worth passing on without this test, any later one only with it.
+func StreamStart(b []byte) bool { return len(b) >= 6 && (startOf(b) != noStart || preamble(b) > 0) }
+
+// startOf tells what begins with b; unsure if that takes more bytes.
+func startOf(b []byte) mode {
+	if len(b) == 0 {
+		return unsure
+	}
+	switch c := b[0]; {
+	case c == recordHandshake:
+		return startOfTLS(b)
+	case 'A' <= c && c <= 'Z':
+		return startOfHTTP(b)
+	}
+	return noStart
+}
+
+// startOfTLS wants a record of handshake messages that begins with a hello of either side.
+func startOfTLS(b []byte) mode {
+	if len(b) > 1 && b[1] != 3 || len(b) > 2 && b[2] > 4 {
+		return noStart
+	}
+	if len(b) < 6 {
+		return unsure
+	}
+	length := int(b[3])<<8 | int(b[4])
+	if length == 0 || length > maxRecord || b[5] != typeClientHello && b[5] != typeServerHello {
+		return noStart
+	}
+	return tlsRecords
+}
+
+func startOfHTTP(b []byte) mode {
+	if n := min(len(b), len(preface)); string(b[:n]) == preface[:n] {
+		if n < len(preface) {
+			return unsure
+		}
+		return http2Frames
+	}
+	n := methodLength(b)
+	if n == 0 {
+		return noStart
+	}
+	if n >= len(b) {
+		return unsure
+	}
+	return requestLine(b[n:])
+}
+
+// methodLength is how many bytes of b make a method in capital letters, len(b) if there may be more; 0 if it is none.
+func methodLength(b []byte) int {
+	for i, c := range b {
+		switch {
+		case 'A' <= c && c <= 'Z' || i > 0 && (c == '-' || c == '_'):
+			if i >= maxMethod {
+				return 0
+			}
+		case c == ' ' && i > 2:
+			return i
+		default:
+			return 0
+		}
+	}
+	return len(b)
+}
+
+// requestLine looks at a line after its method. SMTP and FTP have lines that begin like that; none names HTTP at
+// its end.
+func requestLine(b []byte) mode {
+	line := b[:min(len(b), maxRequestLine)]
+	end := bytes.IndexByte(line, '\n')
+	if end < 0 {
+		if len(b) > maxRequestLine || len(b) > 1 && (b[1] <= ' ' || b[1] >= 0x7f) {
+			return noStart
+		}
+		return unsure
+	}
+	if i := bytes.LastIndexByte(line[:end], ' '); i >= 0 && bytes.HasPrefix(line[i:], []byte(" HTTP/1.")) {
+		return httpHead
+	}
+	return noStart
+}
+
+// preamble is the length of what stands before TLS or HTTP in the same stream without an answer between them: the
+// PROXY protocol (haproxy doc/proxy-protocol.txt §2), the SSLRequest of PostgreSQL (its protocol §55.2.11) and that of
+// MySQL, which is 32 bytes of a handshake response with CLIENT_SSL. 0 if there is none, or not yet all of it. After
+// all others (SMTP, IMAP, POP3, FTP, XMPP, LDAP) the client awaits an answer, so that its hello starts a segment.
+func preamble(b []byte) int {
+	switch {
+	case bytes.HasPrefix(b, []byte("PROXY ")):
+		return bytes.IndexByte(b[:min(len(b), 108)], '\n') + 1
+	case bytes.HasPrefix(b, []byte("\r\n\r\n\x00\r\nQUIT\n")):
+		if len(b) < 16 {
+			return 0
+		}
+		if n := 16 + (int(b[14])<<8 | int(b[15])); n <= followed {
+			return n
+		}
+	case bytes.HasPrefix(b, []byte{0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f}):
+		return 8
+	case len(b) >= 36 && bytes.HasPrefix(b, []byte{32, 0, 0}) && b[5]&8 != 0:
+		return 36
+	}
+	return 0
+}
