@@ -1,0 +1,182 @@
+package flows_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/flows/names"
+)
+
+// score counts what the oracle has of a kind, and what of it was found.
+type score struct{ found, of int }
+
+// TestNamesCorpus compares the names seen on the wire with tshark's, flow by flow, and prints the score of each kind.
+func TestNamesCorpus(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(corpusDir, "captures", "*"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("no corpus beside this checkout: %d files, %v", len(files), err)
+	}
+	scores := map[string]*score{}
+	for _, file := range files {
+		if knownHard[filepath.Base(file)] != "" {
+			continue
+		}
+		oracle := filepath.Join(corpusDir, "oracle", filepath.Base(file)+".json")
+		for view, tunnels := range map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner} {
+			lines, summary := readOracle(t, oracle, view)
+			if summary.Skew > 0 {
+				continue
+			}
+			compareNames(t, filepath.Base(file)+"/"+view, sniffFile(t, file, tunnels), lines, scores)
+		}
+	}
+	for kind, s := range scores {
+		t.Logf("%s: %d of %d", kind, s.found, s.of)
+	}
+}
+
+func compareNames(t *testing.T, file string, got map[string][]names.Name, lines map[string]oracleLine, scores map[string]*score) {
+	t.Helper()
+	kinds := map[string]names.Origin{
+		"tls_sni": names.TLSServerName, "quic_sni": names.QUICServerName, "dtls_sni": names.DTLSServerName,
+		"http_host": names.HTTPHost, "h2_authority": names.HTTP2Authority,
+	}
+	for key, line := range lines {
+		for kind, origin := range kinds {
+			var want []string
+			if json.Unmarshal(line.Raw[kind], &want) != nil {
+				continue
+			}
+			if scores[kind] == nil {
+				scores[kind] = &score{}
+			}
+			for _, w := range want {
+				scores[kind].of++
+				if has(got[key], w, origin) {
+					scores[kind].found++
+					continue
+				}
+				t.Errorf("%s: %s: %s %q is missing; got %v", file, key, kind, w, got[key])
+			}
+		}
+	}
+}
+
+// has says whether the name is among those found; the oracle has a port as part of a host.
+func has(found []names.Name, want string, origin names.Origin) bool {
+	clean := names.Clean([]byte(want))
+	return slices.ContainsFunc(found, func(n names.Name) bool {
+		return n.Origin == origin && (n.String() == clean || n.Host == clean)
+	})
+}
+
+// sniffFile is the names of each flow of a file.
+func sniffFile(t *testing.T, path string, tunnels flows.Tunnels) map[string][]names.Name {
+	t.Helper()
+	found := map[string][]names.Name{}
+	sniffers := map[string]*names.Sniffer{}
+	starts := map[string]uint32{}
+	harvest := func(key string) {
+		if s := sniffers[key]; s != nil {
+			seen := s.Seen()
+			found[key] = append(append(found[key], seen.Name), seen.Others...)
+		}
+	}
+	eachPacket(t, path, tunnels, func(o *flows.Observation, payload []byte) {
+		a, b := endpoint(o.Src, o.IPv6), endpoint(o.Dst, o.IPv6)
+		key, side := flowKey(o.Proto.String(), a, b), names.Side(0)
+		if b < a {
+			side = 1
+		}
+		first := o.Flags&(flows.SYN|flows.ACK) == flows.SYN && o.Proto == flows.TCP
+		if old, ok := starts[key]; first && (!ok || old != o.Seq) {
+			harvest(key)
+			delete(sniffers, key)
+			starts[key] = o.Seq
+		}
+		s := sniffers[key]
+		if s == nil {
+			s = &names.Sniffer{}
+			sniffers[key] = s
+		}
+		if o.Proto == flows.UDP {
+			s.Datagram(side, o.Time, payload)
+			return
+		}
+		seq := o.Seq
+		if o.Flags&flows.SYN != 0 {
+			seq++
+			s.Start(side, seq)
+		}
+		s.Stream(side, o.Time, seq, payload)
+	})
+	for key := range sniffers {
+		harvest(key)
+	}
+	return found
+}
+
+// eachPacket calls do with the payload of each packet of a flow, so far as it was captured.
+func eachPacket(t *testing.T, path string, tunnels flows.Tunnels, do func(*flows.Observation, []byte)) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	source, err := capture.NewReader(bufio.NewReader(f), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	var p capture.Packet
+	var o flows.Observation
+	for {
+		err := source.Next(&p)
+		if errors.Is(err, io.EOF) || errors.Is(err, capture.ErrTruncated) || errors.Is(err, capture.ErrDamaged) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tunnels.Decode(&p, &o)
+		if o.Kind.Decoded() && !o.FragLater && !o.Snapped {
+			do(&o, payloadOf(p.Data, &o))
+		}
+	}
+}
+
+// payloadOf finds the transport header again by its first bytes, which the observation knows.
+func payloadOf(data []byte, o *flows.Observation) []byte {
+	header := binary.BigEndian.AppendUint16(nil, o.Src.Port)
+	header = binary.BigEndian.AppendUint16(header, o.Dst.Port)
+	length := 8
+	if o.Proto == flows.TCP {
+		header = binary.BigEndian.AppendUint32(header, o.Seq)
+		header = binary.BigEndian.AppendUint32(header, o.Ack)
+	} else {
+		header = binary.BigEndian.AppendUint16(header, uint16(o.Payload+8))
+	}
+	i := bytes.Index(data, header)
+	if i < 0 {
+		return nil
+	}
+	if o.Proto == flows.TCP && len(data) > i+12 {
+		length = int(data[i+12]>>4) * 4
+	}
+	if len(data) < i+length {
+		return nil
+	}
+	data = data[i+length:]
+	return data[:min(len(data), int(o.Payload))]
+}
