@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"apptap/capture"
@@ -45,13 +46,14 @@ func TestNamesCorpus(t *testing.T) {
 	}
 }
 
-func compareNames(t *testing.T, file string, got map[string][]names.Name, lines map[string]oracleLine, scores map[string]*score) {
+func compareNames(t *testing.T, file string, got map[string][]names.Seen, lines map[string]oracleLine, scores map[string]*score) {
 	t.Helper()
 	kinds := map[string]names.Origin{
 		"tls_sni": names.TLSServerName, "quic_sni": names.QUICServerName, "dtls_sni": names.DTLSServerName,
 		"http_host": names.HTTPHost, "h2_authority": names.HTTP2Authority,
 	}
 	for key, line := range lines {
+		compareHello(t, file+": "+key, got[key], line, scores)
 		for kind, origin := range kinds {
 			var want []string
 			if json.Unmarshal(line.Raw[kind], &want) != nil {
@@ -73,23 +75,56 @@ func compareNames(t *testing.T, file string, got map[string][]names.Name, lines 
 }
 
 // has says whether the name is among those found; the oracle has a port as part of a host.
-func has(found []names.Name, want string, origin names.Origin) bool {
+func has(found []names.Seen, want string, origin names.Origin) bool {
 	clean := names.Clean([]byte(want))
-	return slices.ContainsFunc(found, func(n names.Name) bool {
-		return n.Origin == origin && (n.String() == clean || n.Host == clean)
+	return slices.ContainsFunc(found, func(s names.Seen) bool {
+		return slices.ContainsFunc(append(s.Others, s.Name), func(n names.Name) bool {
+			return n.Origin == origin && (n.String() == clean || n.Host == clean)
+		})
 	})
 }
 
-// sniffFile is the names of each flow of a file.
-func sniffFile(t *testing.T, path string, tunnels flows.Tunnels) map[string][]names.Name {
+// hasOffer says whether some hello offered the protocol.
+func hasOffer(found []names.Seen, protocol string) bool {
+	return slices.ContainsFunc(found, func(s names.Seen) bool {
+		return slices.Contains(strings.Split(s.ALPN, ","), protocol) || s.Chosen == protocol
+	})
+}
+
+// compareHello compares what else a hello says. The oracle lists the ALPN protocols of both sides together.
+func compareHello(t *testing.T, where string, got []names.Seen, line oracleLine, scores map[string]*score) {
 	t.Helper()
-	found := map[string][]names.Name{}
+	check := func(kind string, found bool) {
+		if scores[kind] == nil {
+			scores[kind] = &score{}
+		}
+		scores[kind].of++
+		if found {
+			scores[kind].found++
+			return
+		}
+		t.Errorf("%s: %s of %s; got %+v", where, kind, line.Raw[kind], got)
+	}
+	var protocols []string
+	_ = json.Unmarshal(line.Raw["alpn"], &protocols)
+	for _, p := range protocols {
+		check("alpn", hasOffer(got, p))
+	}
+	ech := slices.ContainsFunc(got, func(s names.Seen) bool { return s.ECH })
+	if line.Raw["ech"] != nil || ech && line.Proto == "tcp" { // the oracle has none of QUIC's
+		check("ech", ech && line.Raw["ech"] != nil)
+	}
+}
+
+// sniffFile is what is seen of each flow of a file; a reused 5-tuple is several.
+func sniffFile(t *testing.T, path string, tunnels flows.Tunnels) map[string][]names.Seen {
+	t.Helper()
+	found := map[string][]names.Seen{}
 	sniffers := map[string]*names.Sniffer{}
 	starts := map[string]uint32{}
 	harvest := func(key string) {
 		if s := sniffers[key]; s != nil {
-			seen := s.Seen()
-			found[key] = append(append(found[key], seen.Name), seen.Others...)
+			found[key] = append(found[key], s.Seen())
 		}
 	}
 	eachPacket(t, path, tunnels, func(o *flows.Observation, payload []byte) {
