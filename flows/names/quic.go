@@ -75,7 +75,7 @@ func (s *Sniffer) packet(side Side, at int64, p *quicPacket) {
 	case quicInitial:
 		s.initial(side, at, p)
 	case quicHandshake:
-		s.answeredQUIC(side, at)
+		s.answeredQUIC(side, at, p.src)
 	case quicShort:
 		// Whatever is behind a packet of the handshake in the same datagram may be padding (RFC 9000 §12.2).
 		switch {
@@ -92,7 +92,7 @@ func (s *Sniffer) packet(side Side, at int64, p *quicPacket) {
 func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 	q := &s.quic
 	if s.seen.Client == 1-side && s.seen.Hello != 0 && side != s.seen.Client {
-		s.answeredQUIC(side, at)
+		s.answeredQUIC(side, at, p.src)
 		return
 	}
 	plain := q.open(p)
@@ -101,7 +101,7 @@ func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 		s.seen.lacks(Undecipherable)
 		return
 	}
-	s.seen.Client, s.seen.QUIC = side, p.version
+	s.seen.Client, s.seen.QUIC, s.seen.ClientID = side, p.version, p.src
 	if p.version == quicQ050 && s.googleCHLO(side, at, plain) {
 		return
 	}
@@ -109,9 +109,9 @@ func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 	s.helloQUIC(side, at)
 }
 
-func (s *Sniffer) answeredQUIC(side Side, at int64) {
+func (s *Sniffer) answeredQUIC(side Side, at int64, id ConnID) {
 	if s.seen.Client == 1-side && s.seen.ServerHello == 0 {
-		s.seen.ServerHello = at
+		s.seen.ServerHello, s.seen.ServerID = at, id
 	}
 }
 

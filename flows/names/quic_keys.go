@@ -74,14 +74,14 @@ func initialSalt(version uint32) string {
 // initialKeys open the client's Initial packets of one connection (RFC 9001 §5).
 type initialKeys struct {
 	version uint32
-	id      connID // the client's first destination connection ID, or that of a Retry
+	id      ConnID // the client's first destination connection ID, or that of a Retry
 	aead    cipher.AEAD
 	header  cipher.Block
 	iv      [12]byte
 }
 
 // newInitialKeys derives the keys; nil for a version whose keys are unknown. It costs some 3 us.
-func newInitialKeys(version uint32, id connID) *initialKeys {
+func newInitialKeys(version uint32, id ConnID) *initialKeys {
 	salt := initialSalt(version)
 	if salt == "" {
 		return nil

@@ -19,8 +19,8 @@ const (
 type quicPacket struct {
 	kind    quicKind
 	version uint32
-	dst     connID
-	src     connID
+	dst     ConnID
+	src     ConnID
 	number  int    // where the packet number begins
 	bytes   []byte // this packet
 	rest    []byte // those coalesced behind it (RFC 9000 §12.2)

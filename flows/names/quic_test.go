@@ -158,6 +158,43 @@ func TestQUICTimes(t *testing.T) {
 	}
 }
 
+// TestMoves finds a connection again by the IDs of before, from both sides.
+func TestMoves(t *testing.T) {
+	h := message(hello(t, &tls.Config{ServerName: "a.example"}))
+	var s Sniffer
+	s.Datagram(0, 1, initialPacket(quicV1, "x", "x", 0, cryptoFrame(0, h)))
+	s.Datagram(1, 2, append(longHeader(quicHandshake, quicV1, "client", "server"), append([]byte{0x40, 40}, make([]byte, 40)...)...))
+	seen := s.Seen()
+	var m Moves
+	m.Learn(&seen)
+	tests := []struct {
+		name string
+		b    string
+		want string
+	}{
+		{"to the server", "\x41server, encrypted", "a.example"},
+		{"to the client", "\x41client, encrypted", "a.example"},
+		{"another connection", "\x41nobody, encrypted", ""},
+		{"no 1-RTT packet", "\x01server, encrypted", ""},
+		{"cut", "\x41serve", ""},
+		{"empty", "", ""},
+	}
+	for _, tt := range tests {
+		if got, ok := m.Name([]byte(tt.b)); got.Host != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s: got %+v %v, want %q", tt.name, got, ok, tt.want)
+		}
+	}
+	for i := range 2 * maxMoves {
+		m.learn(newConnID([]byte{1, 2, 3, byte(i >> 16), byte(i >> 8), byte(i)}), Name{Host: "b.example"})
+	}
+	if len(m.names) > maxMoves || len(m.order) > maxMoves {
+		t.Errorf("holds %d IDs in %d", len(m.names), len(m.order))
+	}
+	if _, ok := m.Name([]byte("\x41server, encrypted")); ok {
+		t.Error("the oldest ID is still there")
+	}
+}
+
 // chlo is a client hello of Google's QUIC, as the message stands in a frame.
 func chlo(name string) []byte {
 	out := []byte("CHLO\x02\x00\x00\x00PAD\x00\x04\x00\x00\x00SNI\x00")
