@@ -132,6 +132,9 @@ func (s *Seen) addHost(b []byte, origin Origin) {
 
 // partialRequest reads a head that is not whole: its complete lines count.
 func (d *direction) partialRequest(seen *Seen, side Side) {
+	if seen.Client == 1-side {
+		return
+	}
 	seen.lacks(RequestCut)
 	r := parseRequest(d.pieces.prefix())
 	if len(r.host) > 0 || len(r.target) > 0 {

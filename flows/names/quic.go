@@ -2,7 +2,7 @@ package names
 
 const (
 	// maxOpened bounds the work on one flow: a ClientHello is in two or three Initials, repeated ones included some
-	// ten; each costs some 3 us.
+	// ten; each costs some 5 us.
 	maxOpened = 64
 	// maxDatagrams bounds how far a flow is looked into that shows no QUIC.
 	maxDatagrams = 32
@@ -25,8 +25,12 @@ func (q *quicNames) reset() {
 	if cap(crypto.data) > keptBuffer {
 		crypto.data = nil
 	}
+	buffer := q.buffer
+	if cap(buffer) > keptBuffer {
+		buffer = nil
+	}
 	crypto.reset()
-	*q = quicNames{crypto: crypto, buffer: q.buffer[:0]}
+	*q = quicNames{crypto: crypto, buffer: buffer}
 }
 
 // Datagram takes the UDP payload b, captured at the time at: QUIC, DTLS. Order does not matter, copies do no harm.

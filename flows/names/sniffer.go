@@ -114,7 +114,7 @@ func (s *Sniffer) follow(side Side, at int64) {
 	for more := true; more; {
 		switch d.mode {
 		case seeking:
-			more = s.seek(d)
+			more = s.seek(side)
 		case tlsRecords:
 			more = s.record(side, at)
 		case httpHead:
@@ -127,20 +127,25 @@ func (s *Sniffer) follow(side Side, at int64) {
 	}
 }
 
-// seek looks for a known start at the first byte.
-func (s *Sniffer) seek(d *direction) bool {
+// seek looks for a known start at the first byte. Requests are the client's: what looks like one in an answer is
+// the answer's content.
+func (s *Sniffer) seek(side Side) bool {
+	d := &s.sides[side]
 	p := d.pieces.prefix()
 	if n := preamble(p); n > 0 {
 		d.advance(n)
 		return true
 	}
-	switch start := startOf(p); start {
-	case noStart, unsure:
+	start := startOf(p)
+	switch {
+	case start == noStart || start == unsure:
 		return false
-	default:
-		d.mode, d.scanned = start, 0
-		return true
+	case start != tlsRecords && s.seen.Client == 1-side:
+		d.close()
+		return false
 	}
+	d.mode, d.scanned = start, 0
+	return true
 }
 
 // partial adds to seen what a direction holds of a hello or request whose end has not come.

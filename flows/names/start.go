@@ -100,20 +100,29 @@ func requestLine(b []byte) mode {
 // MySQL, which is 32 bytes of a handshake response with CLIENT_SSL. 0 if there is none, or not yet all of it. After
 // all others (SMTP, IMAP, POP3, FTP, XMPP, LDAP) the client awaits an answer, so that its hello starts a segment.
 func preamble(b []byte) int {
-	switch {
-	case bytes.HasPrefix(b, []byte("PROXY ")):
-		return bytes.IndexByte(b[:min(len(b), 108)], '\n') + 1
-	case bytes.HasPrefix(b, []byte("\r\n\r\n\x00\r\nQUIT\n")):
-		if len(b) < 16 {
+	if len(b) == 0 {
+		return 0
+	}
+	switch b[0] { // first, since this is asked of many payloads
+	case 'P':
+		if bytes.HasPrefix(b, []byte("PROXY ")) {
+			return bytes.IndexByte(b[:min(len(b), 108)], '\n') + 1
+		}
+	case '\r':
+		if len(b) < 16 || string(b[:12]) != "\r\n\r\n\x00\r\nQUIT\n" {
 			return 0
 		}
 		if n := 16 + (int(b[14])<<8 | int(b[15])); n <= followed {
 			return n
 		}
-	case bytes.HasPrefix(b, []byte{0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f}):
-		return 8
-	case len(b) >= 36 && bytes.HasPrefix(b, []byte{32, 0, 0}) && b[5]&8 != 0:
-		return 36
+	case 0:
+		if len(b) >= 8 && string(b[:8]) == "\x00\x00\x00\x08\x04\xd2\x16\x2f" {
+			return 8
+		}
+	case 32:
+		if len(b) >= 36 && b[1] == 0 && b[2] == 0 && b[5]&8 != 0 {
+			return 36
+		}
 	}
 	return 0
 }

@@ -257,6 +257,30 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
+// TestAnswersNameNothing has a server send what a client would.
+func TestAnswersNameNothing(t *testing.T) {
+	request := []byte("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	tests := []struct {
+		name   string
+		client []byte
+		answer []byte
+	}{
+		{"request", request, []byte("GET / HTTP/1.1\r\nHost: never.meant\r\n\r\n")},
+		{"half a request", request, []byte("GET / HTTP/1.1\r\nHost: never.meant\r\n")},
+		{"hello", request, hello(t, &tls.Config{ServerName: "never.meant"})},
+		{"hello for hello", hello(t, &tls.Config{ServerName: "a.example"}), hello(t, &tls.Config{ServerName: "never.meant"})},
+	}
+	for _, tt := range tests {
+		var s Sniffer
+		s.Stream(0, 1, 0, tt.client)
+		s.Stream(1, 2, 0, []byte("HTTP/1.1 200 OK\r\n\r\n"))
+		s.Stream(1, 3, 19, tt.answer)
+		if got := s.Seen(); got.Name.Host != "a.example" || len(got.Others) > 0 || got.Client != 0 {
+			t.Errorf("%s: got %+v", tt.name, got)
+		}
+	}
+}
+
 // http2Request is a HEADERS frame, cut into CONTINUATION frames if that is asked.
 func http2Request(e *hpack.Encoder, block *[]byte, authority string, pieces int) (out []byte) {
 	*block = (*block)[:0]

@@ -70,7 +70,7 @@ func (s *Sniffer) handshake(side Side, at int64, kind byte, body []byte) {
 	switch kind {
 	case typeClientHello:
 		h, ok := parseClientHello(body)
-		if !ok {
+		if !ok || s.seen.Client == 1-side {
 			d.close()
 			return
 		}
@@ -89,7 +89,7 @@ func (s *Sniffer) handshake(side Side, at int64, kind byte, body []byte) {
 
 // partialHello reads a ClientHello that is not whole.
 func (d *direction) partialHello(seen *Seen, side Side) {
-	if d.hello {
+	if d.hello || seen.Client == 1-side {
 		return
 	}
 	message := d.message
