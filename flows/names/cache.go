@@ -14,6 +14,8 @@ const (
 	maxAsked = 1 << 12
 	// maxChain bounds how many answers for one address are looked through, and how long a chain of aliases may be.
 	maxChain = 64
+	// maxRivals bounds how far names that were valid at the same time are counted.
+	maxRivals = 15
 )
 
 // Cache answers which name a client had learned for an address, from DNS messages seen. It is not a resolver: it
@@ -55,7 +57,7 @@ type Answer struct {
 	TTL      uint32 // seconds, the least along the chain of aliases
 	Expired  bool   // older than TTL: programs keep addresses longer, so it is still the likely name
 	Foreign  bool   // asked by another address: the same client over IPv4 or IPv6, or another client
-	Others   int    // other names that were valid for the address at the same time: the choice is a guess
+	Others   int    // other names that were valid for the address at the same time: the choice is a guess; at most 15
 }
 
 // Add takes a DNS message sent from src to dst at the time at. asked is when the query was sent that a response
@@ -207,7 +209,7 @@ func (c *Cache) Name(client, addr netip.Addr, at int64) (Answer, bool) {
 }
 
 func (c *Cache) latest(key learned, at int64) (found Answer, ok bool) {
-	var others [maxOthers]string
+	var others [maxRivals]string
 	n := c.newest[key]
 	for range maxChain {
 		a := c.get(n)
@@ -222,7 +224,7 @@ func (c *Cache) latest(key learned, at int64) (found Answer, ok bool) {
 		switch {
 		case !ok || found.Expired && !expired:
 			found, ok = Answer{Host: a.host, Asked: a.asked, Answered: a.answered, TTL: a.ttl, Expired: expired}, true
-		case !expired && a.host != found.Host && found.Others < maxOthers && !slices.Contains(others[:found.Others], a.host):
+		case !expired && a.host != found.Host && found.Others < maxRivals && !slices.Contains(others[:found.Others], a.host):
 			others[found.Others] = a.host
 			found.Others++
 		}

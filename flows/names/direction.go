@@ -113,5 +113,5 @@ func (d *direction) restarts(off int, b []byte) bool {
 	default:
 		return false
 	}
-	return startOf(b) != noStart
+	return StreamStart(b)
 }

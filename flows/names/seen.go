@@ -7,7 +7,7 @@ type Side uint8
 const NoSide Side = 2
 
 // maxOthers bounds how many further names of one flow are kept: a proxy connection can carry any number.
-const maxOthers = 15
+const maxOthers = 63
 
 // Seen is what the first bytes of a flow say. It holds no reference to the sniffer that made it; it is a value but
 // for Others, which must not be changed. Times are nanoseconds since 1970 UTC of the packet that completed the

@@ -144,7 +144,7 @@ func (s *Sniffer) seek(side Side) bool {
 		d.close()
 		return false
 	}
-	d.mode, d.scanned = start, 0
+	d.mode, d.scanned, d.anchored = start, 0, true
 	return true
 }
 

@@ -95,10 +95,11 @@ func requestLine(b []byte) mode {
 	return noStart
 }
 
-// preamble is the length of what stands before TLS or HTTP in the same stream without an answer between them: the
-// PROXY protocol (haproxy doc/proxy-protocol.txt §2), the SSLRequest of PostgreSQL (its protocol §55.2.11) and that of
-// MySQL, which is 32 bytes of a handshake response with CLIENT_SSL. 0 if there is none, or not yet all of it. After
-// all others (SMTP, IMAP, POP3, FTP, XMPP, LDAP) the client awaits an answer, so that its hello starts a segment.
+// preamble is the length of what may stand before TLS or HTTP in the same segment: the PROXY protocol (haproxy
+// doc/proxy-protocol.txt §2), the SSLRequest of PostgreSQL (its manual's "SSL Session Encryption") and that of MySQL
+// (32 bytes of a handshake response with CLIENT_SSL), the header of the packet in which SQL Server wraps a hello
+// ([MS-TDS] §2.2.3.1). 0 if there is none, or not yet all of it. In other protocols (SMTP, IMAP, POP3, FTP, XMPP,
+// LDAP) the client awaits an answer, so that its hello starts a segment.
 func preamble(b []byte) int {
 	if len(b) == 0 {
 		return 0
@@ -117,6 +118,10 @@ func preamble(b []byte) int {
 		}
 	case 0:
 		if len(b) >= 8 && string(b[:8]) == "\x00\x00\x00\x08\x04\xd2\x16\x2f" {
+			return 8
+		}
+	case 0x12: // PRELOGIN
+		if len(b) >= 14 && startOfTLS(b[8:]) == tlsRecords && b[8] == recordHandshake {
 			return 8
 		}
 	case 32:

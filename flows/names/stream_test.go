@@ -153,6 +153,7 @@ func TestPreambles(t *testing.T) {
 		{"MySQL in one segment", []string{"\x20\x00\x00\x01\x85\xae\x0f\x00\x00\x00\x00\x01\x21" + string(make([]byte, 23)) + h}},
 		{"PROXY protocol", []string{"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + h}},
 		{"PROXY protocol 2", []string{"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + string(make([]byte, 12)) + h}},
+		{"SQL Server", []string{"\x12\x01\x00\x0e\x00\x00\x00\x00\xff\x01\x00\x00\x00\x00", "\x12\x01\x01\x00\x00\x00\x01\x00" + h}},
 		{"SOCKS 5", []string{"\x05\x01\x00", "\x05\x01\x00\x03\x09a.example\x01\xbb", h}},
 		{"CONNECT", []string{"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", h}},
 		{"hello in two after a preamble", []string{"AUTH TLS\r\n", h[:60], h[60:]}},
