@@ -6,18 +6,19 @@ const (
 	maxOpened = 64
 	// maxDatagrams bounds how far a flow is looked into that shows no QUIC.
 	maxDatagrams = 32
+	// minInitial is how long a datagram with a client's Initial is at least (RFC 9000 §14.1).
+	minInitial = 1200
 )
 
 // quicNames follows the Initial packets of a flow's client (RFC 9001).
 type quicNames struct {
-	crypto  assembly // the CRYPTO stream of the client's Initials
-	keys    *initialKeys
-	buffer  []byte // for opened packets
-	opened  int
-	fed     int
-	initial bool // an Initial packet was there
-	hello   bool // the hello on the CRYPTO stream has been read
-	over    bool
+	crypto assembly // the CRYPTO stream of the client's Initials
+	keys   *initialKeys
+	buffer []byte // for opened packets
+	opened int
+	fed    int
+	hello  bool // the hello on the CRYPTO stream has been read
+	over   bool
 }
 
 func (q *quicNames) reset() {
@@ -64,6 +65,9 @@ func (s *Sniffer) packets(side Side, at int64, b []byte) bool {
 	found := false
 	for len(b) > 0 {
 		p, ok := parseQUIC(b)
+		if !ok && p.kind == quicForeign && b[0]&0x40 != 0 && len(b) >= minInitial {
+			s.seen.lacks(Undecipherable)
+		}
 		if !ok || p.kind == quicShort && s.seen.QUIC == 0 && !found {
 			return found
 		}
@@ -100,9 +104,10 @@ func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 		return
 	}
 	plain := q.open(p)
-	q.initial = true
 	if plain == nil {
-		s.seen.lacks(Undecipherable)
+		if !q.hello {
+			s.seen.lacks(Undecipherable)
+		}
 		return
 	}
 	s.seen.Client, s.seen.QUIC, s.seen.ClientID = side, p.version, p.src
