@@ -23,15 +23,19 @@ const (
 // Decode reads the headers of p down to TCP or UDP and fills o. It never fails: a packet that belongs
 // to no flow has a Kind that says why, and is counted as such. It allocates nothing and keeps nothing of p.
 //
+// It returns the captured part of the TCP or UDP payload, which is a part of p.Data; none of IP fragments.
+//
 // Lengths come from the headers, not from what was captured, so a snaplen changes no figure. Like
 // Wireshark, an IPv4 total length or IPv6 payload length of 0 stands for a segmentation-offload
 // super-frame and means all that the frame holds.
-func (t Tunnels) Decode(p *capture.Packet, o *Observation) {
+func (t Tunnels) Decode(p *capture.Packet, o *Observation) (payload []byte) {
 	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
 	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
 	if o.Kind = d.link(p.LinkType); o.Kind.Decoded() {
 		o.locate() // here and not in the Table: this runs beside the goroutine that owns it
+		return d.payload
 	}
+	return nil
 }
 
 func clampLength(n int) uint32 {
@@ -49,6 +53,7 @@ type decoder struct {
 	hops    int
 	tunnels Tunnels
 	o       *Observation
+	payload []byte // captured, of the flow that o is of
 }
 
 // deeper counts a header; false says that there are more inside one another than are followed.

@@ -167,6 +167,9 @@ func (d *decoder) udp() {
 		length = d.wire
 	}
 	d.o.Payload = clampLength(length - 8)
+	if end := min(len(d.data), length); end > 8 && !d.o.FragMore {
+		d.payload = d.data[8:end]
+	}
 }
 
 // tcp reads the rest of a TCP header (RFC 9293 §3.1).
@@ -187,4 +190,7 @@ func (d *decoder) tcp() {
 		return // no header tells how long a fragmented segment is; Wireshark gives it no length either
 	}
 	d.o.Payload = clampLength(d.wire - headerLen)
+	if len(d.data) > headerLen {
+		d.payload = d.data[headerLen:]
+	}
 }

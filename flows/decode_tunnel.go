@@ -130,14 +130,15 @@ func (d *decoder) udpTunnel() {
 	if d.tunnels != Inner || d.o.FragMore || len(d.data) < 8 {
 		return
 	}
-	carrier := *d.o
+	carrier, payload := *d.o, d.payload
+	d.payload = nil
 	d.skip(8)
 	kind := d.tunnel(carrier.Dst.Port)
 	if kind == noTunnel {
 		kind = d.tunnel(carrier.Src.Port)
 	}
 	if !kind.Decoded() || d.o.FragLater {
-		*d.o = carrier
+		*d.o, d.payload = carrier, payload
 	}
 }
 

@@ -73,4 +73,6 @@ type Flow struct {
 	TxSawRST, RxSawRST bool
 	TxGap, RxGap       uint64 // stream bytes between the first and last captured byte that were never captured
 	Snapped            bool   // a frame was cut before its transport header ended
+
+	Names Names
 }

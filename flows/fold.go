@@ -23,6 +23,8 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 			ties--
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
+		t.names.finish(id)
+		f.Names = t.names.of(id, &f)
 		t.forget(id, r)
 		yield(&f)
 	}
@@ -52,6 +54,7 @@ func (t *Table) idlest(n int) (newest int64, ties int) {
 func (t *Table) forget(id uint32, r *record) {
 	t.holes.drop(&r.low.stream)
 	t.holes.drop(&r.high.stream)
+	t.names.forget(id)
 	*r = record{}
 	t.freed = append(t.freed, id)
 }

@@ -76,7 +76,7 @@ func FuzzTable(f *testing.F) {
 		batched := flows.NewTable()
 		defer batched.Close()
 		for part := range slices.Chunk(list, 1+int(batch)) {
-			batched.AddBatch(slices.Clone(part), nil)
+			batched.AddBatch(slices.Clone(part), nil, nil)
 		}
 		if diff := cmp.Diff(table.Flows(nil, flows.Local{}), batched.Flows(nil, flows.Local{})); diff != "" {
 			t.Errorf("batches of %d (-single +batched):\n%s", 1+int(batch), diff)

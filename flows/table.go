@@ -27,6 +27,7 @@ type Table struct {
 
 	holes     holeList
 	fragments fragments
+	names     nameBook
 	undecoded map[Kind]*Undecoded
 	ifaces    []InterfaceCounts
 	touched   []uint32              // scratch of touch
@@ -50,6 +51,7 @@ func NewTable() *Table {
 	return &Table{
 		slots:     make([]slot, firstLength),
 		fragments: newFragments(),
+		names:     newNameBook(),
 		undecoded: make(map[Kind]*Undecoded),
 		senders:   make(map[Endpoint]struct{}),
 	}
@@ -58,16 +60,40 @@ func NewTable() *Table {
 // AddBatch accounts for packets and appends to begun the keys of flows that they began, each as its first
 // sender sees it: for callers who want to look up sockets while they exist. It is Add for each packet, but that the
 // cache misses of a large table overlap: on 20 million packets of a million flows in random order it takes half the time.
-func (t *Table) AddBatch(batch []Observation, begun []Key) []Key {
+//
+// payloads are those of some of the packets, in their order, to read names from.
+func (t *Table) AddBatch(batch []Observation, payloads []Payload, begun []Key) []Key {
+	base := 0
 	for part := range slices.Chunk(batch, touchLength) {
 		t.touch(part)
 		for i := range part {
 			if t.count(&part[i]) {
 				begun = append(begun, part[i].key())
 			}
+			if len(payloads) > 0 && payloads[0].Packet == base+i {
+				t.read(&part[i], payloads[0].Bytes)
+				payloads = payloads[1:]
+			}
 		}
+		base += len(part)
 	}
 	return begun
+}
+
+// Payload is what was captured of a packet's TCP or UDP payload.
+type Payload struct {
+	Packet int // index in its batch
+	Bytes  []byte
+}
+
+// read takes the payload of a packet that was just counted.
+func (t *Table) read(o *Observation, payload []byte) {
+	if !o.Kind.Decoded() || o.FragLater {
+		return
+	}
+	id := t.slots[t.find(o)].id - 1
+	from, _ := t.records.at(id).sender(o.fromLow)
+	t.names.read(id, o, payload, from.stream.sawSYN, t.rares.at(id).sender(o.fromLow).isn)
 }
 
 // Add accounts for one packet. It returns whether the packet began a flow, and then the flow's key as
@@ -300,6 +326,7 @@ func (t *Table) Flows(dst []Flow, local Local) []Flow {
 // not be added to meanwhile.
 func (t *Table) All(local Local) iter.Seq[*Flow] {
 	return func(yield func(*Flow) bool) {
+		t.names.settle()
 		for chunk := range t.chunks() {
 			if !t.yieldChunk(chunk, local, yield) {
 				return
@@ -311,6 +338,7 @@ func (t *Table) All(local Local) iter.Seq[*Flow] {
 // Drain yields all flows as All does, in parts that may be read at the same time, each of them once. The table gives
 // its memory back as it is read, and may not be used any more but for Close.
 func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
+	t.names.settle()
 	t.slotMemory.free()
 	t.slots, t.slotMemory = nil, nil
 	all := make([]iter.Seq[*Flow], parts)
@@ -337,6 +365,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 			continue
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
+		f.Names = t.names.of(id, &f)
 		if !yield(&f) {
 			return false
 		}

@@ -32,7 +32,7 @@ func BenchmarkTable(b *testing.B) {
 	for _, flowCount := range []uint32{1000, 1_000_000} {
 		all := scattered(flowCount, 1<<20)
 		table := flows.NewTable()
-		table.AddBatch(all, nil)
+		table.AddBatch(all, nil, nil)
 		name := strconv.Itoa(int(flowCount)) + "flows"
 		b.Run(name+"/single", func(b *testing.B) {
 			b.ReportAllocs()
@@ -46,7 +46,7 @@ func BenchmarkTable(b *testing.B) {
 			var keys []flows.Key
 			for i := 0; b.Loop(); i++ { // an operation is a packet
 				if at := i % len(all); at%batch == 0 {
-					keys = table.AddBatch(all[at:at+batch], keys[:0])
+					keys = table.AddBatch(all[at:at+batch], nil, keys[:0])
 				}
 			}
 		})
@@ -59,11 +59,11 @@ func TestTableAllocations(t *testing.T) {
 	all := scattered(50_000, 1<<17)
 	table := flows.NewTable()
 	defer table.Close()
-	keys := table.AddBatch(all, nil)
+	keys := table.AddBatch(all, nil, nil)
 	if len(keys) != table.Len() || table.Len() < 40_000 {
 		t.Fatalf("%d flows began, the table has %d, want about 50,000", len(keys), table.Len())
 	}
-	if got := testing.AllocsPerRun(5, func() { keys = table.AddBatch(all, keys[:0]) }); got != 0 || len(keys) != 0 {
+	if got := testing.AllocsPerRun(5, func() { keys = table.AddBatch(all, nil, keys[:0]) }); got != 0 || len(keys) != 0 {
 		t.Errorf("%v allocations and %d new flows in a batch of known ones, want none", got, len(keys))
 	}
 }

@@ -19,8 +19,9 @@ type owner struct {
 	table   *flows.Table
 	history *pidmap.History
 	local   []netip.Prefix
-	host    flows.Local // the set of local
-	begun   []flows.Key // scratch of addBatch
+	host    flows.Local     // the set of local
+	begun   []flows.Key     // scratch of addBatch
+	texts   []flows.Payload // scratch of addBatch
 	folded  *summarize.Folded
 
 	events   chan []pidmap.Event
@@ -118,14 +119,15 @@ func (o *owner) readInterfaces() map[string]summarize.InterfaceCounters {
 
 // addBatch accounts for a batch and gives it back. A flow of an endpoint whose socket is not known yet
 // is a reason to look at the sockets now, while they exist.
-func (o *owner) addBatch(b batch) {
-	for i := range b {
-		obs := &b[i]
+func (o *owner) addBatch(b *batch) {
+	for i := range b.packets {
+		obs := &b.packets[i]
 		o.bytes += uint64(obs.Frame)
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
 	}
-	o.packets += uint64(len(b))
-	o.begun = o.table.AddBatch(b, o.begun[:0])
+	o.packets += uint64(len(b.packets))
+	o.texts = b.texts(o.texts[:0])
+	o.begun = o.table.AddBatch(b.packets, o.texts, o.begun[:0])
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())
 	}) {

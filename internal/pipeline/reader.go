@@ -51,8 +51,8 @@ type shared struct {
 	taken      atomic.Uint64
 	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
 	reachedMax context.CancelFunc
-	batches    chan batch
-	free       chan batch
+	batches    chan *batch
+	free       chan *batch
 
 	recordMutex sync.Mutex // guards record and recordErr: sources are read concurrently, a file is written in turn
 	record      Recorder
@@ -62,7 +62,7 @@ type shared struct {
 func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	s := &shared{
 		live: c.Live, match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
-		batches: make(chan batch, 64), free: make(chan batch, 64),
+		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
 	s.stopAt.Store(math.MaxInt64)
 	return s
@@ -76,6 +76,7 @@ const quietReads = 3
 // its packets. It returns why the source ended, nil for a regular end.
 func (r *reader) read(ctx context.Context) error {
 	pending := r.run.batch()
+	names := new(flows.Follower)
 	defer func() {
 		r.run.send(pending)
 		r.publish()
@@ -107,10 +108,9 @@ func (r *reader) read(ctx context.Context) error {
 		}
 		taken, last := r.take(&p)
 		if taken {
-			pending = append(pending, flows.Observation{})
-			r.run.tunnels.Decode(&p, &pending[len(pending)-1])
+			pending.add(&p, r.run.tunnels, names)
 		}
-		if len(pending) == batchSize || r.overdue(pending, p.Time) {
+		if pending.full() || r.overdue(pending, p.Time) {
 			r.send(&pending)
 			if ctx.Err() != nil && r.run.stopAt.Load() == math.MaxInt64 {
 				return nil // a file: interrupted, there is nothing to drain
@@ -126,15 +126,16 @@ func (r *reader) read(ctx context.Context) error {
 // arrives, and its program may be gone soon.
 const maxDelay = 2_000_000 // nanoseconds
 
-func (r *reader) overdue(b batch, now int64) bool {
-	return r.run.live && len(b) > 0 && now-b[0].Time > maxDelay
+func (r *reader) overdue(b *batch, now int64) bool {
+	return r.run.live && len(b.packets) > 0 && now-b.packets[0].Time > maxDelay
 }
 
 // send hands the batch over and leaves an empty one in its place.
-func (r *reader) send(b *batch) {
-	if r.run.send(*b); len(*b) > 0 {
+func (r *reader) send(b **batch) {
+	if len((*b).packets) > 0 {
 		r.sent++
 	}
+	r.run.send(*b)
 	*b = r.run.batch()
 	if r.sent == publishEvery {
 		r.publish()
@@ -181,24 +182,25 @@ func (s *shared) recording(do func() error) {
 }
 
 // batch is an empty batch, one that came back if there is any.
-func (s *shared) batch() batch {
+func (s *shared) batch() *batch {
 	select {
 	case b := <-s.free:
-		return b[:0]
+		b.reset()
+		return b
 	default:
-		return make(batch, 0, batchSize)
+		return newBatch()
 	}
 }
 
-func (s *shared) send(b batch) {
-	if len(b) > 0 {
+func (s *shared) send(b *batch) {
+	if len(b.packets) > 0 {
 		s.batches <- b
 		return
 	}
 	s.release(b)
 }
 
-func (s *shared) release(b batch) {
+func (s *shared) release(b *batch) {
 	select {
 	case s.free <- b:
 	default:

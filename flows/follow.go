@@ -1,0 +1,96 @@
+package flows
+
+import (
+	"encoding/binary"
+
+	"apptap/flows/names"
+)
+
+// Follower picks the payloads that may state a name, so that whoever reads packets has to keep only those: mostly a
+// packet or two of a flow. It forgets flows where others take their place, and then misses a name that comes in several
+// segments. The zero value is ready. Not safe for concurrent use.
+type Follower struct {
+	directions [maxFollowed]followed
+}
+
+// followed is one direction of a TCP flow of which more is wanted: left bytes from the sequence number next on.
+type followed struct {
+	tag        uint32
+	next, left uint32
+	young      bool // nothing but the SYN has been seen of it
+}
+
+const (
+	// maxFollowed keeps a Follower within a core's second-level cache. Of a busy host, some hundred flows open within the
+	// time that a ClientHello takes to arrive.
+	maxFollowed = 1 << 12
+	// youngBytes is how far ahead of the first segment others are kept until it comes.
+	youngBytes = 16 << 10
+	// headBytes is how long the head of a request is followed if its end is not in sight.
+	headBytes = 8 << 10
+	// maxHello bounds what is followed of a ClientHello; those with post-quantum key shares have 2 KiB.
+	maxHello = 18 << 10
+)
+
+// Wants says whether payload, as Decode returned it for o, may state a name.
+func (f *Follower) Wants(o *Observation, payload []byte) bool {
+	if o.Proto == UDP {
+		return len(payload) > 0 && (o.carriesDNS() || names.DatagramStart(payload))
+	}
+	tag := o.hash << 1
+	if o.fromLow {
+		tag |= 1
+	}
+	d := &f.directions[tag%maxFollowed]
+	if o.Flags&SYN != 0 {
+		*d = followed{tag: tag, next: o.Seq + 1, left: youngBytes, young: true}
+	}
+	switch {
+	case len(payload) == 0:
+		return false
+	case o.carriesDNS():
+		return true
+	case names.StreamStart(payload):
+		if more := unread(payload); more > 0 {
+			*d = followed{tag: tag, next: o.Seq, left: uint32(len(payload) + more)}
+		} else if d.tag == tag {
+			*d = followed{}
+		}
+		return true
+	case d.tag != tag:
+		return false
+	}
+	ahead := o.Seq - d.next
+	if ahead == 0 && d.young && len(payload) >= 6 { // it would be a start
+		*d = followed{}
+		return false
+	}
+	return ahead < d.left
+}
+
+// unread is how many bytes behind payload, which begins with a known start, may still belong to the name.
+func unread(payload []byte) int {
+	if payload[0] != 0x16 {
+		for i := 3; i < len(payload); i++ {
+			if payload[i] == '\n' && payload[i-2] == '\n' && payload[i-1] == '\r' {
+				return 0
+			}
+		}
+		return headBytes
+	}
+	if len(payload) < 9 {
+		return maxHello
+	}
+	if payload[5] != 1 {
+		return 0 // of a server's hello its first segment does
+	}
+	record := int(binary.BigEndian.Uint16(payload[3:]))
+	hello := int(payload[6])<<16 | int(payload[7])<<8 | int(payload[8]) + 4
+	whole := hello + 5*(hello/max(record, 1)+1) // each record has a header of five bytes
+	return max(min(whole, maxHello)-len(payload), 0)
+}
+
+// carriesDNS says whether a port is one of DNS, mDNS, LLMNR or the NetBIOS name service.
+func (o *Observation) carriesDNS() bool { return namePort(o.Src.Port) || namePort(o.Dst.Port) }
+
+func namePort(port uint16) bool { return port == 53 || port == 5353 || port == 5355 || port == 137 }
