@@ -16,8 +16,8 @@ const (
 
 const (
 	// maxSought bounds how far into a direction a start is looked for: the longest plain preamble in use is that of
-	// an SMTP session before STARTTLS, some hundred bytes.
-	maxSought, maxSoughtSegments = 32 << 10, 256
+	// an SMTP session before STARTTLS, some hundred bytes, with a long banner some thousand.
+	maxSought, maxSoughtSegments = 16 << 10, 256
 	// maxFollowed bounds how far a recognised direction is followed. A server's certificates, which come before the
 	// first application data, may be 60 KiB; none longer than 100 KiB is known to be in use.
 	maxFollowed = 128 << 10
@@ -91,6 +91,26 @@ func (d *direction) restart(off int, seq uint32) {
 	}
 	d.base, d.mode, d.scanned = seq, seeking, 0
 	d.message = d.message[:0]
+}
+
+// unordered is how many segments may come before the first byte of a flow whose SYN was not seen.
+const unordered = 4
+
+// passes says whether a segment can be forgotten: it comes next, begins nothing and nothing waits for it. Most
+// segments of flows without a name are such, so this saves copying them.
+func (d *direction) passes(off int, b []byte) bool {
+	if d.mode != seeking {
+		return false
+	}
+	if held := len(d.pieces.prefix()); held > 0 && off == held && d.segments > unordered && startOf(d.pieces.prefix()) == noStart {
+		d.advance(held)
+		off = 0
+	}
+	if off != 0 || !d.anchored || !d.pieces.empty() || startOf(b) != noStart || preamble(b) > 0 {
+		return false
+	}
+	d.base += uint32(len(b))
+	return true
 }
 
 // restarts says whether a segment begins something of its own: a TLS hello after STARTTLS, or a request after a body

@@ -1,5 +1,7 @@
 package names
 
+import "bytes"
+
 const (
 	// maxOpened bounds the work on one flow: a ClientHello is in two or three Initials, repeated ones included some
 	// ten; each costs some 5 us.
@@ -168,9 +170,13 @@ func (q *quicNames) with(keys *initialKeys, p *quicPacket) []byte {
 // frames collects the CRYPTO frames of an Initial packet (RFC 9000 §19); no other frame of one says anything.
 func (q *quicNames) frames(b []byte) {
 	c := cursor{b: b}
-	for len(c.b) > 0 && !c.cut {
+	for !c.cut {
+		c.b = bytes.TrimLeft(c.b, "\x00") // PADDING: a thousand frames of it are ordinary
+		if len(c.b) == 0 {
+			return
+		}
 		switch kind := c.varint(); kind {
-		case 0x00, 0x01: // PADDING, PING
+		case 0x00, 0x01: // PADDING in more bytes than it needs, PING
 		case 0x02, 0x03: // ACK
 			c.ack(kind == 0x03)
 		case 0x06, 0x08: // CRYPTO; 8 is that of Google's T050 and T051, and may not be here otherwise

@@ -92,6 +92,10 @@ func (s *Sniffer) segment(side Side, at int64, seq uint32, b []byte) {
 	if off < 0 && d.anchored && -off >= len(b) {
 		return // an old copy, or part of a body
 	}
+	if d.passes(off, b) {
+		return
+	}
+	off = d.offset(seq) // passes may have forgotten what was before
 	if d.restarts(off, b) {
 		s.partial(&s.seen, side)
 		d.restart(off, seq)
