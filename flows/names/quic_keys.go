@@ -25,7 +25,7 @@ const (
 )
 
 // initialSalt is what a version mixes into the keys of its Initial packets; "" if that is unknown. A reserved version
-// (RFC 9000 §15, 0x?a?a?a?a) is offered to be refused; its packets are those of draft 29 in every known client.
+// (RFC 9000 §15, 0x?a?a?a?a) is offered to be refused; in the recorded captures its packets have the keys of draft 29.
 func initialSalt(version uint32) string {
 	const (
 		draft22 = "\x7f\xbc\xdb\x0e\x7c\x66\xbb\xe9\x19\x3a\x96\xcd\x21\x51\x9e\xbd\x7a\x02\x64\x4a"
