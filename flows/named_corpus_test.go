@@ -1,0 +1,109 @@
+package flows_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/flows/names"
+)
+
+// TestNamedFlowsCorpus: of each flow that states names of a kind, the table has one of them, and none of a kind that
+// it does not state. Payloads take the way of a run: those that a Follower wants.
+func TestNamedFlowsCorpus(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(corpusDir, "captures", "*"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("no corpus beside this checkout: %d files, %v", len(files), err)
+	}
+	scores := map[string]*score{}
+	for _, file := range files {
+		if knownHard[filepath.Base(file)] != "" {
+			continue
+		}
+		oracle := filepath.Join(corpusDir, "oracle", filepath.Base(file)+".json")
+		for view, tunnels := range map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner} {
+			lines, summary := readOracle(t, oracle, view)
+			if summary.Skew == 0 {
+				compareNamed(t, filepath.Base(file)+"/"+view, namedFlows(t, file, tunnels), lines, scores)
+			}
+		}
+	}
+	for kind, s := range scores {
+		t.Logf("%s: %d of %d flows", kind, s.found, s.of)
+	}
+}
+
+func compareNamed(t *testing.T, file string, got map[string][]flows.Names, lines map[string]oracleLine, scores map[string]*score) {
+	t.Helper()
+	kinds := map[string]func(flows.Names) string{
+		"tls_sni": func(n flows.Names) string { return n.TLS }, "quic_sni": func(n flows.Names) string { return n.QUIC },
+		"http_host": func(n flows.Names) string { return n.HTTP },
+	}
+	for key, line := range lines {
+		for kind, of := range kinds {
+			var stated []string
+			if json.Unmarshal(line.Raw[kind], &stated) != nil || len(stated) == 0 {
+				continue
+			}
+			if scores[kind] == nil {
+				scores[kind] = &score{}
+			}
+			scores[kind].of++
+			if !slices.ContainsFunc(got[key], func(n flows.Names) bool { return isOne(of(n), stated) }) {
+				t.Errorf("%s: %s: %s %q, got %+v", file, key, kind, stated, got[key])
+				continue
+			}
+			scores[kind].found++
+		}
+	}
+}
+
+// isOne says whether name is one of stated, which may have a port.
+func isOne(name string, stated []string) bool {
+	return name != "" && slices.ContainsFunc(stated, func(s string) bool {
+		host, _, err := net.SplitHostPort(s)
+		return name == names.Clean([]byte(s)) || err == nil && name == names.Clean([]byte(host))
+	})
+}
+
+// namedFlows are the names of a file's flows; a 5-tuple that is used again has several.
+func namedFlows(t *testing.T, path string, tunnels flows.Tunnels) map[string][]flows.Names {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	source, err := capture.NewReader(f, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	table, follower := flows.NewTable(), new(flows.Follower)
+	defer table.Close()
+	var p capture.Packet
+	for err = source.Next(&p); err == nil; err = source.Next(&p) {
+		batch := make([]flows.Observation, 1)
+		var payloads []flows.Payload
+		if payload := tunnels.Decode(&p, &batch[0]); follower.Wants(&batch[0], payload) {
+			payloads = append(payloads, flows.Payload{Bytes: payload})
+		}
+		table.AddBatch(batch, payloads, nil)
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, capture.ErrTruncated) && !errors.Is(err, capture.ErrDamaged) {
+		t.Fatal(err)
+	}
+	named := map[string][]flows.Names{}
+	for f := range table.All(flows.Local{}) {
+		key := flowKey(f.Key.Proto.String(), endpoint(f.Key.Local, f.Key.IPv6), endpoint(f.Key.Remote, f.Key.IPv6))
+		named[key] = append(named[key], f.Names)
+	}
+	return named
+}
