@@ -47,6 +47,7 @@ func (r dice) flow(sockets []SocketCounters, interfaces int) flows.Flow {
 		TxGap: n(), RxGap: n(), Snapped: r.IntN(8) == 0,
 	}
 	f.Last = f.First + r.Int64N(5)
+	f.Names = [...]flows.Names{{}, {TLS: "a.example"}, {TLS: "b.example", DNS: "a.example"}, {DNS: "a.example"}, {QUIC: "a.example"}, {HTTP: "c.example"}}[r.IntN(6)]
 	if len(sockets) > 0 && r.yes() {
 		c := sockets[r.IntN(len(sockets))]
 		f.Key, f.TxPayload, f.TxStream, f.RxStream = c.Key, c.BytesSent, c.BytesSent-min(c.BytesSent, c.BytesRetrans), c.BytesReceived

@@ -15,17 +15,23 @@ const (
 	maxDestinations = 1 << 20
 	// maxFoldedDestinations bounds those that outlive their flows.
 	maxFoldedDestinations = 1 << 18
+	// maxTexts bounds the different names, which strangers make up; past it destinations are addresses.
+	maxTexts = 1 << 18
+	// maxAddresses bounds the addresses that are listed of one name.
+	maxAddresses = 64
 )
 
 // destinationKey is what flows to one destination have in common. It is packed: a capture in transit has a million of
 // them.
 type destinationKey struct {
-	remote  flows.Endpoint // with the service's port
+	remote  flows.Endpoint // with the service's port; without an address where there is a name
 	proto   flows.Protocol
 	ipv6    bool
 	inbound bool
+	source  nameSource
 	group   uint32 // see nobodysGroup
-	peer    uint32 // index+1 into destinationTable.peers, 0 = none
+	peer    uint32 // index+1 into destinationTable.texts, 0 = none
+	name    uint32 // the same
 }
 
 // destinationSum is what flows to one destination add up to.
@@ -41,8 +47,9 @@ type destinationTable struct {
 	slots   []destinationSlot // open addressing: a power of two, at most three quarters full
 	chunks  [][]destinationSum
 	length  int
-	others  []OtherDestinations // by group
-	peers   groups[string, string]
+	others  []OtherDestinations             // by group
+	texts   groups[string, string]          // names of peers and destinations
+	behind  map[destinationKey][]netip.Addr // addresses of those that have a name
 	waiting []waitingSum
 	touched uint64 // keeps the compiler from dropping flush's loads
 }
@@ -53,6 +60,7 @@ type destinationSlot struct{ hash, index uint32 }
 // waitingSum is what is still to be added to a destination's sum.
 type waitingSum struct {
 	hash uint32
+	addr netip.Addr // if the destination has a name
 	destinationSum
 }
 
@@ -69,11 +77,15 @@ var destinationSeed = maphash.MakeSeed()
 func (d *destinationTable) add(group uint32, use *FlowUse, t *Totals) {
 	key := d.keyOf(use)
 	key.group = group
-	d.sum(key, t)
+	var addr netip.Addr
+	if key.name > 0 {
+		addr = use.Flow.Key.RemoteAddr().Addr()
+	}
+	d.sum(key, addr, t)
 }
 
-func (d *destinationTable) sum(key destinationKey, t *Totals) {
-	d.waiting = append(d.waiting, waitingSum{hashOf(&key), destinationSum{key, *t}})
+func (d *destinationTable) sum(key destinationKey, addr netip.Addr, t *Totals) {
+	d.waiting = append(d.waiting, waitingSum{hashOf(&key), addr, destinationSum{key, *t}})
 	if len(d.waiting) == maxWaiting {
 		d.flush()
 	}
@@ -116,6 +128,21 @@ func (d *destinationTable) sumNow(w *waitingSum) {
 		d.slots[i] = destinationSlot{w.hash, uint32(d.length)}
 	}
 	d.at(int(d.slots[i].index) - 1).totals.add(&w.totals)
+	if w.addr.IsValid() {
+		d.isBehind(&w.key, w.addr)
+	}
+}
+
+// isBehind notes that addr is an address of a named destination.
+func (d *destinationTable) isBehind(key *destinationKey, addr netip.Addr) {
+	known := d.behind[*key]
+	if len(known) == maxAddresses || slices.Contains(known, addr) {
+		return
+	}
+	if d.behind == nil {
+		d.behind = make(map[destinationKey][]netip.Addr)
+	}
+	d.behind[*key] = append(known, addr)
 }
 
 func (d *destinationTable) at(i int) *destinationSum {
@@ -185,6 +212,9 @@ func (d *destinationTable) halve() {
 			room--
 		case size <= middle:
 			d.other(sum.key.group).count(&sum.totals, 1)
+			if sum.key.name > 0 {
+				delete(d.behind, sum.key)
+			}
 			continue
 		}
 		*d.at(kept) = *sum
@@ -212,9 +242,18 @@ func (d *destinationTable) merge(o *destinationTable, groupOf []uint32) {
 		key := from.key
 		key.group = groupOf[key.group]
 		if key.peer > 0 {
-			key.peer = d.peer(o.peers.list[key.peer-1])
+			key.peer = d.text(o.texts.list[key.peer-1])
 		}
-		d.sum(key, &from.totals)
+		if key.name == 0 {
+			d.sum(key, netip.Addr{}, &from.totals)
+			continue
+		}
+		key.name = d.text(o.texts.list[key.name-1])
+		totals := from.totals
+		for _, addr := range o.behind[from.key] {
+			d.sum(key, addr, &totals)
+			totals = Totals{} // once
+		}
 	}
 	for group := range o.others {
 		d.other(groupOf[group]).count(&o.others[group].Totals, o.others[group].Destinations)
@@ -253,16 +292,30 @@ func (d *destinationTable) listed(groups, limit int) []listed {
 
 func (d *destinationTable) destination(sum *destinationSum) Destination {
 	key := &sum.key
-	addr := flows.Key{Remote: key.remote, IPv6: key.ipv6}.RemoteAddr().Addr()
 	to := Destination{
-		Name: addr.String(), NameSource: "none", Addresses: []netip.Addr{addr}, Proto: key.proto, Port: key.remote.Port,
+		NameSource: key.source.String(), Proto: key.proto, Port: key.remote.Port,
 		Service: serviceName(key.proto, key.remote.Port), Inbound: key.inbound, Totals: sum.totals,
 	}
+	if key.name > 0 {
+		to.Name, to.Addresses = d.texts.list[key.name-1], slices.SortedFunc(slices.Values(d.behind[*key]), netip.Addr.Compare)
+	} else {
+		addr := flows.Key{Remote: key.remote, IPv6: key.ipv6}.RemoteAddr().Addr()
+		to.Name, to.Addresses = addr.String(), []netip.Addr{addr}
+	}
 	if key.peer > 0 {
-		to.PeerApp = d.peers.list[key.peer-1]
+		to.PeerApp = d.texts.list[key.peer-1]
 	}
 	return to
 }
+
+// nameSource is where the name of a destination stood.
+type nameSource uint8
+
+// sources are the report's words, by nameSource: those of flows.Names.Best, in its order.
+var sources = [...]string{"none", "tls_sni", "quic_sni", "http_host", "dns"}
+
+// String is the report's word.
+func (s nameSource) String() string { return sources[s] }
 
 // keyOf says where a flow went. Of a flow whose opener is not known the remote port is taken for the service's: an app
 // has more flows that it opened itself.
@@ -270,17 +323,21 @@ func (d *destinationTable) keyOf(use *FlowUse) destinationKey {
 	f := &use.Flow
 	key := destinationKey{remote: f.Key.Remote, proto: f.Key.Proto, ipv6: f.Key.IPv6}
 	if f.Initiator == flows.InitiatorRemote {
-		key.inbound, key.remote.Port = true, f.Key.Local.Port
+		key.inbound, key.remote.Port = true, f.Key.Local.Port // a name would be this host's
+	} else if host, source := f.Names.Best(); host != "" && len(d.texts.list) < maxTexts {
+		key.name, key.source = d.text(host), nameSource(slices.Index(sources[:], source))
+		key.remote.Addr, key.ipv6 = [16]byte{}, false
 	}
 	if f.Locality == flows.LocalBoth && use.Peer.Known() {
-		key.peer = d.peer(use.Peer.App.Name) // a port of this host may have had two apps behind it
+		key.peer = d.text(use.Peer.App.Name) // a port of this host may have had two apps behind it
 	}
 	return key
 }
 
-func (d *destinationTable) peer(name string) uint32 {
-	i := d.peers.indexOf(name)
-	d.peers.list[i] = name
+// text is the number of a name.
+func (d *destinationTable) text(name string) uint32 {
+	i := d.texts.indexOf(name)
+	d.texts.list[i] = name
 	return uint32(i) + 1
 }
 
@@ -291,7 +348,8 @@ func compareSums(a, b *destinationSum) int {
 		cmp.Compare(b.totals.Bytes(), a.totals.Bytes()),
 		slices.Compare(a.key.remote.Addr[:], b.key.remote.Addr[:]), cmp.Compare(a.key.remote.Port, b.key.remote.Port),
 		cmp.Compare(a.key.proto, b.key.proto), compareBool(a.key.ipv6, b.key.ipv6), compareBool(a.key.inbound, b.key.inbound),
-		cmp.Compare(a.key.group, b.key.group), cmp.Compare(a.key.peer, b.key.peer),
+		cmp.Compare(a.key.group, b.key.group), cmp.Compare(a.key.name, b.key.name), cmp.Compare(a.key.peer, b.key.peer),
+		cmp.Compare(a.key.source, b.key.source),
 	)
 }
 

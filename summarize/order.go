@@ -27,7 +27,14 @@ func compareFlows(a, b *flows.Flow) int {
 		cmp.Compare(a.SYNRTT, b.SYNRTT), cmp.Compare(a.ACKRTT, b.ACKRTT),
 		cmp.Compare(a.TxGap, b.TxGap), cmp.Compare(a.RxGap, b.RxGap),
 		cmp.Compare(a.Initiator, b.Initiator), cmp.Compare(a.Locality, b.Locality), cmp.Compare(a.End, b.End),
-		cmp.Compare(flagsOf(a), flagsOf(b)),
+		cmp.Compare(flagsOf(a), flagsOf(b)), compareNames(&a.Names, &b.Names),
+	)
+}
+
+func compareNames(a, b *flows.Names) int {
+	return cmp.Or(
+		cmp.Compare(a.TLS, b.TLS), cmp.Compare(a.QUIC, b.QUIC), cmp.Compare(a.HTTP, b.HTTP), cmp.Compare(a.DNS, b.DNS),
+		cmp.Compare(a.ALPN, b.ALPN), compareBool(a.ECH, b.ECH),
 	)
 }
 

@@ -76,11 +76,11 @@ type ProcessUse struct {
 	Totals
 }
 
-// Destination is where bytes went to and came from: a name (or, without one, an address), protocol and
-// port. The port is the service's: the remote one if this side opened the flow, else the local one.
+// Destination is where bytes went to and came from: a name that the flows stated or their opener had asked DNS for
+// (or, without one, an address), protocol and port. The port is the service's: the remote one if this side opened the flow, else the local one.
 type Destination struct {
 	Name       string
-	NameSource string // "none" if Name is an address
+	NameSource string // as flows.Names.Best; "none" if Name is an address
 	Addresses  []netip.Addr
 	Proto      flows.Protocol
 	Port       uint16

@@ -13,6 +13,7 @@ var csvFlowHeader = []string{
 	"method", "reason", "verdict", "end", "bytes", "packets",
 	"tx_bytes", "tx_packets", "tx_payload", "rx_bytes", "rx_packets", "rx_payload",
 	"tx_stream", "rx_stream", "tx_retransmits", "rx_retransmits", "syn_rtt_us", "ack_rtt_us",
+	"tls_sni", "quic_sni", "http_host", "dns_name", "alpn",
 }
 
 func csvFlows(s *summarize.Summary) [][]string {
@@ -39,7 +40,8 @@ func csvFlow(use *summarize.FlowUse) []string {
 	}
 	record = append(record, csvCounts(f.Counts)...)
 	return append(record, number(f.TxStream), number(f.RxStream), number(f.TxRetransmits), number(f.RxRetransmits),
-		csvMicros(f.SYNRTT), csvMicros(f.ACKRTT))
+		csvMicros(f.SYNRTT), csvMicros(f.ACKRTT),
+		cell(f.Names.TLS), cell(f.Names.QUIC), cell(f.Names.HTTP), cell(f.Names.DNS), cell(f.Names.ALPN))
 }
 
 func csvPID(owner pidmap.Attribution) string {

@@ -29,7 +29,7 @@ type jsonFlow struct {
 	RxRetransmits uint64          `json:"rx_retransmits"`
 	SYNRTT        *int64          `json:"syn_rtt_us"`
 	ACKRTT        *int64          `json:"ack_rtt_us"`
-	TLSSNI        string          `json:"tls_sni"` // the names are "" until they are read off the wire
+	TLSSNI        string          `json:"tls_sni"` // the names are "" where there are none
 	QUICSNI       string          `json:"quic_sni"`
 	HTTPHost      string          `json:"http_host"`
 	DNSName       string          `json:"dns_name"`
@@ -43,6 +43,7 @@ type jsonFlow struct {
 	Candidates    []jsonCandidate `json:"candidates"`
 	PeerAppID     string          `json:"peer_app_id"`
 	Kernel        *jsonFlowKernel `json:"kernel"`
+	ECH           bool            `json:"ech"`
 	Unavailable   string          `json:"unavailable"` // why kernel is null
 }
 
@@ -71,6 +72,7 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		TxStream: f.TxStream, RxStream: f.RxStream, TxIPBytes: f.TxIPBytes, RxIPBytes: f.RxIPBytes,
 		TxRetransmits: f.TxRetransmits, RxRetransmits: f.RxRetransmits,
 		SYNRTT: micros(f.SYNRTT), ACKRTT: micros(f.ACKRTT),
+		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, ALPN: f.Names.ALPN, ECH: f.Names.ECH,
 		End:        f.End.String(),
 		Candidates: each(use.Owner.Candidates, jsonCandidateOf),
 		PeerAppID:  use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
