@@ -90,7 +90,12 @@ func unread(payload []byte) int {
 	return max(min(whole, maxHello)-len(payload), 0)
 }
 
-// carriesDNS says whether a port is one of DNS, mDNS, LLMNR or the NetBIOS name service.
-func (o *Observation) carriesDNS() bool { return namePort(o.Src.Port) || namePort(o.Dst.Port) }
+// carriesDNS says whether a port is one of DNS, or over UDP of mDNS, LLMNR or the NetBIOS name service.
+func (o *Observation) carriesDNS() bool {
+	if o.Proto == TCP {
+		return o.Src.Port == 53 || o.Dst.Port == 53
+	}
+	return namePort(o.Src.Port) || namePort(o.Dst.Port)
+}
 
 func namePort(port uint16) bool { return port == 53 || port == 5353 || port == 5355 || port == 137 }

@@ -1,0 +1,149 @@
+package flows_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+
+	"apptap/capture"
+	"apptap/fixtures"
+	"apptap/flows"
+)
+
+// clientHello is what crypto/tls says first to a server of this name.
+func clientHello(t *testing.T, name string) []byte {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go func() {
+		_ = tls.Client(theirs, &tls.Config{ServerName: name, NextProtos: []string{"h2", "http/1.1"}}).Handshake()
+		theirs.Close()
+	}()
+	hello := make([]byte, 8192)
+	n, err := ours.Read(hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if whole := 5 + int(hello[3])<<8 + int(hello[4]); n != whole {
+		t.Fatalf("the first write has %d bytes, want a whole record of %d", n, whole)
+	}
+	return hello[:n]
+}
+
+// run takes frames the way of a run, a batch of all of them.
+func run(table *flows.Table, follower *flows.Follower, frames ...[]byte) {
+	batch := make([]flows.Observation, len(frames))
+	var payloads []flows.Payload
+	for i, frame := range frames {
+		p := packet(capture.LinkTypeEthernet, frame)
+		p.Time = int64(i+1) * second
+		if payload := flows.Outer.Decode(p, &batch[i]); follower.Wants(&batch[i], payload) {
+			payloads = append(payloads, flows.Payload{Packet: i, Bytes: payload})
+		}
+	}
+	table.AddBatch(batch, payloads, nil)
+}
+
+// TestNamesOfSplitHellos: a ClientHello in small segments, in and out of order, twice on one 5-tuple.
+func TestNamesOfSplitHellos(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}} {
+		table, follower := flows.NewTable(), new(flows.Follower)
+		var frames [][]byte
+		for life, name := range []string{"first.example", "second.example"} {
+			hello := clientHello(t, name)
+			isn := uint32(1000 + 1_000_000*life)
+			third := len(hello) / 3
+			parts := [][]byte{hello[:third], hello[third : 2*third], hello[2*third:]}
+			frames = append(frames, fixtures.TCP(host4, peer4, "S", isn, 0, nil))
+			for _, i := range order {
+				frames = append(frames, fixtures.TCP(host4, peer4, "PA", isn+1+uint32(i*third), 1, parts[i]))
+			}
+			frames = append(frames, fixtures.TCP(peer4, host4, "R", 1, 0, nil))
+		}
+		run(table, follower, frames...)
+		var got []string
+		for f := range table.All(local4()) {
+			got = append(got, f.Names.TLS)
+			if f.Names.ALPN != "h2,http/1.1" {
+				t.Errorf("order %v: ALPN %q", order, f.Names.ALPN)
+			}
+		}
+		if len(got) != 2 || got[0] != "first.example" || got[1] != "second.example" {
+			t.Errorf("order %v: names %q, want one for each life of the 5-tuple", order, got)
+		}
+	}
+}
+
+// TestNamesOfOtherPayloads: bytes that state no name are neither wanted nor a name.
+func TestNamesOfOtherPayloads(t *testing.T) {
+	follower := new(flows.Follower)
+	var o flows.Observation
+	for i, frame := range [][]byte{
+		fixtures.TCP(host4, peer4, "S", 1, 0, nil),
+		fixtures.TCP(host4, peer4, "PA", 2, 1, []byte("SSH-2.0-OpenSSH_9.2\r\n")),
+		fixtures.TCP(host4, peer4, "PA", 23, 1, make([]byte, 1000)),
+		fixtures.UDP(host4, peer4, make([]byte, 1200)),
+	} {
+		if payload := flows.Outer.Decode(packet(capture.LinkTypeEthernet, frame), &o); follower.Wants(&o, payload) {
+			t.Errorf("frame %d is wanted", i)
+		}
+	}
+}
+
+// TestNamesAreBounded: a flood of flows that each begin to name someone leaves the table with what is whole.
+func TestNamesAreBounded(t *testing.T) {
+	table, follower := flows.NewTable(), new(flows.Follower)
+	defer table.Close()
+	const flood = 20_000
+	for i := range flood {
+		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 14), 1}), uint16(1024+i%16384))
+		request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: host%d.example\r\n", i)
+		if i%2 == 0 {
+			request += "\r\n"
+		}
+		run(table, follower, fixtures.TCP(src, peer4, "PA", 1, 1, []byte(request)))
+	}
+	named := 0
+	for f := range table.All(local4()) {
+		if f.Names.HTTP != "" {
+			named++
+		}
+	}
+	if named != flood { // the host of a request that is cut counts too
+		t.Errorf("%d of %d flows have their name", named, flood)
+	}
+	folded := 0
+	table.Fold(0, local4(), func(f *flows.Flow) {
+		if f.Names.HTTP != "" {
+			folded++
+		}
+	})
+	if folded != flood {
+		t.Errorf("%d of %d folded flows have their name", folded, flood)
+	}
+}
+
+// TestNamesFromDNS: the name is the one that this host had asked for before it opened the flow.
+func TestNamesFromDNS(t *testing.T) {
+	table, follower := flows.NewTable(), new(flows.Follower)
+	resolver := netip.MustParseAddrPort("192.0.2.53:53")
+	query := []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x00\x00\x01\x00\x01")
+	answer := append([]byte("\x12\x34\x81\x80\x00\x01\x00\x01"), query[8:]...)
+	a := peer4.Addr().As4()
+	answer = append(append(answer, "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04"...), a[:]...)
+	run(table, follower,
+		fixtures.UDP(host4, peer4, []byte("before")),
+		fixtures.UDP(host4, resolver, query),
+		fixtures.UDP(resolver, host4, answer),
+		fixtures.TCP(host4, peer4, "S", 1, 0, nil),
+	)
+	want := map[string]string{"udp/443": "", "udp/53": "", "tcp/443": "www.example"}
+	for f := range table.All(local4()) {
+		key := fmt.Sprintf("%v/%d", f.Key.Proto, f.Key.Remote.Port)
+		if name, known := want[key]; !known || f.Names.DNS != name {
+			t.Errorf("%s is %q, want %q", key, f.Names.DNS, name)
+		}
+	}
+}
