@@ -35,7 +35,7 @@ const (
 // Wants says whether payload, as Decode returned it for o, may state a name.
 func (f *Follower) Wants(o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
-		return len(payload) > 0 && (o.carriesDNS() || names.DatagramStart(payload))
+		return o.carriesDNS() && names.MessageStart(payload) || names.DatagramStart(payload)
 	}
 	tag := o.hash << 1
 	if o.fromLow {

@@ -238,7 +238,7 @@ func (b *nameBook) of(flow uint32, f *Flow) Names {
 // readDNS learns from a DNS message; false says that the payload is none.
 func (b *nameBook) readDNS(flow uint32, o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
-		return b.learn(o, payload)
+		return names.MessageStart(payload) && b.learn(o, payload)
 	}
 	id := streamID{flow, o.fromLow}
 	s := b.streams[id]

@@ -52,6 +52,20 @@ type Record struct {
 	Addr   netip.Addr // of A, AAAA, NB; of HTTPS and SVCB one record for each address hint
 }
 
+// MessageStart says whether a UDP payload has the header of a DNS message: an operation and counts that messages have.
+// It costs some nanoseconds. Of payloads that are no DNS one in thousands passes.
+func MessageStart(b []byte) bool {
+	if len(b) < 12 || b[2]>>3&15 > 6 || b[3]&0x40 != 0 { // operations up to 6, and the bit that must be zero
+		return false
+	}
+	for _, high := range [...]byte{b[4], b[6], b[8], b[10]} {
+		if high > maxRecords>>8 {
+			return false
+		}
+	}
+	return true
+}
+
 // Parse reads a message. With an error m holds what was read before the fault, which is what there is of a message
 // that was captured in part.
 func (m *Message) Parse(b []byte) error {
