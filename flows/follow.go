@@ -35,7 +35,8 @@ const (
 // Wants says whether payload, as Decode returned it for o, may state a name.
 func (f *Follower) Wants(o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
-		return o.carriesDNS() && names.MessageStart(payload) || names.DatagramStart(payload)
+		// Of DNS the answers name addresses; what was asked is in them.
+		return o.carriesDNS() && names.MessageStart(payload) && payload[2]&0x80 != 0 || names.DatagramStart(payload)
 	}
 	tag := o.hash << 1
 	if o.fromLow {
@@ -51,6 +52,9 @@ func (f *Follower) Wants(o *Observation, payload []byte) bool {
 	case o.carriesDNS():
 		return true
 	case names.StreamStart(payload):
+		if payload[0] == 0x16 && payload[5] == 2 {
+			return false // a server's hello names nobody
+		}
 		if more := unread(payload); more > 0 {
 			*d = followed{tag: tag, next: o.Seq, left: uint32(len(payload) + more)}
 		} else if d.tag == tag {
@@ -80,9 +84,6 @@ func unread(payload []byte) int {
 	}
 	if len(payload) < 9 {
 		return maxHello
-	}
-	if payload[5] != 1 {
-		return 0 // of a server's hello its first segment does
 	}
 	record := int(binary.BigEndian.Uint16(payload[3:]))
 	hello := int(payload[6])<<16 | int(payload[7])<<8 | int(payload[8]) + 4

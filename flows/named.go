@@ -46,10 +46,11 @@ type nameBook struct {
 	pool    names.Pool
 	sniffed map[uint32]*names.Sniffer // by flow
 	order   []uint32                  // of sniffed, oldest first; flows that are done may still be in it
-	found   map[uint32]found          // by flow
+	found   arena[found]              // by flow; as many as the last flow that has any
 
-	numbers map[string]uint32
-	texts   []string // text n has number n+1
+	texts   []string          // text n has number n+1
+	numbers map[string]uint32 // of texts, and of names as they stood on the wire
+	alpn    map[string]uint32 // of lists of protocols as they are encoded
 
 	dns     names.Cache
 	message names.Message
@@ -63,6 +64,8 @@ type found struct {
 	ech                   bool
 }
 
+func (f *found) any() bool { return *f != found{} }
+
 type streamID struct {
 	flow    uint32
 	fromLow bool
@@ -70,14 +73,32 @@ type streamID struct {
 
 func newNameBook() nameBook {
 	return nameBook{
-		sniffed: make(map[uint32]*names.Sniffer), found: make(map[uint32]found),
-		numbers: make(map[string]uint32), streams: make(map[streamID]*names.MessageStream),
+		sniffed: make(map[uint32]*names.Sniffer), streams: make(map[streamID]*names.MessageStream),
+		numbers: make(map[string]uint32), alpn: make(map[string]uint32),
 	}
+}
+
+// at is what has been found of a flow.
+func (b *nameBook) at(flow uint32) *found {
+	for b.found.length <= flow {
+		b.found.add()
+	}
+	return b.found.at(flow)
+}
+
+func (b *nameBook) known(flow uint32) found {
+	if flow < b.found.length {
+		return *b.found.at(flow)
+	}
+	return found{}
 }
 
 // read takes a payload of a flow. isn is valid if its sender's SYN was seen.
 func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool, isn uint32) {
 	if o.carriesDNS() && b.readDNS(flow, o, payload) {
+		return
+	}
+	if o.Proto == TCP && b.readHello(flow, payload) {
 		return
 	}
 	s := b.sniffer(flow)
@@ -103,6 +124,49 @@ func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool
 	}
 }
 
+// readHello takes a ClientHello that came in one piece; false says that there is more to do.
+func (b *nameBook) readHello(flow uint32, payload []byte) bool {
+	h, ok := names.WholeHello(payload)
+	if !ok || b.sniffed[flow] != nil {
+		return false
+	}
+	f := b.at(flow)
+	if f.tls == 0 {
+		f.tls = b.numberOfName(h.Name)
+	}
+	if f.alpn == 0 && len(h.ALPN) > 0 {
+		f.alpn = b.numberOfALPN(h.ALPN)
+	}
+	f.ech = f.ech || h.ECH
+	return true
+}
+
+// numberOfName is the number of a name that stood on the wire so: most have been seen before.
+func (b *nameBook) numberOfName(raw []byte) uint32 {
+	if n, known := b.numbers[string(raw)]; known || len(raw) == 0 {
+		return n
+	}
+	n := b.number(names.Clean(raw))
+	if n > 0 && len(raw) <= maxRawName {
+		b.numbers[string(raw)] = n
+	}
+	return n
+}
+
+// maxRawName is how long a name may be to be remembered as it stood: no longer ones are meant.
+const maxRawName = 255
+
+func (b *nameBook) numberOfALPN(list []byte) uint32 {
+	if n, known := b.alpn[string(list)]; known {
+		return n
+	}
+	n := b.number(names.Protocols(list))
+	if len(b.alpn) < maxSniffed && len(list) <= maxRawName {
+		b.alpn[string(list)] = n
+	}
+	return n
+}
+
 // streamStart is the sequence number of the first byte of payload.
 func (o *Observation) streamStart() uint32 {
 	if o.Flags&SYN != 0 {
@@ -116,7 +180,7 @@ func (b *nameBook) sniffer(flow uint32) *names.Sniffer {
 	if s := b.sniffed[flow]; s != nil {
 		return s
 	}
-	if f := b.found[flow]; f.tls != 0 || f.quic != 0 {
+	if f := b.known(flow); f.tls != 0 || f.quic != 0 {
 		return nil
 	}
 	for len(b.sniffed) >= maxSniffed {
@@ -162,7 +226,9 @@ func (b *nameBook) forget(flow uint32) {
 	if b.sniffed[flow] != nil {
 		b.drop(flow)
 	}
-	delete(b.found, flow)
+	if flow < b.found.length {
+		*b.found.at(flow) = found{}
+	}
 }
 
 // settle keeps what has been read of every flow, as far as it has come.
@@ -174,17 +240,18 @@ func (b *nameBook) settle() {
 }
 
 func (b *nameBook) keep(flow uint32, seen *names.Seen) {
-	f := b.found[flow]
-	b.place(&f, seen.Name)
+	if seen.Why != names.Named && seen.ALPN == "" && !seen.ECH {
+		return
+	}
+	f := b.at(flow)
+	b.place(f, seen.Name)
 	for _, n := range seen.Others {
-		b.place(&f, n)
+		b.place(f, n)
 	}
 	if f.alpn == 0 {
 		f.alpn = b.number(seen.ALPN)
 	}
-	if f.ech = f.ech || seen.ECH; f != (found{}) {
-		b.found[flow] = f
-	}
+	f.ech = f.ech || seen.ECH
 }
 
 // place notes the first name of its kind.
@@ -220,14 +287,14 @@ func (b *nameBook) text(number uint32) string {
 	return b.texts[number-1]
 }
 
-// of are the names of a flow.
-func (b *nameBook) of(flow uint32, f *Flow) Names {
+// of are the names of a flow; all says that what DNS had told is wanted even if the flow states a name.
+func (b *nameBook) of(flow uint32, f *Flow, all bool) Names {
 	var n Names
-	if len(b.found) > 0 {
-		found := b.found[flow]
+	if found := b.known(flow); found.any() {
 		n = Names{TLS: b.text(found.tls), QUIC: b.text(found.quic), HTTP: b.text(found.http), ALPN: b.text(found.alpn), ECH: found.ech}
 	}
-	if b.asked && f.Initiator != InitiatorRemote {
+	stated := n.TLS != "" || n.QUIC != "" || n.HTTP != ""
+	if b.asked && f.Initiator != InitiatorRemote && (all || !stated) {
 		if a, ok := b.dns.Name(f.Key.LocalAddr().Addr(), f.Key.RemoteAddr().Addr(), f.First); ok {
 			n.DNS = a.Host
 		}

@@ -305,6 +305,7 @@ func (t *Table) Len() int { return int(t.records.length) - len(t.freed) }
 func (t *Table) Close() {
 	t.records.free()
 	t.rares.free()
+	t.names.found.free()
 	t.slotMemory.free()
 	*t = Table{}
 }
@@ -328,14 +329,14 @@ func (t *Table) All(local Local) iter.Seq[*Flow] {
 	return func(yield func(*Flow) bool) {
 		t.names.settle()
 		for chunk := range t.chunks() {
-			if !t.yieldChunk(chunk, local, yield) {
+			if !t.yieldChunk(chunk, local, true, yield) {
 				return
 			}
 		}
 	}
 }
 
-// Drain yields all flows as All does, in parts that may be read at the same time, each of them once. The table gives
+// Drain yields all flows as All does (but for Names.DNS, which it leaves out where a flow states its own name), in parts that may be read at the same time, each of them once. The table gives
 // its memory back as it is read, and may not be used any more but for Close.
 func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
 	t.names.settle()
@@ -345,7 +346,7 @@ func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
 	for i := range parts {
 		first, end := t.chunks()*uint32(i)/uint32(parts), t.chunks()*uint32(i+1)/uint32(parts)
 		all[i] = func(yield func(*Flow) bool) {
-			for chunk := first; chunk < end && t.yieldChunk(chunk, local, yield); chunk++ {
+			for chunk := first; chunk < end && t.yieldChunk(chunk, local, false, yield); chunk++ {
 				t.records.release(chunk)
 				t.rares.release(chunk)
 			}
@@ -357,7 +358,7 @@ func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
 func (t *Table) chunks() uint32 { return (t.records.length + chunkLength - 1) / chunkLength }
 
 // yieldChunk yields the flows of a chunk; false says that no more are wanted.
-func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bool {
+func (t *Table) yieldChunk(chunk uint32, local Local, allNames bool, yield func(*Flow) bool) bool {
 	var f Flow
 	for id := chunk * chunkLength; id < min((chunk+1)*chunkLength, t.records.length); id++ {
 		r := t.records.at(id)
@@ -365,7 +366,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 			continue
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
-		f.Names = t.names.of(id, &f)
+		f.Names = t.names.of(id, &f, allNames)
 		if !yield(&f) {
 			return false
 		}

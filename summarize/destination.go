@@ -47,9 +47,9 @@ type destinationTable struct {
 	slots   []destinationSlot // open addressing: a power of two, at most three quarters full
 	chunks  [][]destinationSum
 	length  int
-	others  []OtherDestinations             // by group
-	texts   groups[string, string]          // names of peers and destinations
-	behind  map[destinationKey][]netip.Addr // addresses of those that have a name
+	others  []OtherDestinations    // by group
+	texts   groups[string, string] // names of peers and destinations
+	behind  [][]netip.Addr         // by sum, as far as there are any: addresses of those that have a name
 	waiting []waitingSum
 	touched uint64 // keeps the compiler from dropping flush's loads
 }
@@ -127,22 +127,28 @@ func (d *destinationTable) sumNow(w *waitingSum) {
 		d.length++
 		d.slots[i] = destinationSlot{w.hash, uint32(d.length)}
 	}
-	d.at(int(d.slots[i].index) - 1).totals.add(&w.totals)
+	at := int(d.slots[i].index) - 1
+	d.at(at).totals.add(&w.totals)
 	if w.addr.IsValid() {
-		d.isBehind(&w.key, w.addr)
+		d.isBehind(at, w.addr)
 	}
 }
 
 // isBehind notes that addr is an address of a named destination.
-func (d *destinationTable) isBehind(key *destinationKey, addr netip.Addr) {
-	known := d.behind[*key]
-	if len(known) == maxAddresses || slices.Contains(known, addr) {
-		return
+func (d *destinationTable) isBehind(sum int, addr netip.Addr) {
+	if sum >= len(d.behind) {
+		d.behind = append(d.behind, make([][]netip.Addr, d.length-len(d.behind))...)
 	}
-	if d.behind == nil {
-		d.behind = make(map[destinationKey][]netip.Addr)
+	if known := d.behind[sum]; len(known) < maxAddresses && !slices.Contains(known, addr) {
+		d.behind[sum] = append(known, addr)
 	}
-	d.behind[*key] = append(known, addr)
+}
+
+func (d *destinationTable) addressesBehind(sum int) []netip.Addr {
+	if sum < len(d.behind) {
+		return d.behind[sum]
+	}
+	return nil
 }
 
 func (d *destinationTable) at(i int) *destinationSum {
@@ -212,15 +218,19 @@ func (d *destinationTable) halve() {
 			room--
 		case size <= middle:
 			d.other(sum.key.group).count(&sum.totals, 1)
-			if sum.key.name > 0 {
-				delete(d.behind, sum.key)
-			}
 			continue
 		}
 		*d.at(kept) = *sum
+		if i < len(d.behind) {
+			d.behind[kept] = d.behind[i]
+		}
 		kept++
 	}
 	d.length = kept
+	if kept < len(d.behind) {
+		clear(d.behind[kept:])
+		d.behind = d.behind[:kept]
+	}
 	clear(d.slots)
 	for i := range d.length {
 		d.place(destinationSlot{hashOf(&d.at(i).key), uint32(i) + 1})
@@ -250,7 +260,7 @@ func (d *destinationTable) merge(o *destinationTable, groupOf []uint32) {
 		}
 		key.name = d.text(o.texts.list[key.name-1])
 		totals := from.totals
-		for _, addr := range o.behind[from.key] {
+		for _, addr := range o.addressesBehind(i) {
 			d.sum(key, addr, &totals)
 			totals = Totals{} // once
 		}
@@ -277,27 +287,28 @@ func (d *destinationTable) listed(groups, limit int) []listed {
 	for i := range d.length {
 		sum := d.at(i)
 		group := sum.key.group
-		if out := picked[group].pick(sum, limit); out != nil {
-			result[group].others.count(&out.totals, 1)
+		if out := picked[group].pick(ranked{sum, i}, limit); out.sum != nil {
+			result[group].others.count(&out.sum.totals, 1)
 		}
 	}
 	for group := range picked {
-		for _, sum := range picked[group] {
-			result[group].list = append(result[group].list, d.destination(sum))
+		for _, r := range picked[group] {
+			result[group].list = append(result[group].list, d.destination(r.at))
 		}
 		slices.SortFunc(result[group].list, compareDestinations)
 	}
 	return result
 }
 
-func (d *destinationTable) destination(sum *destinationSum) Destination {
+func (d *destinationTable) destination(at int) Destination {
+	sum := d.at(at)
 	key := &sum.key
 	to := Destination{
 		NameSource: key.source.String(), Proto: key.proto, Port: key.remote.Port,
 		Service: serviceName(key.proto, key.remote.Port), Inbound: key.inbound, Totals: sum.totals,
 	}
 	if key.name > 0 {
-		to.Name, to.Addresses = d.texts.list[key.name-1], slices.SortedFunc(slices.Values(d.behind[*key]), netip.Addr.Compare)
+		to.Name, to.Addresses = d.texts.list[key.name-1], slices.SortedFunc(slices.Values(d.addressesBehind(at)), netip.Addr.Compare)
 	} else {
 		addr := flows.Key{Remote: key.remote, IPv6: key.ipv6}.RemoteAddr().Addr()
 		to.Name, to.Addresses = addr.String(), []netip.Addr{addr}
@@ -354,29 +365,35 @@ func compareSums(a, b *destinationSum) int {
 }
 
 // largest are the largest sums of a group, as a heap whose root is the first to go.
-type largest []*destinationSum
+type largest []ranked
 
-// pick adds sum and returns the one that has to go for it, nil if there was room.
-func (l *largest) pick(sum *destinationSum, limit int) (out *destinationSum) {
+// ranked is a sum and its index.
+type ranked struct {
+	sum *destinationSum
+	at  int
+}
+
+// pick adds r and returns the one that has to go for it, zero if there was room.
+func (l *largest) pick(r ranked, limit int) (out ranked) {
 	switch {
 	case limit <= 0 || len(*l) < limit-1:
-		*l = append(*l, sum)
+		*l = append(*l, r)
 	case len(*l) == limit-1:
-		*l = append(*l, sum)
+		*l = append(*l, r)
 		heap.Init(l)
-	case compareSums(sum, (*l)[0]) > 0:
-		return sum
+	case compareSums(r.sum, (*l)[0].sum) > 0:
+		return r
 	default:
-		out, (*l)[0] = (*l)[0], sum
+		out, (*l)[0] = (*l)[0], r
 		heap.Fix(l, 0)
 	}
 	return out
 }
 
 func (l largest) Len() int           { return len(l) }
-func (l largest) Less(i, j int) bool { return compareSums(l[i], l[j]) > 0 }
+func (l largest) Less(i, j int) bool { return compareSums(l[i].sum, l[j].sum) > 0 }
 func (l largest) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
-func (l *largest) Push(x any)        { *l = append(*l, x.(*destinationSum)) }
+func (l *largest) Push(x any)        { *l = append(*l, x.(ranked)) }
 func (l *largest) Pop() any {
 	last := len(*l) - 1
 	x := (*l)[last]
