@@ -12,7 +12,7 @@ VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo 
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check fuzz bench fixtures clean
+.PHONY: help setup build demo test check fuzz bench fixtures generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fixtures: build ## record the committed captures again
 	@: > fixtures/demo.pcapng; : > fixtures/demo.truth.jsonl
 	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
 	@go test ./fixtures -update
+
+generate: ## compile the eBPF programs again; wants clang 14 and llvm-strip, which nothing else does
+	@go generate ./pidmap/bpf
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -73,7 +73,7 @@ var leashes = []leash{
 	{path: "golang.org/x/net/publicsuffix", rooms: []string{"flows/names"}, why: "the registrable part of a name"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
-		rooms: []string{"capture/live", "pidmap", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo"},
+		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo"},
 		why:   "system calls live in files that name their system"},
 	{path: "github.com/google/go-cmp", tests: true, why: "differences are for tests"},
 	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},

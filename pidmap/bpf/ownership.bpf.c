@@ -1,0 +1,596 @@
+//go:build ignore
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Who makes sockets, who moves bytes through them, and what each ends with. Every socket carries its own state
+ * (sk_storage), so the common case, one process on one socket, costs no hash look-up and leaves with the socket.
+ * Tuples, processes and counters are copied out; everything is decided in user space. */
+#include "kernel.h"
+#include "record.h"
+
+char gpl[] SEC("license") = "GPL"; /* the kernel lends its tracing helpers to no other */
+
+struct socket_state {
+	u64 cookie, created;
+	struct process maker, user;
+	struct tuple told; /* as the last record had it */
+	u64 tx, rx;        /* of user, and of user alone until shared */
+	u32 netns;
+	u8 flags, opened, closed, pad;
+};
+
+/* One of several users of a socket. */
+struct user_key {
+	u64 cookie, start;
+	u32 tgid, pad;
+};
+struct moved {
+	u64 tx, rx;
+};
+
+struct {
+	UINT(type, MAP_RINGBUF);
+	UINT(max_entries, 8 << 20);
+} events SEC(".maps");
+
+struct {
+	UINT(type, MAP_SK_STORAGE);
+	UINT(map_flags, NO_PREALLOC);
+	TYPE(key, int);
+	TYPE(value, struct socket_state);
+} sockets SEC(".maps");
+
+struct {
+	UINT(type, MAP_LRU_HASH);
+	UINT(max_entries, 65536);
+	TYPE(key, struct user_key);
+	TYPE(value, struct moved);
+} users SEC(".maps");
+
+/* Peers of UDP sockets that were told of. */
+struct peer_key {
+	u64 cookie;
+	struct tuple tuple;
+};
+struct {
+	UINT(type, MAP_LRU_HASH);
+	UINT(max_entries, 65536);
+	TYPE(key, struct peer_key);
+	TYPE(value, u8);
+} peers SEC(".maps");
+
+enum { LOST_RECORD, LOST_STATE, LOST_KINDS };
+struct {
+	UINT(type, MAP_PERCPU_ARRAY);
+	UINT(max_entries, LOST_KINDS);
+	TYPE(key, u32);
+	TYPE(value, u64);
+} lost SEC(".maps");
+
+INLINE void count_lost(u32 kind)
+{
+	u64 *n = map_lookup(&lost, &kind);
+	if (n)
+		*n += 1;
+}
+
+/* A wake-up costs more than all the rest (13-16 us where the reader sleeps on another processor), so the
+ * reader comes by itself, unless a storm would fill the ring before. */
+INLINE u64 wakeup(void)
+{
+	return ringbuf_query(&events, AVAIL_DATA) > (512 << 10) ? FORCE_WAKEUP : NO_WAKEUP;
+}
+
+INLINE void describe(struct process *p, struct task_struct *task)
+{
+	struct task_struct *leader = READ(task->group_leader);
+	p->tgid = READ(task->tgid);
+	p->start = READ(leader->start_boottime);
+	struct task_struct *parent = READ(leader->real_parent);
+	p->ppid = READ(parent->tgid);
+	const struct cred *cred = READ(leader->cred);
+	p->uid = READ(cred->uid.val);
+	p->kthread = (READ(task->flags) & FLAG_KTHREAD) != 0;
+	p->cgroup = 0;
+	if (read_kernel(p->comm, sizeof(p->comm), &leader->comm) != 0)
+		p->comm[0] = 0;
+}
+
+INLINE void describe_current(struct process *p)
+{
+	describe(p, (struct task_struct *)current_task());
+	p->cgroup = current_cgroup_id();
+}
+
+#define BITFIELD(from, field)                                                                       \
+	({                                                                                          \
+		u64 bits = 0;                                                                       \
+		read_kernel(&bits, __builtin_preserve_field_info((from)->field, 1),                 \
+			    (void *)(from) + __builtin_preserve_field_info((from)->field, 0));      \
+		bits <<= __builtin_preserve_field_info((from)->field, 4);                           \
+		bits >> __builtin_preserve_field_info((from)->field, 5);                            \
+	})
+
+INLINE u16 swap16(u16 v) { return (u16)(v << 8 | v >> 8); }
+
+INLINE u16 local_port(struct sock *sk)
+{
+	u16 port = sk->__sk_common.skc_num;
+	if (port)
+		return port;
+	return swap16(READ(((struct inet_sock *)sk)->inet_sport));
+}
+
+INLINE void tuple_of(struct tuple *t, struct sock *sk)
+{
+	struct sock_common *c = &sk->__sk_common;
+	__builtin_memset(t, 0, sizeof(*t));
+	t->protocol = (u8)sk->sk_protocol;
+	t->local_port = local_port(sk);
+	t->remote_port = swap16(c->skc_dport);
+	if (c->skc_family == FAMILY_IPV4) {
+		t->family = 4;
+		*(u32 *)t->local = c->skc_rcv_saddr;
+		*(u32 *)t->remote = c->skc_daddr;
+		return;
+	}
+	t->family = 6;
+	read_kernel(t->local, sizeof(t->local), &c->skc_v6_rcv_saddr);
+	read_kernel(t->remote, sizeof(t->remote), &c->skc_v6_daddr);
+}
+
+INLINE void tell(struct socket_state *s, u8 kind, struct process *p, const struct tuple *t, u8 flags)
+{
+	struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+	if (!r) {
+		count_lost(LOST_RECORD);
+		return;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	r->kind = kind;
+	r->flags = s->flags | flags;
+	r->netns = s->netns;
+	r->time = boot_time();
+	r->cookie = s->cookie;
+	r->created = s->created;
+	r->tuple = *t;
+	r->process = *p;
+	r->tx = s->tx;
+	r->rx = s->rx;
+	ringbuf_submit(r, wakeup());
+}
+
+/* state_of finds or makes what is known of a TCP or UDP socket over IP; null for any other. */
+INLINE struct socket_state *state_of(struct sock *sk)
+{
+	u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+	if ((family != FAMILY_IPV4 && family != FAMILY_IPV6) || (protocol != TCP && protocol != UDP))
+		return 0;
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!s) {
+		count_lost(LOST_STATE);
+		return 0;
+	}
+	if (!s->cookie)
+		s->cookie = socket_cookie(sk);
+	if (!s->netns)
+		s->netns = READ(sk->__sk_common.skc_net.net->ns.inum);
+	return s;
+}
+
+/* owned_by_kernel says that no descriptor refers to a socket on which I/O is going on: nobody but the kernel can. */
+INLINE int owned_by_kernel(struct sock *sk)
+{
+	struct socket *socket = sk->sk_socket;
+	return socket && !READ(socket->file);
+}
+
+/* ---- sockets ---- */
+
+SEC("cgroup/sock_create")
+int sock_create(struct bpf_sock *sk)
+{
+	if ((sk->family != FAMILY_IPV4 && sk->family != FAMILY_IPV6) || (sk->protocol != TCP && sk->protocol != UDP))
+		return 1;
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!s) {
+		count_lost(LOST_STATE);
+		return 1;
+	}
+	s->created = boot_time();
+	describe_current(&s->maker);
+	return 1;
+}
+
+INLINE void opened(struct sock *sk, struct socket_state *s, u8 flags)
+{
+	tuple_of(&s->told, sk);
+	s->opened = 1;
+	s->closed = 0;
+	s->flags |= flags;
+	if (BITFIELD(sk, __sk_common.skc_ipv6only))
+		s->flags |= V6ONLY;
+	tell(s, OPENED, &s->maker, &s->told, 0);
+}
+
+INLINE void closed(struct sock *sk, struct socket_state *s)
+{
+	if (s->closed)
+		return;
+	if (!s->opened) /* refused, or given up: its port is known only now */
+		tuple_of(&s->told, sk);
+	s->closed = 1;
+	s->opened = 0;
+	if (!s->told.remote_port && !s->told.local_port)
+		return; /* never had an address */
+	struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+	if (!r) {
+		count_lost(LOST_RECORD);
+		return;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	r->kind = CLOSED;
+	r->flags = s->flags;
+	r->netns = s->netns;
+	r->time = boot_time();
+	r->cookie = s->cookie;
+	r->created = s->created;
+	r->tuple = s->told;
+	r->process = s->user.tgid ? s->user : s->maker;
+	r->tx = s->tx;
+	r->rx = s->rx;
+	struct tcp_sock *tp = sk->sk_protocol == TCP ? to_tcp_sock(sk) : 0;
+	if (tp) {
+		r->flags |= COUNTED;
+		if (sk->__sk_common.skc_flags & (1UL << SOCK_DONE))
+			r->flags |= FIN_TAKEN;
+		r->sent = tp->bytes_sent;
+		r->retrans = tp->bytes_retrans;
+		r->received = tp->bytes_received;
+	}
+	ringbuf_submit(r, wakeup());
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int inet_sock_set_state(u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	s32 from = (s32)ctx[1], to = (s32)ctx[2];
+	if (to != STATE_SYN_SENT && to != STATE_ESTABLISHED && to != STATE_CLOSE && to != STATE_LISTEN)
+		return 0;
+	struct socket_state *s = state_of(sk);
+	if (!s)
+		return 0;
+	switch (to) {
+	case STATE_SYN_SENT: /* in the process that connects; the kernel picks the port after this */
+		describe_current(&s->maker);
+		if (owned_by_kernel(sk))
+			s->flags |= KERNEL;
+		s->created = boot_time();
+		s->opened = s->closed = 0;
+		break;
+	case STATE_LISTEN: /* in the process that listens */
+		describe_current(&s->maker);
+		if (owned_by_kernel(sk))
+			s->flags |= KERNEL;
+		opened(sk, s, LISTENING);
+		break;
+	case STATE_ESTABLISHED:
+		if (!s->created)
+			s->created = boot_time();
+		opened(sk, s, from == STATE_SYN_SENT ? 0 : ACCEPTED);
+		break;
+	case STATE_CLOSE:
+		closed(sk, s);
+	}
+	return 0;
+}
+
+/* Sockets that never left a state visibly: listeners, mostly. */
+SEC("tp_btf/tcp_destroy_sock")
+int tcp_destroy_sock(u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	struct socket_state *s = state_of(sk);
+	if (s && s->opened)
+		closed(sk, s);
+	return 0;
+}
+
+/* A SYN that nobody answers: the tuple of a connection that is not there yet. */
+SEC("tp_btf/tcp_retransmit_skb")
+int tcp_retransmit_skb(u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	if (sk->__sk_common.skc_state != STATE_SYN_SENT)
+		return 0;
+	struct socket_state *s = state_of(sk);
+	if (s && !s->opened)
+		opened(sk, s, 0);
+	return 0;
+}
+
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock *sk)
+{
+	if (sk->protocol != UDP)
+		return 1;
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, 0);
+	if (!s || s->closed || !s->cookie)
+		return 1;
+	s->closed = 1;
+	tell(s, CLOSED, s->user.tgid ? &s->user : &s->maker, &s->told, 0);
+	return 1;
+}
+
+/* ---- bytes ---- */
+
+INLINE int same_tuple(struct sock *sk, struct tuple *t)
+{
+	struct sock_common *c = &sk->__sk_common;
+	if (t->remote_port != swap16(c->skc_dport) || t->local_port != c->skc_num)
+		return 0;
+	if (c->skc_family == FAMILY_IPV4)
+		return *(u32 *)t->remote == c->skc_daddr;
+	u64 remote[2];
+	read_kernel(remote, sizeof(remote), &c->skc_v6_daddr);
+	return remote[0] == *(u64 *)t->remote && remote[1] == *(u64 *)(t->remote + 8);
+}
+
+INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
+{
+	struct user_key key = {.cookie = s->cookie, .start = p->start, .tgid = p->tgid};
+	struct moved *m = map_lookup(&users, &key);
+	if (m) {
+		__sync_fetch_and_add(&m->tx, tx);
+		__sync_fetch_and_add(&m->rx, rx);
+		return;
+	}
+	struct moved first = {tx, rx};
+	map_update(&users, &key, &first, ANY);
+	describe_current(p);
+	tell(s, USED, p, &s->told, 0);
+}
+
+/* moved counts what the current process sent or received; ret <= 0 makes it a user that moved nothing. */
+INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
+{
+	u64 bytes = ret > 0 ? ret : 0, tx = sends ? bytes : 0, rx = sends ? 0 : bytes;
+	if (!sends && flags & (FLAG_PEEK | FLAG_ERRQUEUE))
+		return 0;
+	struct socket_state *s = state_of(sk);
+	if (!s)
+		return 0;
+	/* A closed socket keeps the tuple that it had. */
+	if (!s->closed && !same_tuple(sk, &s->told)) {
+		tuple_of(&s->told, sk);
+		if (s->user.tgid)
+			tell(s, USED, &s->user, &s->told, 0);
+	}
+	struct process p = {.tgid = current_pid_tgid() >> 32};
+	struct task_struct *task = current_task_btf();
+	p.start = task->group_leader->start_boottime;
+	if (!s->user.tgid) {
+		describe_current(&s->user);
+		if (owned_by_kernel(sk))
+			s->flags |= KERNEL;
+		s->tx += tx;
+		s->rx += rx;
+		tell(s, USED, &s->user, &s->told, 0);
+		return 0;
+	}
+	if (s->user.tgid != p.tgid || s->user.start != p.start) {
+		s->flags |= SHARED;
+		share(s, &p, tx, rx);
+		return 0;
+	}
+	if (tx)
+		__sync_fetch_and_add(&s->tx, tx);
+	if (rx)
+		__sync_fetch_and_add(&s->rx, rx);
+	return 0;
+}
+
+/* Since Linux 6.3. */
+SEC("tp_btf/sock_send_length")
+int sock_send_length(u64 *ctx)
+{
+	return moved((struct sock *)ctx[0], (s32)ctx[1], 1, 0);
+}
+
+SEC("tp_btf/sock_recv_length")
+int sock_recv_length(u64 *ctx)
+{
+	return moved((struct sock *)ctx[0], (s32)ctx[1], 0, (u32)ctx[2]);
+}
+
+/* Before. */
+SEC("fexit/inet_sendmsg")
+int inet_sendmsg(u64 *ctx)
+{
+	return moved(((struct socket *)ctx[0])->sk, (s32)ctx[3], 1, 0);
+}
+
+SEC("fexit/inet6_sendmsg")
+int inet6_sendmsg(u64 *ctx)
+{
+	return moved(((struct socket *)ctx[0])->sk, (s32)ctx[3], 1, 0);
+}
+
+SEC("fexit/inet_recvmsg")
+int inet_recvmsg(u64 *ctx)
+{
+	return moved(((struct socket *)ctx[0])->sk, (s32)ctx[4], 0, (u32)ctx[3]);
+}
+
+SEC("fexit/inet6_recvmsg")
+int inet6_recvmsg(u64 *ctx)
+{
+	return moved(((struct socket *)ctx[0])->sk, (s32)ctx[4], 0, (u32)ctx[3]);
+}
+
+/* splice(2) takes bytes out of a socket past recvmsg. Whoever does is its user; how much he took is not known. A
+ * socket with user data is read by the kernel itself, in whatever process the packet came. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int tcp_rcv_space_adjust(u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	struct socket_state *s = state_of(sk);
+	if (!s || s->user.tgid || sk->sk_user_data)
+		return 0;
+	return moved(sk, 0, 0, 0);
+}
+
+/* ---- datagrams ---- */
+
+INLINE void seen(struct __sk_buff *skb, int sent)
+{
+	struct peer_key key = {};
+	struct tuple *t = &key.tuple;
+	u8 head[40];
+	u16 ports[2];
+	u32 ports_at;
+	if (skb->protocol == swap16(0x0800)) {
+		if (skb_load_bytes(skb, 0, head, 20) || head[9] != UDP || (head[6] & 0x1f) || head[7])
+			return; /* a later fragment has no ports */
+		ports_at = (head[0] & 15) * 4;
+		t->family = 4;
+		__builtin_memcpy(sent ? t->local : t->remote, head + 12, 4);
+		__builtin_memcpy(sent ? t->remote : t->local, head + 16, 4);
+	} else {
+		if (skb_load_bytes(skb, 0, head, 40) || head[6] != UDP)
+			return;
+		ports_at = 40;
+		t->family = 6;
+		__builtin_memcpy(sent ? t->local : t->remote, head + 8, 16);
+		__builtin_memcpy(sent ? t->remote : t->local, head + 24, 16);
+	}
+	struct bpf_sock *sk = skb->sk;
+	if (!sk || skb_load_bytes(skb, ports_at, ports, sizeof(ports)))
+		return;
+	sk = sk_fullsock(sk);
+	if (!sk || sk->protocol != UDP)
+		return;
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!s)
+		return;
+	if (!s->cookie)
+		s->cookie = socket_cookie(skb);
+	t->protocol = UDP;
+	t->local_port = swap16(sent ? ports[0] : ports[1]);
+	t->remote_port = swap16(sent ? ports[1] : ports[0]);
+	key.cookie = s->cookie;
+	if (map_lookup(&peers, &key))
+		return;
+	u8 one = 1;
+	map_update(&peers, &key, &one, ANY);
+	tell(s, PEER, s->user.tgid ? &s->user : &s->maker, t, 0);
+}
+
+SEC("cgroup_skb/egress")
+int skb_egress(struct __sk_buff *skb)
+{
+	seen(skb, 1);
+	return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int skb_ingress(struct __sk_buff *skb)
+{
+	seen(skb, 0);
+	return 1;
+}
+
+/* ---- processes ---- */
+
+/* path_of writes the names on the way from a file up to the root, leaf first, an empty one where a mount is crossed, and
+ * returns how many; 0 = too long. Each step has its own place: a second counter would make the verifier try every
+ * mix of the two. */
+INLINE u16 path_of(char (*names)[COMPONENT], struct file *file)
+{
+	struct dentry *dentry = READ(file->f_path.dentry);
+	struct vfsmount *vfs = READ(file->f_path.mnt);
+	for (u32 step = 0; step < COMPONENTS; step++) {
+		struct dentry *parent = READ(dentry->d_parent);
+		names[step][0] = 0;
+		if (dentry == READ(vfs->mnt_root) || dentry == parent) {
+			struct mount *at = (void *)vfs - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0);
+			struct mount *above = READ(at->mnt_parent);
+			if (above == at)
+				return step;
+			dentry = READ(at->mnt_mountpoint);
+			vfs = &above->mnt;
+			continue;
+		}
+		if (read_kernel_str(names[step], COMPONENT, READ(dentry->d_name.name)) >= COMPONENT)
+			return 0; /* perhaps cut off */
+		dentry = parent;
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int sched_process_exec(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct linux_binprm *program = (struct linux_binprm *)ctx[2];
+	struct exec_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+	if (!r) {
+		count_lost(LOST_RECORD);
+		return 0;
+	}
+	__builtin_memset(&r->head, 0, sizeof(r->head));
+	r->head.kind = EXEC;
+	r->head.time = boot_time();
+	describe_current(&r->head.process);
+	if (read_kernel_str(r->filename, FILENAME, program->filename) < 0)
+		r->filename[0] = 0;
+	struct mm_struct *mm = task->mm;
+	if (mm) {
+		unsigned long start = READ(mm->arg_start), end = READ(mm->arg_end);
+		u64 size = end - start;
+		if (size > ARGUMENTS)
+			size = ARGUMENTS;
+		if (size && read_user(r->arguments, size, (void *)start) == 0)
+			r->head.argument_bytes = size;
+		r->head.components = path_of(r->path, READ(mm->exe_file));
+	}
+	ringbuf_submit(r, wakeup());
+	return 0;
+}
+
+INLINE int process_event(u8 kind, struct task_struct *task, struct task_struct *parent)
+{
+	struct process_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+	if (!r) {
+		count_lost(LOST_RECORD);
+		return 0;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	r->kind = kind;
+	r->time = boot_time();
+	describe(&r->process, task);
+	r->process.cgroup = current_cgroup_id();
+	if (parent) {
+		r->parent = parent->tgid;
+		r->parent_start = parent->group_leader->start_boottime;
+	}
+	ringbuf_submit(r, wakeup());
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int sched_process_fork(u64 *ctx)
+{
+	struct task_struct *parent = (struct task_struct *)ctx[0], *child = (struct task_struct *)ctx[1];
+	if (child->pid != child->tgid)
+		return 0; /* a thread */
+	return process_event(FORK, child, parent);
+}
+
+SEC("tp_btf/sched_process_exit")
+int sched_process_exit(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	if (task->signal->live.counter != 0)
+		return 0; /* other threads go on */
+	return process_event(EXIT, task, 0);
+}

@@ -1,0 +1,168 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// program is one of the object's programs and what there is without it.
+type program struct {
+	name     string
+	cgroup   ebpf.AttachType // for those attached to the root of cgroup v2
+	required bool
+	lost     string
+}
+
+// The programs in the order in which they are attached: those that tell of the end of a socket first, so that no
+// socket is opened before its end would be seen.
+func allPrograms() []program {
+	return []program{
+		{name: "tcp_destroy_sock", lost: "the end of some sockets"},
+		{name: "sock_release", cgroup: ebpf.AttachCgroupInetSockRelease, lost: "the end of UDP sockets"},
+		{name: "inet_sock_set_state", required: true, lost: "5-tuples of TCP sockets"},
+		{name: "sock_create", cgroup: ebpf.AttachCGroupInetSockCreate, lost: "who made a socket that nobody used"},
+		{name: "skb_egress", cgroup: ebpf.AttachCGroupInetEgress, lost: "peers of unconnected UDP sockets"},
+		{name: "skb_ingress", cgroup: ebpf.AttachCGroupInetIngress, lost: "peers of unconnected UDP sockets"},
+		{name: "tcp_retransmit_skb", lost: "connections that nobody answers, while they wait"},
+		{name: "tcp_rcv_space_adjust", lost: "who takes bytes out of a socket by splice(2) alone"},
+		{name: "sched_process_exit", lost: "the end of processes"},
+		{name: "sched_process_exec", lost: "programs that are gone before they are looked at"},
+		{name: "sched_process_fork", lost: "parents of processes that are gone before they are looked at"},
+	}
+}
+
+// ioPrograms tell who moves bytes; the first set that loads is the tier.
+func ioPrograms() map[string][]program {
+	return map[string][]program{
+		TierTracepoint: {{name: "sock_send_length"}, {name: "sock_recv_length"}},
+		TierTrampoline: {{name: "inet_sendmsg"}, {name: "inet6_sendmsg"}, {name: "inet_recvmsg"}, {name: "inet6_recvmsg"}},
+	}
+}
+
+// loaded are the maps and programs in the kernel; closing them detaches the programs.
+type loaded struct {
+	spec     *ebpf.CollectionSpec
+	maps     map[string]*ebpf.Map
+	programs []*ebpf.Program
+	links    []link.Link
+	cgroup   string
+}
+
+// load takes every program into the kernel that it accepts, each by itself: one that is refused costs what it tells.
+func load(report *Report) (*loaded, error) {
+	spec, err := loadOwnership()
+	if err != nil {
+		return nil, fmt.Errorf("read eBPF object: %w", err)
+	}
+	l := &loaded{spec: spec, maps: map[string]*ebpf.Map{}}
+	if l.cgroup, err = cgroupRoot(); err != nil {
+		return nil, err
+	}
+	for name, m := range spec.Maps {
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		if l.maps[name], err = ebpf.NewMap(m); err != nil {
+			l.close()
+			return nil, fmt.Errorf("make eBPF map %s: %w", name, cause(err))
+		}
+	}
+	if err := l.attachAll(report); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loaded) attachAll(report *Report) error {
+	for _, p := range allPrograms() {
+		if err := l.attach(p); err != nil && p.required {
+			return err
+		} else if err != nil {
+			report.Missing = append(report.Missing, Missing{p.name, p.lost, err})
+		}
+	}
+	var refused error
+	for _, tier := range []string{TierTracepoint, TierTrampoline} {
+		if err := l.attachIO(tier); err != nil {
+			refused = errors.Join(refused, err)
+			continue
+		}
+		report.Tier = tier
+		return nil
+	}
+	return refused
+}
+
+// attachIO attaches all programs of a tier or, if one is refused, none.
+func (l *loaded) attachIO(tier string) error {
+	programs, links := len(l.programs), len(l.links)
+	for _, p := range ioPrograms()[tier] {
+		if err := l.attach(p); err != nil {
+			closeAll(l.links[links:])
+			closeAll(l.programs[programs:])
+			l.links, l.programs = l.links[:links], l.programs[:programs]
+			return err
+		}
+	}
+	return nil
+}
+
+// attach loads one program and attaches it.
+func (l *loaded) attach(p program) error {
+	one := l.spec.Copy()
+	one.Programs = map[string]*ebpf.ProgramSpec{p.name: one.Programs[p.name]}
+	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: l.maps})
+	if err != nil {
+		return fmt.Errorf("load eBPF program %s: %w", p.name, cause(err))
+	}
+	prog := c.DetachProgram(p.name)
+	c.Close() // its maps are clones
+	var attached link.Link
+	if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
+		attached, err = link.AttachCgroup(link.CgroupOptions{Path: l.cgroup, Attach: p.cgroup, Program: prog})
+	} else {
+		attached, err = link.AttachTracing(link.TracingOptions{Program: prog})
+	}
+	if err != nil {
+		prog.Close()
+		return fmt.Errorf("attach eBPF program %s: %w", p.name, cause(err))
+	}
+	l.programs, l.links = append(l.programs, prog), append(l.links, attached)
+	return nil
+}
+
+func (l *loaded) close() {
+	closeAll(l.links)
+	closeAll(l.programs)
+	for _, m := range l.maps {
+		m.Close()
+	}
+}
+
+func closeAll[C interface{ Close() error }](list []C) {
+	for _, c := range list {
+		c.Close() // the kernel takes it back in any case
+	}
+}
+
+// cause drops what the library guesses: a refusal is called a matter of locked memory, which it is not from Linux 5.11 on.
+func cause(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return errRefused{err}
+	}
+	return err
+}
+
+// errRefused is a refusal in a few words; the whole story is wrapped.
+type errRefused struct{ err error }
+
+func (e errRefused) Error() string { return "operation not permitted" }
+func (e errRefused) Unwrap() error { return e.err }
