@@ -33,10 +33,9 @@ type Event struct {
 	Cmdline     []string // ProcessExec: the first 512 bytes
 }
 
-// Process is one life of a process as the kernel has it at the event.
+// Process is one program in one life of a process as the kernel has it at the event.
 type Process struct {
-	PID    int32  // in the initial pid namespace; 0 = unknown
-	Start  uint64 // nanoseconds since boot
+	User
 	PPID   int32
 	UID    uint32
 	Kernel bool   // a kernel thread
@@ -44,10 +43,11 @@ type Process struct {
 	Name   string // comm
 }
 
-// User names one life of a process as a user of a socket.
+// User names one program in one life of a process.
 type User struct {
-	PID   int32
+	PID   int32  // in the initial pid namespace; 0 = unknown
 	Start uint64 // nanoseconds since boot
+	Exec  uint64 // counts the programs that it and its ancestors became by execve(2)
 }
 
 // Socket is a socket as an Event tells of it.

@@ -15,7 +15,7 @@ var ErrRecord = errors.New("damaged record")
 
 // Sizes and places in bytes of the structs in record.h; TestLayout holds them against the object's own types.
 const (
-	processBytes       = 48
+	processBytes       = 56
 	tupleBytes         = 40
 	socketTupleAt      = 32
 	socketProcessAt    = socketTupleAt + tupleBytes
@@ -101,8 +101,8 @@ func (s *Socket) decodeTuple(b []byte) error {
 
 func decodeProcess(b []byte) Process {
 	return Process{
-		Start: u64(b), Cgroup: u64(b[8:]), PID: int32(u32(b[16:])), PPID: int32(u32(b[20:])), UID: u32(b[24:]),
-		Kernel: u32(b[28:]) != 0, Name: text(b[32:48]),
+		User:   User{PID: int32(u32(b[24:])), Start: u64(b), Exec: u64(b[16:])},
+		Cgroup: u64(b[8:]), PPID: int32(u32(b[28:])), UID: u32(b[32:]), Kernel: u32(b[36:]) != 0, Name: text(b[40:56]),
 	}
 }
 

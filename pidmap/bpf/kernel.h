@@ -91,7 +91,7 @@ struct signal_struct { atomic_t live; };
 struct task_struct {
 	int pid, tgid;
 	u32 flags;
-	u64 start_boottime;
+	u64 start_boottime, self_exec_id;
 	struct task_struct *group_leader, *real_parent;
 	const struct cred *cred;
 	struct mm_struct *mm;

@@ -19,7 +19,7 @@ struct socket_state {
 
 /* One of several users of a socket. */
 struct user_key {
-	u64 cookie, start;
+	u64 cookie, start, exec;
 	u32 tgid, pad;
 };
 struct moved {
@@ -84,6 +84,7 @@ INLINE void describe(struct process *p, struct task_struct *task)
 	struct task_struct *leader = READ(task->group_leader);
 	p->tgid = READ(task->tgid);
 	p->start = READ(leader->start_boottime);
+	p->exec = READ(task->self_exec_id);
 	struct task_struct *parent = READ(leader->real_parent);
 	p->ppid = READ(parent->tgid);
 	const struct cred *cred = READ(leader->cred);
@@ -313,9 +314,15 @@ int sock_release(struct bpf_sock *sk)
 {
 	if (sk->protocol != UDP)
 		return 1;
-	struct socket_state *s = sk_storage_get(&sockets, sk, 0, 0);
-	if (!s || s->closed || !s->cookie)
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!s || s->closed)
 		return 1;
+	if (!s->cookie) /* made before the tracing, or never used */
+		s->cookie = socket_cookie(sk);
+	if (!s->told.family) {
+		s->told.protocol = UDP;
+		s->told.family = sk->family == FAMILY_IPV4 ? 4 : 6;
+	}
 	s->closed = 1;
 	tell(s, CLOSED, s->user.tgid ? &s->user : &s->maker, &s->told, 0);
 	return 1;
@@ -337,7 +344,7 @@ INLINE int same_tuple(struct sock *sk, struct tuple *t)
 
 INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
 {
-	struct user_key key = {.cookie = s->cookie, .start = p->start, .tgid = p->tgid};
+	struct user_key key = {.cookie = s->cookie, .start = p->start, .exec = p->exec, .tgid = p->tgid};
 	struct moved *m = map_lookup(&users, &key);
 	if (m) {
 		__sync_fetch_and_add(&m->tx, tx);
@@ -368,6 +375,7 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 	struct process p = {.tgid = current_pid_tgid() >> 32};
 	struct task_struct *task = current_task_btf();
 	p.start = task->group_leader->start_boottime;
+	p.exec = task->self_exec_id;
 	if (!s->user.tgid) {
 		describe_current(&s->user);
 		if (owned_by_kernel(sk))
@@ -377,7 +385,7 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 		tell(s, USED, &s->user, &s->told, 0);
 		return 0;
 	}
-	if (s->user.tgid != p.tgid || s->user.start != p.start) {
+	if (s->user.tgid != p.tgid || s->user.start != p.start || s->user.exec != p.exec) {
 		s->flags |= SHARED;
 		share(s, &p, tx, rx);
 		return 0;

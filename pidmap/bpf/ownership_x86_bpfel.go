@@ -42,6 +42,7 @@ type ownershipSocketState struct {
 		_       structs.HostLayout
 		Start   uint64
 		Cgroup  uint64
+		Exec    uint64
 		Tgid    uint32
 		Ppid    uint32
 		Uid     uint32
@@ -52,6 +53,7 @@ type ownershipSocketState struct {
 		_       structs.HostLayout
 		Start   uint64
 		Cgroup  uint64
+		Exec    uint64
 		Tgid    uint32
 		Ppid    uint32
 		Uid     uint32
@@ -81,6 +83,7 @@ type ownershipUserKey struct {
 	_      structs.HostLayout
 	Cookie uint64
 	Start  uint64
+	Exec   uint64
 	Tgid   uint32
 	Pad    uint32
 }

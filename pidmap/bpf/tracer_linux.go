@@ -3,7 +3,6 @@
 package bpf
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,22 +14,19 @@ import (
 )
 
 const (
-	// pollInterval is how often the ring is read: waking a sleeping reader costs more than all the rest of an
-	// event, and nobody asks for an owner sooner.
-	pollInterval = 20 * time.Millisecond
-	// batchEvents bounds what is emitted at once.
-	batchEvents = 512
+	// maxPoll bounds the events that one Poll returns: more than the ring can hold.
+	maxPoll = 100_000
 	// maxCgroups bounds the paths that are remembered.
 	maxCgroups = 4096
 )
 
-// Tracer reads what the programs in the kernel tell. Read belongs to one goroutine; the other methods may be
+// Tracer reads what the programs in the kernel tell. Poll belongs to one goroutine at a time; the other methods may be
 // called from any.
 type Tracer struct {
-	loaded *loaded
-	reader *ringbuf.Reader
-	root   *os.File // of cgroup v2
-	lost   atomic.Uint64
+	loaded  *loaded
+	reader  *ringbuf.Reader
+	root    *os.File // of cgroup v2
+	damaged atomic.Uint64
 
 	mu      sync.Mutex // guards cgroups
 	cgroups map[uint64]string
@@ -59,67 +55,47 @@ func Open() (*Tracer, Report, error) {
 	return &Tracer{loaded: l, reader: reader, root: root, cgroups: map[uint64]string{1: "/"}}, report, nil
 }
 
-// Close takes the programs out of the kernel; Read returns.
+// Close takes the programs out of the kernel; Poll returns.
 func (t *Tracer) Close() error {
 	err := t.reader.Close()
 	t.loaded.close()
 	return errors.Join(err, t.root.Close())
 }
 
-// Read blocks until ctx ends or the Tracer is closed, and emits what happened, oldest first but for what several
-// processors told at the same time. After the end of ctx it emits what the ring still holds. emit keeps the slice.
-func (t *Tracer) Read(ctx context.Context, emit func([]Event)) error {
-	stop := context.AfterFunc(ctx, func() { t.reader.Flush() })
-	defer stop()
-	for {
-		t.reader.SetDeadline(time.Now().Add(pollInterval))
-		err := t.drain(emit)
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-		case errors.Is(err, ringbuf.ErrFlushed):
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		default:
-			return fmt.Errorf("read eBPF ring: %w", err)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-}
-
-// Flush makes Read emit at once what the ring holds.
-func (t *Tracer) Flush() error { return t.reader.Flush() }
-
-// drain reads until the ring is empty; the error says why it then stopped.
-func (t *Tracer) drain(emit func([]Event)) (err error) {
+// Poll waits until the time comes, much of the ring is full or Flush is called, and returns what the ring holds then, oldest first but
+// for what several processors told at the same time. It reads at most some 100,000 events. The error wraps
+// os.ErrClosed once the Tracer is closed.
+func (t *Tracer) Poll(until time.Time) ([]Event, error) {
+	t.reader.SetDeadline(until)
 	var record ringbuf.Record
-	var batch []Event
-	for {
-		if err = t.reader.ReadInto(&record); err != nil {
-			break
+	var events []Event
+	for len(events) < maxPoll {
+		err := t.reader.ReadInto(&record)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed):
+			return events, nil
+		case err != nil:
+			return events, fmt.Errorf("read eBPF ring: %w", err)
 		}
-		e, bad := Decode(record.RawSample)
-		if bad != nil {
-			t.lost.Add(1)
+		e, err := Decode(record.RawSample)
+		if err != nil {
+			t.damaged.Add(1)
 			continue
 		}
-		if batch = append(batch, e); len(batch) == batchEvents {
-			emit(batch)
-			batch = nil
+		if events = append(events, e); t.reader.AvailableBytes() == 0 && time.Now().After(until) {
+			break
 		}
 	}
-	if len(batch) > 0 {
-		emit(batch)
-	}
-	return err
+	return events, nil
 }
+
+// Flush makes Poll return at once.
+func (t *Tracer) Flush() error { return t.reader.Flush() }
 
 // Moved is what a user of a shared socket has moved since the socket was shared; ok is false if it is not known (any more). For
 // the first user Socket.Tx and Rx, of before, come on top.
 func (t *Tracer) Moved(cookie uint64, u User) (m Moved, ok bool) {
-	key := ownershipUserKey{Cookie: cookie, Start: u.Start, Tgid: uint32(u.PID)}
+	key := ownershipUserKey{Cookie: cookie, Start: u.Start, Exec: u.Exec, Tgid: uint32(u.PID)}
 	var v ownershipMoved
 	if t.loaded.maps["users"].Lookup(&key, &v) != nil {
 		return Moved{}, false
@@ -129,7 +105,7 @@ func (t *Tracer) Moved(cookie uint64, u User) (m Moved, ok bool) {
 
 // Counters say what was lost so far.
 func (t *Tracer) Counters() Counters {
-	return Counters{Records: t.lostOf(0), States: t.lostOf(1), Damaged: t.lost.Load()}
+	return Counters{Records: t.lostOf(0), States: t.lostOf(1), Damaged: t.damaged.Load()}
 }
 
 // lostOf sums one of the kernel side's loss counters (record order of ownership.bpf.c) over all processors.

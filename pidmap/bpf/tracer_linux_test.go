@@ -3,7 +3,6 @@
 package bpf
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+	"time"
 )
 
 // open skips the test where the kernel takes no programs.
@@ -33,14 +33,10 @@ func open(t *testing.T) *Tracer {
 // record runs f and returns what was told meanwhile.
 func record(t *testing.T, tracer *Tracer, f func()) []Event {
 	t.Helper()
-	var all []Event
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- tracer.Read(ctx, func(events []Event) { all = append(all, events...) }) }()
 	f()
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Fatalf("Read: got %v, want the context's error", err)
+	all, err := tracer.Poll(time.Now())
+	if err != nil {
+		t.Fatal(err)
 	}
 	if c := tracer.Counters(); c != (Counters{}) {
 		t.Errorf("lost %+v, want nothing", c)

@@ -3,10 +3,10 @@
 package bpf
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // Tracer has nothing to trace here.
@@ -22,8 +22,8 @@ func Open() (*Tracer, Report, error) { return nil, Report{}, unsupported() }
 // Close does nothing.
 func (t *Tracer) Close() error { return nil }
 
-// Read returns an error that wraps errors.ErrUnsupported.
-func (t *Tracer) Read(context.Context, func([]Event)) error { return unsupported() }
+// Poll returns an error that wraps errors.ErrUnsupported.
+func (t *Tracer) Poll(time.Time) ([]Event, error) { return nil, unsupported() }
 
 // Flush does nothing.
 func (t *Tracer) Flush() error { return nil }
