@@ -24,6 +24,13 @@ const (
 	ProcessExec
 	// ProcessExit: at Time the Process was gone.
 	ProcessExit
+	// SocketMade: at Time the Socket had its key; Process made or connected it, zero if nobody is known. It did not have
+	// the key before NotBefore.
+	SocketMade
+	// SocketUsed: until Time the User, Process, had sent and received Moved on the Socket.
+	SocketUsed
+	// SocketPeer: at Time the UDP Socket of Cookie exchanged its first datagram with Key's remote side.
+	SocketPeer
 )
 
 // Event is what a source tells a History. It is a value; the slices in it are never changed.
@@ -36,7 +43,27 @@ type Event struct {
 	// NotBefore (SocketSeen) is when the source last looked and did not find the socket with this key; 0 = it never looked.
 	NotBefore int64
 	LastSeen  int64   // SocketClosed; 0 = unknown
-	Process   Process // ProcessExec, ProcessExit
+	Process   Process // ProcessExec, ProcessExit, SocketMade, SocketUsed
+	User      UserKey // SocketUsed: tells users apart, also two programs of one process
+	Moved     Moved   // SocketUsed
+	Totals    Totals  // SocketClosed
+}
+
+// UserKey names one program in one life of a process; the kernel's own I/O is the zero UserKey.
+type UserKey struct {
+	PID   int32
+	Start uint64 // nanoseconds since boot
+	Exec  uint64
+}
+
+// Moved is what a process moved on a socket in bytes of payload, as the return values of its system calls say.
+type Moved struct{ Tx, Rx uint64 }
+
+// Totals are the counters of struct tcp_sock at the end of a TCP socket, in stream bytes (SYN and FIN not counted) but Retrans,
+// which is payload sent again.
+type Totals struct {
+	Known                   bool
+	Sent, Retrans, Received uint64
 }
 
 // Socket is a socket as an Event tells of it.
@@ -47,6 +74,9 @@ type Socket struct {
 	Cookie    uint64 // the kernel's identity of the socket, 0 = unknown
 	Inode     uint64 // 0 = no file refers to it
 	UID       uint32
+	// Foreign says that the socket is in another network namespace than apptap: its addresses are not this host's.
+	Foreign bool
+	Kernel  bool // the kernel's own: no descriptor refers to it
 }
 
 func (s *Socket) connected() bool { return s.Key.Remote.Port != 0 }

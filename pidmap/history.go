@@ -20,6 +20,7 @@ type History struct {
 	early      map[identity]Event // SocketClosed that overtook their SocketSeen
 	images     map[ProcessKey][]image
 	exits      map[ProcessKey]int64
+	traced     map[uint64]*traced // by cookie
 }
 
 // bind is the local half of a Key.
@@ -48,6 +49,7 @@ func NewHistory(absent Reason) *History {
 		early:      map[identity]Event{},
 		images:     map[ProcessKey][]image{},
 		exits:      map[ProcessKey]int64{},
+		traced:     map[uint64]*traced{},
 	}
 }
 
@@ -64,6 +66,8 @@ func (h *History) Add(e Event) {
 		}
 	case SocketClosed:
 		h.close(e)
+	case SocketMade, SocketUsed, SocketPeer:
+		h.trace(&e)
 	case SocketsCurrent:
 		h.current = max(h.current, e.Time)
 	case ProcessExec:
@@ -76,7 +80,7 @@ func (h *History) Add(e Event) {
 // close ends the lives of a socket.
 func (h *History) close(e Event) {
 	id := e.Socket.identity()
-	known := false
+	known := h.closeTraced(&e)
 	for _, l := range h.byIdentity[id] {
 		if l.firstSeen() <= e.Time {
 			known = true
@@ -85,7 +89,8 @@ func (h *History) close(e Event) {
 			}
 		}
 	}
-	if !known && len(h.early) < maxEarly {
+	// Kernel events tell of every socket before its end, if at all.
+	if !known && e.Method != MethodEBPF && len(h.early) < maxEarly {
 		h.early[id] = e
 	}
 }
@@ -109,13 +114,19 @@ func (h *History) lifeAt(s Socket, time int64) *life {
 		}
 	}
 	h.byIdentity[id] = append(siblings, l)
+	h.index(l)
+	return l
+}
+
+// index makes l findable by its key.
+func (h *History) index(l *life) {
+	s := &l.socket
 	if s.connected() {
 		h.connected[s.Key] = append(h.connected[s.Key], l)
 	} else {
 		b := bind{s.Key.Local, s.Key.Proto, s.Key.IPv6}
 		h.bound[b] = append(h.bound[b], l)
 	}
-	return l
 }
 
 func (h *History) addImage(key ProcessKey, i image) {
@@ -182,6 +193,7 @@ func (h *History) Forget(before int64) {
 	prune(h.connected, over)
 	prune(h.bound, over)
 	prune(h.byIdentity, over)
+	h.forgetTraced(over)
 	maps.DeleteFunc(h.early, func(_ identity, e Event) bool { return e.Time < before })
 	for key, time := range h.exits {
 		if time < before {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"apptap/flows"
 )
 
 const (
@@ -19,6 +21,8 @@ const (
 	// answerSlack is how long after a UDP socket is gone answers to it may still come, in nanoseconds: a client that does
 	// not wait for them is still the flow's owner, one that comes later on the same port may not be.
 	answerSlack = 500_000_000
+	// timeWait is how long the kernel answers for a TCP socket after its end, in nanoseconds: TCP_TIMEWAIT_LEN of include/net/tcp.h.
+	timeWait = 60_000_000_000
 	// stillOpen is the end of a life that is not known to be over.
 	stillOpen = math.MaxInt64
 	// maxSightings bounds what one socket that changes hands for ever can cost.
@@ -32,6 +36,7 @@ type life struct {
 	// The socket certainly existed from the first sighting to lastSeen. It did not at notBefore (0 = not
 	// known), and no longer at end.
 	notBefore, lastSeen, end int64
+	traced                   *traced // what kernel events told of its socket, nil = nothing
 }
 
 // sighting is who held a socket at a time.
@@ -109,6 +114,9 @@ type span struct {
 // the other was seen. current is when the sources last said that what they told still holds.
 func spanOf(l *life, others []*life, current int64) span {
 	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end}
+	if l.traced != nil && !l.open() && l.socket.connected() && l.socket.Key.Proto == flows.TCP {
+		s.over += timeWait
+	}
 	replaced := false
 	for _, o := range others {
 		switch {

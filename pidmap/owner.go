@@ -18,7 +18,7 @@ func (h *History) Owner(key flows.Key, initiator flows.Initiator, first, last in
 	if key.Proto == flows.UDP {
 		return h.datagramOwner(key, first, last)
 	}
-	lives := choose(h.connected[key], first, last, h.current)
+	lives := choose(h.ownFirst(h.connected[key], first, last), first, last, h.current)
 	a := h.attribute(lives, first, last, MethodSockDiag)
 	switch {
 	case a.Reason == ReasonAmbiguous || a.Known():
@@ -44,7 +44,7 @@ func (h *History) listenerOwner(key flows.Key, first, last int64, otherwise Attr
 // port too: a port changes hands within a flow without a trace on the wire. A flow of which some packets
 // belong to no socket that was ever seen is ambiguous, whoever had the rest.
 func (h *History) datagramOwner(key flows.Key, first, last int64) Attribution {
-	lives, whole := chooseAll(h.connected[key], first, last, h.current)
+	lives, whole := chooseAll(h.ownFirst(h.connected[key], first, last), first, last, h.current)
 	if whole {
 		return h.attribute(lives, first, last, MethodSockDiag)
 	}
@@ -71,6 +71,12 @@ func (h *History) datagramOwner(key flows.Key, first, last int64) Attribution {
 func (h *History) attribute(lives []*life, first, last int64, method Method) Attribution {
 	if len(lives) == 0 {
 		return Attribution{Reason: h.absent}
+	}
+	if a, ok := tracedOwner(lives, first, last); ok {
+		if method == MethodSockDiagListener && a.Known() {
+			a.Method = MethodEBPFListener
+		}
+		return a
 	}
 	holders, told := h.holders(lives, first, last)
 	if len(holders) == 0 {

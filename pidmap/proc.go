@@ -65,6 +65,16 @@ func parseStatusUID(b []byte) (uint32, error) {
 	return uint32(uid), nil
 }
 
+// parseCgroup reads from /proc/PID/cgroup the path in the cgroup v2 hierarchy (cgroups(7)): the line that begins with "0::".
+func parseCgroup(b []byte) (string, error) {
+	for line := range bytes.Lines(b) {
+		if path, ok := bytes.CutPrefix(bytes.TrimSuffix(line, []byte("\n")), []byte("0::")); ok {
+			return string(path), nil
+		}
+	}
+	return "", fmt.Errorf("cgroup: %w: no line of version 2", ErrProcFile)
+}
+
 // parseBootTime reads when the system was booted from /proc/stat, in nanoseconds since 1970 UTC. The kernel
 // gives whole seconds.
 func parseBootTime(b []byte) (int64, error) {

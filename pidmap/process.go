@@ -28,6 +28,7 @@ type Process struct {
 	Name      string // the kernel's short name (comm), 15 characters on Linux
 	Path      string // executable, "" if it may not be read or there is none (kernel threads)
 	Cmdline   []string
+	Cgroup    string // path below the root of cgroup v2, "/" = the root itself, "" if unknown
 }
 
 // App is what a person would name: the unit that reports sum by. Two processes with the same ID are
@@ -74,6 +75,19 @@ type Attribution struct {
 	Method     Method
 	Reason     Reason
 	Candidates []Process // for ReasonAmbiguous, sorted by key
+	// Shares says what each process moved where several did, the one that moved most first: App and Process are its. Nil
+	// for a single owner.
+	Shares []Share
+	// Foreign says that the flow's socket is in another network namespace of this machine.
+	Foreign bool
+}
+
+// Share is one of several owners of a flow, and how much of it is his: bytes of payload by the return values of
+// system calls, which weigh the flow's bytes and are not these.
+type Share struct {
+	App     App
+	Process Process
+	Moved
 }
 
 // Known says whether an owner is known.

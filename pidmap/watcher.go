@@ -6,6 +6,8 @@ import "time"
 type Config struct {
 	// ProcRoot is where proc(5) is mounted, "" = /proc. Sockets are always those of this network namespace.
 	ProcRoot string
+	// Polling does without kernel events (eBPF), as on a host that does not offer them.
+	Polling bool
 }
 
 // ScanStats says what a Watcher's looking cost.

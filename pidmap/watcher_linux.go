@@ -15,11 +15,13 @@ import (
 // scanInterval is the slow scan: it finds sockets that changed hands and those that no event told of.
 const scanInterval = time.Second
 
-// Watcher tells who holds which TCP and UDP sockets of this network namespace, from INET_DIAG dumps, the
-// descriptors in /proc and the proc connector. A scan sees a moment: a process that lives a few milliseconds may
-// be missed, and then its bytes have no owner. Run belongs to one goroutine; Wake, Scan and Scans may be called from any.
+// Watcher tells who uses which TCP and UDP sockets: from kernel events (eBPF) where they can be had, with one look at what
+// was there before them. Elsewhere it tells who holds the sockets of this network namespace, from INET_DIAG dumps, the descriptors in
+// /proc and the proc connector: a scan sees a moment, a process that lives a few milliseconds may be missed, and
+// then its bytes have no owner. Run belongs to one goroutine; Wake, Scan and Scans may be called from any.
 type Watcher struct {
 	scanner   *scanner
+	trace     *trace             // nil if the kernel does not tell; the two below are then the next best
 	connector *connector         // nil if it cannot be opened
 	destroyed *sockdiag.Listener // nil if it cannot be opened
 	wake      int                // eventfd(2)
@@ -50,7 +52,15 @@ func Open(c Config) (*Watcher, []string, error) {
 		procs: procs, conn: conn,
 		sockets: map[identity]*tracked{}, byInode: map[uint64]*tracked{}, cache: map[int32]*cached{},
 	}}
-	return w, w.openEvents(c.ProcRoot), nil
+	var degraded []string
+	if !c.Polling {
+		var lacks []string
+		if w.trace, lacks, err = openTrace(c.ProcRoot); err == nil {
+			return w, lacks, nil
+		}
+		degraded = append(degraded, fmt.Sprintf("owners are polled for, not told by the kernel: %v; %s", err, traceMend(err)))
+	}
+	return w, append(degraded, w.openEvents(c.ProcRoot)...), nil
 }
 
 // openEvents opens what makes scanning better but can be done without.
@@ -71,6 +81,9 @@ func (w *Watcher) openEvents(root string) (degraded []string) {
 // Close frees what the Watcher holds; Run must have returned.
 func (w *Watcher) Close() error {
 	var errs []error
+	if w.trace != nil {
+		errs = append(errs, w.trace.tracer.Close())
+	}
 	if w.connector != nil {
 		errs = append(errs, w.connector.close())
 	}
@@ -93,6 +106,11 @@ func (w *Watcher) Wake() {
 // Run has told before.
 func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	events, err := w.scanner.scan(ctx, true)
+	if w.trace != nil {
+		told, traceErr := w.trace.poll(time.Now())
+		events = append(w.trace.current(told), events...)
+		err = errors.Join(err, traceErr)
+	}
 	if err != nil {
 		return events, fmt.Errorf("scan sockets: %w", err)
 	}
@@ -108,6 +126,9 @@ func (w *Watcher) Scans() ScanStats {
 	if w.destroyed != nil {
 		stats.Lost += w.destroyed.Overflows()
 	}
+	if w.trace != nil {
+		stats.Lost += w.trace.lost()
+	}
 	return stats
 }
 
@@ -117,6 +138,9 @@ func (w *Watcher) Scans() ScanStats {
 func (w *Watcher) Run(ctx context.Context, emit func([]Event)) error {
 	stop := context.AfterFunc(ctx, func() { w.woken.Store(false); w.Wake() })
 	defer stop()
+	if w.trace != nil {
+		return w.runTrace(ctx, emit)
+	}
 	l := newLoop(w, emit)
 	for ctx.Err() == nil {
 		if err := l.turn(ctx); err != nil && ctx.Err() == nil {

@@ -164,7 +164,7 @@ func (c *child) end(t *testing.T) {
 
 func openWatcher(t *testing.T) *Watcher {
 	t.Helper()
-	w, degraded, err := Open(Config{})
+	w, degraded, err := Open(Config{Polling: true})
 	if err != nil {
 		t.Skipf("no sockets to be seen here: %v", err)
 	}

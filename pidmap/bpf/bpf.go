@@ -62,8 +62,9 @@ type Socket struct {
 	Kernel        bool // no descriptor refers to it: the kernel's own
 	Shared        bool // several processes did I/O: see Tracer.Moved
 	DualStack     bool // bound to [::] and takes IPv4 too
+	First         bool // Process is the first user
 
-	// Bytes that its first user moved, by the return values of its system calls.
+	// Bytes that its first user moved, by the return values of its system calls; once Shared, those of before.
 	Tx, Rx uint64
 	// Of struct tcp_sock at the end of a TCP socket, in stream bytes, if Counted.
 	Counted                 bool

@@ -38,6 +38,7 @@ const (
 	flagCounted
 	flagV6Only
 	flagAccepted
+	flagFirst
 )
 
 // Decode reads one record of the ring.
@@ -76,6 +77,7 @@ func decodeSocket(kind Kind, b []byte) (Event, error) {
 	}
 	s.Listening, s.Kernel, s.Shared = flags&flagListening != 0, flags&flagKernel != 0, flags&flagShared != 0
 	s.FinTaken, s.Counted, s.Accepted = flags&flagFinTaken != 0, flags&flagCounted != 0, flags&flagAccepted != 0
+	s.First = flags&flagFirst != 0
 	s.DualStack = flags&flagV6Only == 0 && s.Remote.Port() == 0 && s.Local.Addr() == netip.IPv6Unspecified()
 	c := b[socketCountersAt:]
 	s.Tx, s.Rx, s.Sent, s.Retrans, s.Received = u64(c), u64(c[8:]), u64(c[16:]), u64(c[24:]), u64(c[32:])

@@ -342,8 +342,18 @@ INLINE int same_tuple(struct sock *sk, struct tuple *t)
 	return remote[0] == *(u64 *)t->remote && remote[1] == *(u64 *)(t->remote + 8);
 }
 
+INLINE int same_user(const struct process *a, const struct process *b)
+{
+	return a->tgid == b->tgid && a->start == b->start && a->exec == b->exec;
+}
+
+/* share counts for one of several users. What the first one moved before stays in the state. */
 INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
 {
+	if (!(s->flags & SHARED)) {
+		s->flags |= SHARED;
+		tell(s, USED, &s->user, &s->told, FIRST);
+	}
 	struct user_key key = {.cookie = s->cookie, .start = p->start, .exec = p->exec, .tgid = p->tgid};
 	struct moved *m = map_lookup(&users, &key);
 	if (m) {
@@ -353,6 +363,8 @@ INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
 	}
 	struct moved first = {tx, rx};
 	map_update(&users, &key, &first, ANY);
+	if (same_user(p, &s->user))
+		return; /* told of already */
 	describe_current(p);
 	tell(s, USED, p, &s->told, 0);
 }
@@ -370,7 +382,7 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 	if (!s->closed && !same_tuple(sk, &s->told)) {
 		tuple_of(&s->told, sk);
 		if (s->user.tgid)
-			tell(s, USED, &s->user, &s->told, 0);
+			tell(s, USED, &s->user, &s->told, FIRST);
 	}
 	struct process p = {.tgid = current_pid_tgid() >> 32};
 	struct task_struct *task = current_task_btf();
@@ -382,11 +394,10 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 			s->flags |= KERNEL;
 		s->tx += tx;
 		s->rx += rx;
-		tell(s, USED, &s->user, &s->told, 0);
+		tell(s, USED, &s->user, &s->told, FIRST);
 		return 0;
 	}
-	if (s->user.tgid != p.tgid || s->user.start != p.start || s->user.exec != p.exec) {
-		s->flags |= SHARED;
+	if (s->flags & SHARED || !same_user(&s->user, &p)) {
 		share(s, &p, tx, rx);
 		return 0;
 	}

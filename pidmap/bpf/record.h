@@ -3,7 +3,7 @@
 #pragma once
 
 enum kind { OPENED = 1, USED, CLOSED, PEER, EXEC, FORK, EXIT };
-enum socket_flags { LISTENING = 1, KERNEL = 2, SHARED = 4, FIN_TAKEN = 8, COUNTED = 16, V6ONLY = 32, ACCEPTED = 64 };
+enum socket_flags { LISTENING = 1, KERNEL = 2, SHARED = 4, FIN_TAKEN = 8, COUNTED = 16, V6ONLY = 32, ACCEPTED = 64, FIRST = 128 };
 
 /* One program in one life of a process: exec counts the programs that it and its ancestors became. start is nanoseconds
  * since boot, as time is everywhere here. */

@@ -1,0 +1,213 @@
+package pidmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"apptap/pidmap/bpf"
+)
+
+// tracePoll is how often the kernel's events are fetched: a wake-up for each would cost more than all the rest of it, and nobody
+// asks for an owner sooner.
+const tracePoll = 20 * time.Millisecond
+
+// capabilities are the smallest set for everything that apptap does here.
+const capabilities = "cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search"
+
+// trace fetches kernel events and translates them.
+type trace struct {
+	tracer *bpf.Tracer
+	mu     sync.Mutex // guards t: the pipeline may ask for a Scan while Run is polling
+	t      *translator
+	procs  *procfs
+	report bpf.Report
+}
+
+// openTrace begins tracing and then looks at the processes that are there. lacks says what cannot be told here.
+func openTrace(root string) (tr *trace, lacks []string, err error) {
+	procs, err := newProcfs(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	tracer, report, err := bpf.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	tr = &trace{tracer: tracer, t: newTranslator(), procs: procs, report: report}
+	tr.t.describe, tr.t.complete, tr.t.moved = tr.describe, tr.complete, tracer.Moved
+	tr.t.netns = ownNamespace()
+	tr.setClock()
+	tr.rememberAll()
+	for _, m := range report.Missing {
+		lacks = append(lacks, fmt.Sprintf("kernel events do not tell of %s: %v", m.Lost, m.Err))
+	}
+	return tr, lacks, nil
+}
+
+// ownNamespace is the inode of this thread's network namespace, 0 = unknown.
+func ownNamespace() uint32 {
+	var stat unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &stat) != nil {
+		return 0
+	}
+	return uint32(stat.Ino)
+}
+
+// setClock finds what makes the time of day of the time since boot. It changes when the clock is set.
+func (tr *trace) setClock() {
+	var boot, day unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) == nil && unix.ClockGettime(unix.CLOCK_REALTIME, &day) == nil {
+		tr.t.offset = day.Nano() - boot.Nano()
+	}
+}
+
+// rememberAll looks at the processes of now: one may do its last I/O and end before the first event of it is read.
+func (tr *trace) rememberAll() {
+	pids, err := tr.procs.pids()
+	if err != nil {
+		return // looked up one by one, while they live
+	}
+	for _, pid := range pids {
+		if p, ok := tr.lookUp(pid); ok {
+			tr.t.remember(p)
+		}
+	}
+}
+
+func (tr *trace) lookUp(pid int32) (Process, bool) {
+	d, err := tr.procs.open(pid)
+	if err != nil {
+		return Process{}, false
+	}
+	defer d.close()
+	p, err := tr.procs.describe(context.Background(), d)
+	if err != nil {
+		return Process{}, false
+	}
+	if b, err := d.read("cgroup"); err == nil {
+		p.Cgroup, _ = parseCgroup(b)
+	}
+	return p, true
+}
+
+func (tr *trace) describe(b bpf.Process) (Process, bool) {
+	p, ok := tr.lookUp(b.PID)
+	return p, ok && p.Key == keyOf(b.User)
+}
+
+func (tr *trace) complete(p *Process, b bpf.Process) {
+	p.StartTime = startTime(tr.procs.boot, p.Key.Start)
+	p.User = tr.userName(b.UID)
+	if b.Cgroup != 0 {
+		p.Cgroup = tr.tracer.CgroupPath(b.Cgroup)
+	}
+}
+
+// userName is the name of a user id, or the number where it has none.
+func (tr *trace) userName(uid uint32) string {
+	if name, ok := tr.procs.users[uid]; ok {
+		return name
+	}
+	name := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	tr.procs.users[uid] = name
+	return name
+}
+
+// poll waits until the time comes and returns what was told meanwhile.
+func (tr *trace) poll(until time.Time) ([]Event, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	told, err := tr.tracer.Poll(until)
+	var events []Event
+	for i := range told {
+		events = tr.t.add(events, &told[i])
+	}
+	return events, err
+}
+
+// current appends the shares of now, and that all that was told still holds.
+func (tr *trace) current(dst []Event) []Event {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.setClock()
+	now := time.Now().UnixNano()
+	return append(tr.t.current(dst, now), Event{Kind: SocketsCurrent, Time: now})
+}
+
+// lost is how many records were.
+func (tr *trace) lost() uint64 {
+	c := tr.tracer.Counters()
+	return c.Records + c.States + c.Damaged
+}
+
+// runTrace is Run with kernel events: one look at what was there before them, then what they tell. Where some were
+// lost, another look finds what it can.
+func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
+	looked, lost := false, uint64(0)
+	var current time.Time
+	for ctx.Err() == nil {
+		events, err := w.trace.poll(time.Now().Add(tracePoll))
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("watch sockets: %w", err)
+		}
+		if now := w.trace.lost(); !looked || now > lost {
+			looked, lost = true, now
+			scanned, err := w.scanner.scan(ctx, true)
+			if err != nil && ctx.Err() == nil {
+				return fmt.Errorf("watch sockets: %w", err)
+			}
+			events = append(events, scanned...)
+		}
+		if now := time.Now(); now.Sub(current) >= scanInterval {
+			current = now
+			events = w.trace.current(events)
+		}
+		if len(events) > 0 {
+			emit(events)
+		}
+	}
+	return ctx.Err()
+}
+
+// probeTrace says whether kernel events work here.
+func probeTrace() Check {
+	check := Check{Name: "kernel events (eBPF)"}
+	tracer, report, err := bpf.Open()
+	if err != nil {
+		check.Detail, check.Mend = err.Error(), traceMend(err)
+		return check
+	}
+	defer tracer.Close()
+	check.OK, check.Detail = true, "every program that sends or receives, by "+report.Tier
+	for _, m := range report.Missing {
+		check.OK = false
+		check.Detail += fmt.Sprintf("; not told: %s (%v)", m.Lost, m.Err)
+		check.Mend = traceMend(m.Err)
+	}
+	return check
+}
+
+func traceMend(err error) string {
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return "wants Linux 5.15 or later with BTF and cgroup v2, on amd64 or arm64"
+	case errors.Is(err, os.ErrPermission) && os.Geteuid() == 0:
+		return "a security policy of this host refuses it even to root: see kernel lockdown, seccomp and the container's capabilities"
+	case errors.Is(err, os.ErrPermission):
+		return "run as root, or once: sudo setcap " + capabilities + "+ep apptap"
+	case errors.Is(err, os.ErrNotExist):
+		return "wants a kernel with BTF (/sys/kernel/btf/vmlinux)"
+	}
+	return "see dmesg"
+}

@@ -1,0 +1,269 @@
+package pidmap
+
+import (
+	"cmp"
+	"slices"
+)
+
+// maxPeers bounds the peers that are told apart of one UDP socket; beyond them its port has to do.
+const maxPeers = 1024
+
+// traced is what kernel events told of one socket, whatever keys it had.
+type traced struct {
+	lives []*life
+	peers int
+	maker Process
+	made  bool // maker is known
+	users []mover
+}
+
+// mover is one program that did I/O on a socket.
+type mover struct {
+	key     UserKey
+	process Process
+	moved   Moved
+}
+
+// trace takes in an event of a traced socket.
+func (h *History) trace(e *Event) {
+	t := h.traced[e.Socket.Cookie]
+	if t == nil {
+		t = &traced{}
+		h.traced[e.Socket.Cookie] = t
+	}
+	switch {
+	case e.Kind == SocketUsed:
+		t.use(e)
+	case e.Kind == SocketMade && e.Process.Name != "":
+		t.maker, t.made = e.Process, true
+	}
+	if e.Socket.Key.Local.Port == 0 {
+		return // never had an address
+	}
+	if l := h.tracedLife(t, e); l != nil {
+		l.mark(e.Time, e.NotBefore)
+		if e.Kind == SocketUsed && l.socket.DualStack != e.Socket.DualStack {
+			l.socket.DualStack = true
+		}
+	}
+}
+
+// use notes what a user has moved so far; records of several processors may overtake one another.
+func (t *traced) use(e *Event) {
+	for i := range t.users {
+		if u := &t.users[i]; u.key == e.User {
+			u.moved.Tx, u.moved.Rx = max(u.moved.Tx, e.Moved.Tx), max(u.moved.Rx, e.Moved.Rx)
+			return
+		}
+	}
+	if len(t.users) < maxUsers {
+		t.users = append(t.users, mover{e.User, e.Process, e.Moved})
+	}
+}
+
+// tracedLife is the life that the event is about, nil if it needs none of its own.
+func (h *History) tracedLife(t *traced, e *Event) *life {
+	for _, l := range slices.Backward(t.lives) {
+		if l.socket.Key != e.Socket.Key {
+			continue
+		}
+		// A socket that connects a second time to the same place begins another life; what was buffered may be
+		// read after the end.
+		if e.Kind != SocketMade || l.open() || e.Time <= l.end {
+			return l
+		}
+		break
+	}
+	if e.Kind == SocketPeer {
+		if t.peers == maxPeers {
+			return nil
+		}
+		t.peers++
+		l := newLife(e.Socket)
+		l.traced = t
+		l.mark(e.Time, e.NotBefore)
+		h.index(l)
+		t.lives = append(t.lives, l)
+		return l
+	}
+	if e.Socket.Foreign && !e.Socket.connected() {
+		return nil // a port of another namespace says nothing of this one's
+	}
+	l := h.lifeAt(e.Socket, e.Time)
+	if l.traced == nil {
+		l.traced = t
+		t.lives = append(t.lives, l)
+	}
+	return l
+}
+
+// mark says that the socket had its key at a time, and not before another.
+func (l *life) mark(time, notBefore int64) {
+	switch {
+	case len(l.sightings) == 0 || time < l.firstSeen():
+		l.see(sighting{time: time}, notBefore)
+	case l.open():
+		l.lastSeen = max(l.lastSeen, time)
+	}
+}
+
+// closeTraced ends a traced socket; false if it is none.
+func (h *History) closeTraced(e *Event) bool {
+	t := h.traced[e.Socket.Cookie]
+	if t == nil || e.Socket.Cookie == 0 {
+		return false
+	}
+	for _, l := range t.lives {
+		if l.open() && l.firstSeen() <= e.Time {
+			l.close(e.LastSeen, e.Time)
+		}
+	}
+	return true
+}
+
+func (h *History) forgetTraced(over func(*life) bool) {
+	for cookie, t := range h.traced {
+		if t.lives = slices.DeleteFunc(t.lives, over); len(t.lives) == 0 {
+			delete(h.traced, cookie)
+		}
+	}
+}
+
+// ownFirst leaves out sockets of other network namespaces if the host's own may have had the flow: two namespaces may
+// use the same addresses.
+func (h *History) ownFirst(lives []*life, first, last int64) []*life {
+	isOwn := func(l *life) bool { return !l.socket.Foreign }
+	if len(lives) < 2 || !slices.ContainsFunc(lives, isOwn) {
+		return lives
+	}
+	own := slices.DeleteFunc(slices.Clone(lives), func(l *life) bool { return l.socket.Foreign })
+	if certain, possible := candidates(own, first, last, h.current); len(certain)+len(possible) > 0 {
+		return own
+	}
+	return lives
+}
+
+// tracedOwner names the owner of a flow from who did I/O on its socket, or who made it; false if kernel events do not
+// tell that.
+func tracedOwner(lives []*life, first, last int64) (Attribution, bool) {
+	sockets := tracedSockets(lives)
+	if len(sockets) == 0 {
+		return Attribution{}, false
+	}
+	a, ok := sockets[0].owner()
+	if len(sockets) > 1 {
+		a, ok = joined(sockets, lives, first, last)
+	}
+	for _, l := range lives {
+		a.Foreign = a.Foreign || ok && l.socket.Foreign
+	}
+	return a, ok
+}
+
+// tracedSockets lists the sockets behind lives, none if one of them was not traced.
+func tracedSockets(lives []*life) (sockets []*traced) {
+	for _, l := range lives {
+		if l.traced == nil {
+			return nil
+		}
+		if !slices.Contains(sockets, l.traced) {
+			sockets = append(sockets, l.traced)
+		}
+	}
+	return sockets
+}
+
+// owner is who moved the socket's bytes, else who made it.
+func (t *traced) owner() (Attribution, bool) {
+	var shares []Share
+	for _, u := range t.users {
+		if u.moved != (Moved{}) {
+			shares = addShare(shares, u)
+		}
+	}
+	switch {
+	case len(shares) > 0:
+		return sharedOwner(shares), true
+	case t.made:
+		return Attribution{App: AppOf(t.maker), Process: t.maker, Method: MethodEBPFCreator}, true
+	case len(t.users) > 0: // accepted and asked in vain
+		p := t.users[0].process
+		return Attribution{App: AppOf(p), Process: p, Method: MethodEBPF}, true
+	}
+	return Attribution{}, false
+}
+
+// joined is the owner of a flow that several sockets had in turn. It can be divided only if each of them had nothing
+// but this flow, from its beginning to its end.
+func joined(sockets []*traced, lives []*life, first, last int64) (Attribution, bool) {
+	var shares []Share
+	exact := true
+	for _, t := range sockets {
+		a, ok := t.owner()
+		if !ok {
+			return Attribution{}, false
+		}
+		if exact = exact && t.only(first, last); len(a.Shares) > 0 {
+			shares = append(shares, a.Shares...)
+			continue
+		}
+		var moved Moved
+		for _, u := range t.users {
+			moved.Tx, moved.Rx = moved.Tx+u.moved.Tx, moved.Rx+u.moved.Rx
+		}
+		shares = addShare(shares, mover{process: a.Process, moved: moved})
+	}
+	a := sharedOwner(shares)
+	for _, s := range shares {
+		if !exact && s.App.ID != a.App.ID {
+			return Attribution{Reason: ReasonAmbiguous, Candidates: processesOf(shares)}, true
+		}
+	}
+	return a, true
+}
+
+// only says whether the socket had one peer and lived within [first, last].
+func (t *traced) only(first, last int64) bool {
+	peers := 0
+	for _, l := range t.lives {
+		if l.socket.connected() {
+			peers++
+		}
+		if l.open() && l.firstSeen() > last || !l.open() && l.end < first || l.firstSeen() < first-coverSlack {
+			return false
+		}
+	}
+	return peers == 1
+}
+
+// addShare adds what a user moved to the share of its process and app.
+func addShare(shares []Share, u mover) []Share {
+	app := AppOf(u.process)
+	for i := range shares {
+		if s := &shares[i]; s.Process.Key == u.process.Key && s.App.ID == app.ID {
+			s.Tx, s.Rx = s.Tx+u.moved.Tx, s.Rx+u.moved.Rx
+			return shares
+		}
+	}
+	return append(shares, Share{app, u.process, u.moved})
+}
+
+// sharedOwner is the attribution to one or several shares.
+func sharedOwner(shares []Share) Attribution {
+	slices.SortStableFunc(shares, func(a, b Share) int {
+		return cmp.Or(cmp.Compare(b.Tx+b.Rx, a.Tx+a.Rx), a.Process.Key.Compare(b.Process.Key), cmp.Compare(a.App.ID, b.App.ID))
+	})
+	a := Attribution{App: shares[0].App, Process: shares[0].Process, Method: MethodEBPF}
+	if len(shares) > 1 {
+		a.Shares = shares
+	}
+	return a
+}
+
+func processesOf(shares []Share) (list []Process) {
+	for _, s := range shares {
+		list = append(list, s.Process)
+	}
+	slices.SortFunc(list, func(a, b Process) int { return a.Key.Compare(b.Key) })
+	return list
+}
