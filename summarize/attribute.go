@@ -74,9 +74,13 @@ func (in *Input) ownerTo(owner *pidmap.Attribution, f *flows.Flow) {
 }
 
 // ownsTransit judges the owner of a flow with neither address on this host. Live, a socket that seems to own
-// it does not: Key.Local is another host's, and a socket bound to all addresses would match its port. A
-// file may know the owner all the same, packet by packet.
+// it does not: Key.Local is another host's, and a socket bound to all addresses would match its port. One of another
+// network namespace does, that of a container perhaps: it has the very addresses. A file may know the owner all the
+// same, packet by packet.
 func (in *Input) ownsTransit(owner *pidmap.Attribution) bool {
+	if owner.Foreign {
+		return true
+	}
 	return !in.Live && (owner.Known() || owner.Reason == pidmap.ReasonNoOwnerInFile)
 }
 

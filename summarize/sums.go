@@ -28,6 +28,11 @@ func newSums(destinations int) *sums {
 func (y *sums) add(use *FlowUse) {
 	t := totalsOf(use)
 	y.totals.add(&t)
+	y.audited.add(use)
+	if len(use.Owner.Shares) > 1 {
+		y.addShares(use, &t)
+		return
+	}
 	group := uint32(nobodysGroup)
 	if use.Owner.Known() {
 		i := y.apps.indexOf(use.Owner.App.ID)
@@ -37,7 +42,6 @@ func (y *sums) add(use *FlowUse) {
 		y.nobody.add(use, &t)
 	}
 	y.destinations.add(group, use, &t)
-	y.audited.add(use)
 }
 
 // merge adds what o has summed, which stays as it is.
