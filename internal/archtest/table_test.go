@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 
 	"fixtures":       {"capture"},
 	"fixtures/netns": {},
+	"fixtures/storm": {}, // a client that lives a millisecond
 	"fixtures/talk":  {}, // its truth must not come from the code it checks
 	"fixtures/demo":  {"fixtures"},
 	"fixtures/bulk":  {"capture"}, // its test reads what it wrote
