@@ -196,7 +196,9 @@ func (s *storm) command(i, worker int) *exec.Cmd {
 		proto = "udp"
 	}
 	number := func(n int) string { return strconv.Itoa(n) }
-	program := func(kind string) string { return filepath.Join(s.programs, fmt.Sprintf("%s%02d", kind, i*7%stormNames)) }
+	program := func(kind string) string {
+		return filepath.Join(s.programs, fmt.Sprintf("%s%02d", kind, i*7%stormNames))
+	}
 	args := []string{mode, ip.String(), number(s.ports[proto+ip.String()]), number(8 + i*37%30000), number(i * 53 % 60000)}
 	switch mode {
 	case "reuse":

@@ -47,14 +47,28 @@ func (in *Input) attributeTo(use *FlowUse) {
 		use.Interface = in.Interfaces[f.Interface].Name
 	}
 	in.ownerTo(&use.Owner, f)
-	if f.Locality != flows.LocalBoth {
+	transit := f.Locality == flows.LocalNeither && in.Live && !use.Owner.Known()
+	if f.Locality != flows.LocalBoth && !transit {
 		return
 	}
 	turned := reversed(*f)
+	if transit {
+		in.transitTo(use, &turned)
+		return
+	}
 	in.ownerTo(&use.Peer, &turned)
 	if !use.Owner.Known() && use.Peer.Known() {
 		use.Flow = turned
 		use.Owner, use.Peer = use.Peer, use.Owner
+	}
+}
+
+// transitTo finds the owner of a flow between others of which the far side, as it was captured, may be a socket in
+// another network namespace of this machine: a container that was called.
+func (in *Input) transitTo(use *FlowUse, turned *flows.Flow) {
+	var owner pidmap.Attribution
+	if in.ownerTo(&owner, turned); owner.Known() {
+		use.Flow, use.Owner = *turned, owner
 	}
 }
 

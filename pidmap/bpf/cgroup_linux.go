@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -14,19 +13,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroupRoot finds where the cgroup v2 hierarchy is mounted: programs attached to its root see every process.
-func cgroupRoot() (string, error) {
+// openCgroupRoot opens the root of the cgroup v2 hierarchy: programs attached to it see every process. Where it is mounted
+// nowhere in sight, as in what ip-netns(8) starts, a mount that nobody else sees serves; it wants CAP_SYS_ADMIN.
+func openCgroupRoot() (*os.File, error) {
 	b, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
-		return "", fmt.Errorf("find cgroup v2: %w", err)
+		return nil, fmt.Errorf("find cgroup v2: %w", err)
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
 		// fstab(5): device, mount point, type
 		if fields := strings.Fields(lines.Text()); len(fields) > 2 && fields[2] == "cgroup2" {
-			return fields[1], nil
+			return os.Open(fields[1])
 		}
 	}
-	return "", fmt.Errorf("find cgroup v2: it is not mounted: %w", errors.ErrUnsupported)
+	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("find cgroup v2: it is not mounted, and mounting it: %w", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, fmt.Errorf("mount cgroup v2: %w", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("mount cgroup v2: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "/"), nil
 }
 
 // fileKernfs is FILEID_KERNFS (include/linux/exportfs.h): a handle that is the id of a cgroup.
@@ -45,11 +57,11 @@ func cgroupPath(root *os.File, id uint64) string {
 	if err != nil {
 		return ""
 	}
-	below, ok := strings.CutPrefix(path, root.Name())
+	below, ok := strings.CutPrefix(path, strings.TrimSuffix(root.Name(), "/"))
 	switch {
 	case !ok:
 		return ""
-	case below == "":
+	case below == "" || below == "/":
 		return "/"
 	}
 	return strings.TrimSuffix(below, " (deleted)")

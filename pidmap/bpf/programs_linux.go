@@ -52,7 +52,7 @@ type loaded struct {
 	maps     map[string]*ebpf.Map
 	programs []*ebpf.Program
 	links    []link.Link
-	cgroup   string
+	cgroup   *os.File // its root
 }
 
 // load takes every program into the kernel that it accepts, each by itself: one that is refused costs what it tells.
@@ -62,7 +62,7 @@ func load(report *Report) (*loaded, error) {
 		return nil, fmt.Errorf("read eBPF object: %w", err)
 	}
 	l := &loaded{spec: spec, maps: map[string]*ebpf.Map{}}
-	if l.cgroup, err = cgroupRoot(); err != nil {
+	if l.cgroup, err = openCgroupRoot(); err != nil {
 		return nil, err
 	}
 	for name, m := range spec.Maps {
@@ -127,7 +127,7 @@ func (l *loaded) attach(p program) error {
 	c.Close() // its maps are clones
 	var attached link.Link
 	if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
-		attached, err = link.AttachCgroup(link.CgroupOptions{Path: l.cgroup, Attach: p.cgroup, Program: prog})
+		attached, err = link.AttachCgroup(link.CgroupOptions{Path: fmt.Sprintf("/proc/self/fd/%d", l.cgroup.Fd()), Attach: p.cgroup, Program: prog})
 	} else {
 		attached, err = link.AttachTracing(link.TracingOptions{Program: prog})
 	}
@@ -145,6 +145,7 @@ func (l *loaded) close() {
 	for _, m := range l.maps {
 		m.Close()
 	}
+	l.cgroup.Close()
 }
 
 func closeAll[C interface{ Close() error }](list []C) {

@@ -25,7 +25,6 @@ const (
 type Tracer struct {
 	loaded  *loaded
 	reader  *ringbuf.Reader
-	root    *os.File // of cgroup v2
 	damaged atomic.Uint64
 
 	mu      sync.Mutex // guards cgroups
@@ -46,20 +45,14 @@ func Open() (*Tracer, Report, error) {
 		l.close()
 		return nil, report, fmt.Errorf("open eBPF ring: %w", err)
 	}
-	root, err := os.Open(l.cgroup)
-	if err != nil {
-		reader.Close()
-		l.close()
-		return nil, report, fmt.Errorf("open cgroup root: %w", err)
-	}
-	return &Tracer{loaded: l, reader: reader, root: root, cgroups: map[uint64]string{1: "/"}}, report, nil
+	return &Tracer{loaded: l, reader: reader, cgroups: map[uint64]string{1: "/"}}, report, nil
 }
 
 // Close takes the programs out of the kernel; Poll returns.
 func (t *Tracer) Close() error {
 	err := t.reader.Close()
 	t.loaded.close()
-	return errors.Join(err, t.root.Close())
+	return err
 }
 
 // Poll waits until the time comes, much of the ring is full or Flush is called, and returns what the ring holds then, oldest first but
@@ -127,7 +120,7 @@ func (t *Tracer) CgroupPath(id uint64) string {
 	if path, ok := t.cgroups[id]; ok {
 		return path
 	}
-	path := cgroupPath(t.root, id)
+	path := cgroupPath(t.loaded.cgroup, id)
 	if len(t.cgroups) < maxCgroups {
 		t.cgroups[id] = path
 	}
