@@ -31,6 +31,9 @@ const (
 	SocketUsed
 	// SocketPeer: at Time the UDP Socket of Cookie exchanged its first datagram with Key's remote side.
 	SocketPeer
+	// EventsLost: by Time an unknown number of SocketMade, SocketUsed, SocketPeer and SocketClosed had been lost. No
+	// socket told of by these is taken to be open any more until something is heard of it again.
+	EventsLost
 )
 
 // Event is what a source tells a History. It is a value; the slices in it are never changed.

@@ -61,6 +61,7 @@ func (h *History) Add(e Event) {
 		l := h.lifeAt(e.Socket, e.Time)
 		l.see(sighting{e.Time, e.Method, e.Holders}, e.NotBefore)
 		l.socket.DualStack = l.socket.DualStack || e.Socket.DualStack
+		h.rejoin(l)
 		if end, ok := h.early[e.Socket.identity()]; ok && e.Time <= end.Time {
 			l.close(end.LastSeen, end.Time)
 		}
@@ -68,6 +69,8 @@ func (h *History) Add(e Event) {
 		h.close(e)
 	case SocketMade, SocketUsed, SocketPeer:
 		h.trace(&e)
+	case EventsLost:
+		h.doubtTraced(e.Time)
 	case SocketsCurrent:
 		h.current = max(h.current, e.Time)
 	case ProcessExec:

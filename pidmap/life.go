@@ -37,6 +37,7 @@ type life struct {
 	// known), and no longer at end.
 	notBefore, lastSeen, end int64
 	traced                   *traced // what kernel events told of its socket, nil = nothing
+	doubted                  bool    // end is when events were lost, perhaps that of its end: it may be open all the same
 }
 
 // sighting is who held a socket at a time.

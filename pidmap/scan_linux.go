@@ -69,6 +69,15 @@ func (s *scanner) scan(ctx context.Context, all bool) ([]Event, error) {
 	return append(events, Event{Kind: SocketsCurrent, Time: began.UnixNano()}), nil
 }
 
+// forgetTold makes the next scan tell of every socket again.
+func (s *scanner) forgetTold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.sockets {
+		t.told = false
+	}
+}
+
 // redump brings sockets up to date. fresh says that there are some that were not told of.
 func (s *scanner) redump(ctx context.Context, began time.Time) (fresh bool, err error) {
 	if s.dump, err = s.conn.DumpAll(ctx, s.dump[:0]); err != nil {

@@ -151,33 +151,43 @@ func (tr *trace) lost() uint64 {
 	return c.Records + c.States + c.Damaged
 }
 
-// runTrace is Run with kernel events: one look at what was there before them, then what they tell. Where some were
-// lost, another look finds what it can.
+// runTrace is Run with kernel events: one look at what was there before them, then what they tell.
 func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
-	looked, lost := false, uint64(0)
-	var current time.Time
-	for ctx.Err() == nil {
-		events, err := w.trace.poll(time.Now().Add(tracePoll))
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("watch sockets: %w", err)
-		}
-		if now := w.trace.lost(); !looked || now > lost {
-			looked, lost = true, now
-			scanned, err := w.scanner.scan(ctx, true)
-			if err != nil && ctx.Err() == nil {
-				return fmt.Errorf("watch sockets: %w", err)
-			}
-			events = append(events, scanned...)
-		}
-		if now := time.Now(); now.Sub(current) >= scanInterval {
-			current = now
-			events = w.trace.current(events)
-		}
+	events, err := w.scanner.scan(ctx, true)
+	lost, current := uint64(0), time.Time{}
+	for err == nil && ctx.Err() == nil {
 		if len(events) > 0 {
 			emit(events)
 		}
+		if events, err = w.trace.poll(time.Now().Add(tracePoll)); err != nil {
+			break
+		}
+		now := time.Now()
+		if now.Sub(current) < scanInterval {
+			continue
+		}
+		current = now
+		if n := w.trace.lost(); n > lost {
+			lost = n
+			events, err = w.recover(ctx, events)
+		}
+		events = w.trace.current(events)
 	}
-	return ctx.Err()
+	if len(events) > 0 {
+		emit(events)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("watch sockets: %w", err)
+}
+
+// recover looks at all sockets after events were lost, and tells of each anew.
+func (w *Watcher) recover(ctx context.Context, events []Event) ([]Event, error) {
+	events = append(events, Event{Kind: EventsLost, Time: time.Now().UnixNano()})
+	w.scanner.forgetTold()
+	scanned, err := w.scanner.scan(ctx, true)
+	return append(events, scanned...), err
 }
 
 // probeTrace says whether kernel events work here.

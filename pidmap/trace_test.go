@@ -61,15 +61,19 @@ func local(port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), port)
 }
 
-// history is what a History makes of the events, in this order after translation.
-func (k *kernel) history(order func([]Event)) *History {
+func (k *kernel) translated() (events []Event) {
 	t := newTranslator()
 	t.netns = 1
 	t.moved = func(_ uint64, u bpf.User) (bpf.Moved, bool) { m, ok := k.moved[u]; return m, ok }
-	var events []Event
 	for i := range k.events {
 		events = t.add(events, &k.events[i])
 	}
+	return events
+}
+
+// history is what a History makes of the events, in this order after translation.
+func (k *kernel) history(order func([]Event)) *History {
+	events := k.translated()
 	order(events)
 	h := NewHistory(ReasonNoSocketSeen)
 	for _, e := range events {
@@ -211,5 +215,33 @@ func TestTracedForget(t *testing.T) {
 	h.Forget(int64(k.now) + 1)
 	if n := len(h.traced) + len(h.connected) + len(h.bound) + len(h.byIdentity) + len(h.early); n != 0 {
 		t.Errorf("%d entries left, want none", n)
+	}
+}
+
+// TestTracedLost gives a flow after a loss of events to nobody, until its socket is heard of again: the socket in its place may
+// be another one's.
+func TestTracedLost(t *testing.T) {
+	k := &kernel{now: 1_000_000_000}
+	p := k.run(10, "/a")
+	s := k.connect(1, 1000, p)
+	k.use(s, p, true)
+	lost := int64(k.now) + 1
+	key := flows.MakeKey(flows.TCP, local(1000), server)
+	owner := func(h *History, at int64) Attribution { return h.Owner(key, flows.InitiatorLocal, at, at+1000) }
+	h := k.history(asTold)
+	h.Add(Event{Kind: EventsLost, Time: lost})
+	if got := owner(h, lost-1000); got.Process.Path != "/a" {
+		t.Errorf("before the loss: got %q %s, want /a", got.Process.Path, got.Reason)
+	}
+	h.Add(Event{Kind: SocketsCurrent, Time: lost + 200_000_000_000})
+	if got := owner(h, lost+100_000_000_000); got.Known() {
+		t.Errorf("after the loss: got %q, want nobody", got.Process.Path)
+	}
+	k.now = uint64(lost) + 50_000_000_000
+	k.use(s, p, true)
+	again := k.translated()
+	h.Add(again[len(again)-1])
+	if got := owner(h, lost+60_000_000_000); got.Process.Path != "/a" {
+		t.Errorf("heard of again: got %q %s, want /a", got.Process.Path, got.Reason)
 	}
 }

@@ -99,6 +99,9 @@ func (h *History) tracedLife(t *traced, e *Event) *life {
 
 // mark says that the socket had its key at a time, and not before another.
 func (l *life) mark(time, notBefore int64) {
+	if l.doubted && time > l.end {
+		l.end, l.doubted = stillOpen, false
+	}
 	switch {
 	case len(l.sightings) == 0 || time < l.firstSeen():
 		l.see(sighting{time: time}, notBefore)
@@ -114,11 +117,33 @@ func (h *History) closeTraced(e *Event) bool {
 		return false
 	}
 	for _, l := range t.lives {
-		if l.open() && l.firstSeen() <= e.Time {
+		if (l.open() || l.doubted) && l.firstSeen() <= e.Time {
+			l.end, l.doubted = stillOpen, false
 			l.close(e.LastSeen, e.Time)
 		}
 	}
 	return true
+}
+
+// doubtTraced ends what kernel events told of: among those that were lost may have been the end of any socket, and the
+// beginning of another one in its place.
+func (h *History) doubtTraced(now int64) {
+	for _, t := range h.traced {
+		for _, l := range t.lives {
+			if l.open() && l.firstSeen() <= now {
+				l.close(0, now)
+				l.doubted = true
+			}
+		}
+	}
+}
+
+// rejoin gives what kernel events told of a socket to the life that a scan has found it in since.
+func (h *History) rejoin(l *life) {
+	if t := h.traced[l.socket.Cookie]; t != nil && l.traced == nil && l.socket.Cookie != 0 {
+		l.traced = t
+		t.lives = append(t.lives, l)
+	}
 }
 
 func (h *History) forgetTraced(over func(*life) bool) {
