@@ -29,7 +29,8 @@ const (
 	SocketMade
 	// SocketUsed: until Time the User, Process, had sent and received Moved on the Socket.
 	SocketUsed
-	// SocketPeer: at Time the UDP Socket of Cookie exchanged its first datagram with Key's remote side.
+	// SocketPeer: at Time the UDP Socket of Cookie exchanged its first datagram with Key's remote side; Process made or uses it, zero
+	// if nobody is known.
 	SocketPeer
 	// EventsLost: by Time an unknown number of SocketMade, SocketUsed, SocketPeer and SocketClosed had been lost. No
 	// socket told of by these is taken to be open any more until something is heard of it again.
@@ -46,7 +47,7 @@ type Event struct {
 	// NotBefore (SocketSeen) is when the source last looked and did not find the socket with this key; 0 = it never looked.
 	NotBefore int64
 	LastSeen  int64   // SocketClosed; 0 = unknown
-	Process   Process // ProcessExec, ProcessExit, SocketMade, SocketUsed
+	Process   Process // ProcessExec, ProcessExit, SocketMade, SocketUsed, SocketPeer
 	User      UserKey // SocketUsed: tells users apart, also two programs of one process
 	Moved     Moved   // SocketUsed
 	Totals    Totals  // SocketClosed

@@ -183,7 +183,7 @@ func (t *translator) addSocket(dst []Event, e *bpf.Event) []Event {
 		}
 		return append(dst, told)
 	case bpf.SocketPeer:
-		told.Kind, told.Method = SocketPeer, MethodEBPF
+		told.Kind, told.Method, told.Process = SocketPeer, MethodEBPFCreator, t.maker(e)
 		return append(dst, told)
 	case bpf.SocketClosed:
 		return t.close(dst, told, e)

@@ -34,7 +34,7 @@ func (h *History) trace(e *Event) {
 	switch {
 	case e.Kind == SocketUsed:
 		t.use(e)
-	case e.Kind == SocketMade && e.Process.Name != "":
+	case e.Process.Name != "" && (e.Kind == SocketMade || !t.made):
 		t.maker, t.made = e.Process, true
 	}
 	if e.Socket.Key.Local.Port == 0 {

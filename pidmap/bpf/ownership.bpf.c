@@ -12,6 +12,7 @@ struct socket_state {
 	u64 cookie, created;
 	struct process maker, user;
 	struct tuple told; /* as the last record had it */
+	struct tuple peer; /* of the last datagram of a socket without a peer of its own */
 	u64 tx, rx;        /* of user, and of user alone until shared */
 	u32 netns;
 	u8 flags, opened, closed, pad;
@@ -460,48 +461,65 @@ int tcp_rcv_space_adjust(u64 *ctx)
 
 /* ---- datagrams ---- */
 
-INLINE void seen(struct __sk_buff *skb, int sent)
+/* headers_of reads a datagram's addresses and ports, remote ones apart from local ones; 0 = it has none. */
+INLINE int headers_of(struct tuple *t, struct __sk_buff *skb, int sent)
 {
-	struct peer_key key = {};
-	struct tuple *t = &key.tuple;
 	u8 head[40];
 	u16 ports[2];
-	u32 ports_at;
+	u32 ports_at = 40;
+	t->protocol = UDP;
 	if (skb->protocol == swap16(0x0800)) {
 		if (skb_load_bytes(skb, 0, head, 20) || head[9] != UDP || (head[6] & 0x1f) || head[7])
-			return; /* a later fragment has no ports */
+			return 0; /* a later fragment has no ports */
 		ports_at = (head[0] & 15) * 4;
 		t->family = 4;
 		__builtin_memcpy(sent ? t->local : t->remote, head + 12, 4);
 		__builtin_memcpy(sent ? t->remote : t->local, head + 16, 4);
 	} else {
 		if (skb_load_bytes(skb, 0, head, 40) || head[6] != UDP)
-			return;
-		ports_at = 40;
+			return 0;
 		t->family = 6;
 		__builtin_memcpy(sent ? t->local : t->remote, head + 8, 16);
 		__builtin_memcpy(sent ? t->remote : t->local, head + 24, 16);
 	}
-	struct bpf_sock *sk = skb->sk;
-	if (!sk || skb_load_bytes(skb, ports_at, ports, sizeof(ports)))
-		return;
-	sk = sk_fullsock(sk);
-	if (!sk || sk->protocol != UDP)
-		return;
-	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
-	if (!s)
-		return;
-	if (!s->cookie)
-		s->cookie = socket_cookie(skb);
-	t->protocol = UDP;
+	if (skb_load_bytes(skb, ports_at, ports, sizeof(ports)))
+		return 0;
 	t->local_port = swap16(sent ? ports[0] : ports[1]);
 	t->remote_port = swap16(sent ? ports[1] : ports[0]);
+	return 1;
+}
+
+INLINE int same_words(const struct tuple *a, const struct tuple *b)
+{
+	const u64 *x = (const u64 *)a, *y = (const u64 *)b;
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4];
+}
+
+/* seen tells of the peers of UDP sockets that are not connected. It runs for every packet: whatever is neither, which the
+ * socket alone says, is let go first, and the peer of the last packet, which the socket's state has, next. */
+INLINE void seen(struct __sk_buff *skb, int sent)
+{
+	struct bpf_sock *sk = skb->sk;
+	if (!sk)
+		return;
+	sk = sk_fullsock(sk);
+	if (!sk || sk->protocol != UDP || sk->dst_port)
+		return;
+	struct peer_key key = {};
+	if (!headers_of(&key.tuple, skb, sent))
+		return;
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!s || same_words(&s->peer, &key.tuple))
+		return;
+	s->peer = key.tuple;
+	if (!s->cookie)
+		s->cookie = socket_cookie(skb);
 	key.cookie = s->cookie;
 	if (map_lookup(&peers, &key))
 		return;
 	u8 one = 1;
 	map_update(&peers, &key, &one, ANY);
-	tell(s, PEER, s->user.tgid ? &s->user : &s->maker, t, 0);
+	tell(s, PEER, s->user.tgid ? &s->user : &s->maker, &key.tuple, 0);
 }
 
 SEC("cgroup_skb/egress")

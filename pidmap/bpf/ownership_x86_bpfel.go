@@ -70,6 +70,16 @@ type ownershipSocketState struct {
 		Protocol   uint8
 		Pad        uint16
 	}
+	Peer struct {
+		_          structs.HostLayout
+		Local      [16]uint8
+		Remote     [16]uint8
+		LocalPort  uint16
+		RemotePort uint16
+		Family     uint8
+		Protocol   uint8
+		Pad        uint16
+	}
 	Tx     uint64
 	Rx     uint64
 	Netns  uint32
