@@ -5,7 +5,9 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -65,11 +67,12 @@ func load(report *Report) (*loaded, error) {
 	if l.cgroup, err = openCgroupRoot(); err != nil {
 		return nil, err
 	}
-	for name, m := range spec.Maps {
+	// The ring comes first: without rights it fails as what it is, others as a lack of the kernel.
+	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
 		if strings.HasPrefix(name, ".") {
 			continue
 		}
-		if l.maps[name], err = ebpf.NewMap(m); err != nil {
+		if l.maps[name], err = ebpf.NewMap(spec.Maps[name]); err != nil {
 			l.close()
 			return nil, fmt.Errorf("make eBPF map %s: %w", name, cause(err))
 		}
