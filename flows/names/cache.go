@@ -1,45 +1,32 @@
 package names
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
 const (
-	// maxAnswers bounds what is remembered, and with it memory: some 20 MiB of answers when full. A busy host learns
-	// some thousand addresses an hour.
-	maxAnswers = 1 << 16
 	// maxAsked bounds the queries that await an answer.
 	maxAsked = 1 << 12
-	// maxChain bounds how many answers for one address are looked through, and how long a chain of aliases may be.
+	// maxChain bounds how long a chain of aliases may be.
 	maxChain = 64
 	// maxRivals bounds how far names that were valid at the same time are counted.
 	maxRivals = 15
 )
 
 // Cache answers which name a client had learned for an address, from DNS messages seen. It is not a resolver: it
-// asks nobody. Bounded; the oldest answers go first. The zero value is ready. Not safe for concurrent use.
+// asks nobody. Bounded; the oldest answers go first. The zero value is ready. Not safe for concurrent use, but that
+// several may call Name when nothing is added any more.
 type Cache struct {
-	newest  map[learned]uint64 // number of the newest answer
-	answers []answer           // answer n stands at n modulo maxAnswers
-	count   uint64             // answers ever; the first has number 1
+	Texts *Texts // where hosts have their numbers; nil until the first Add for one of its own
+
+	answers answers
 
 	asked map[asking]int64 // times of queries without an answer
 	order []asking         // of asked, oldest at first%maxAsked once full
 	first int
-}
-
-// learned is an address as a client knows it. The zero client stands for everyone.
-type learned struct{ client, addr netip.Addr }
-
-type answer struct {
-	key      learned
-	host     string
-	asked    int64
-	answered int64
-	ttl      uint32
-	previous uint64 // number of the answer before it for the same key, 0 for none
 }
 
 type asking struct {
@@ -51,7 +38,7 @@ type asking struct {
 
 // Answer is a name that a client had for an address.
 type Answer struct {
-	Host     string
+	Host     uint32 // its number in Cache.Texts
 	Asked    int64  // nanoseconds since 1970 UTC; 0 if the query was not seen
 	Answered int64  // nanoseconds since 1970 UTC
 	TTL      uint32 // seconds, the least along the chain of aliases
@@ -76,11 +63,8 @@ func (c *Cache) Add(src, dst netip.Addr, m *Message, at int64) (asked int64) {
 			delete(c.asked, key)
 		}
 	}
-	for i := range m.Records {
-		if r := &m.Records[i]; r.Addr.IsValid() && m.RCode == 0 && m.Opcode == 0 {
-			host, ttl := m.root(r)
-			c.learn(client, answer{key: learned{addr: r.Addr.Unmap()}, host: host, asked: asked, answered: at, ttl: ttl})
-		}
+	if m.RCode == 0 && m.Opcode == 0 {
+		c.learn(client, m, asked, at)
 	}
 	return asked
 }
@@ -147,76 +131,75 @@ func withoutService(host string) string {
 	return host
 }
 
-// learn stores an answer for its client and for everyone.
-func (c *Cache) learn(client netip.Addr, a answer) {
-	if a.key.addr.IsUnspecified() {
-		return // how filters answer for names that they block
+// learn keeps the addresses of a response to client.
+func (c *Cache) learn(client netip.Addr, m *Message, asked, at int64) {
+	if c.Texts == nil {
+		c.Texts = new(Texts)
 	}
-	c.store(a)
+	a := answer{asked: asked, answered: at}
 	if client.IsValid() && !client.IsLoopback() && !client.IsMulticast() {
-		a.key.client = client
-		c.store(a)
+		a.client = client.As16()
 	}
-}
-
-func (c *Cache) store(a answer) {
-	if c.newest == nil {
-		c.newest = map[learned]uint64{}
+	var of string
+	for i := range m.Records {
+		r := &m.Records[i]
+		if !r.Addr.IsValid() || r.Addr.IsUnspecified() { // the latter is how filters answer for names that they block
+			continue
+		}
+		host, ttl := m.root(r)
+		if host != of {
+			of, a.host = host, c.Texts.Number(host)
+		}
+		if a.addr, a.ttl = r.Addr.As16(), ttl; a.host > 0 {
+			c.answers.add(&a)
+		}
 	}
-	a.previous = c.newest[a.key]
-	if p := c.get(a.previous); p != nil && p.host == a.host && p.answered == a.answered {
-		return // the same answer twice in a message, or captured on two interfaces
-	}
-	if len(c.answers) == 0 {
-		c.answers = append(c.answers, answer{}) // number 0 is none
-	}
-	c.count++
-	if at := c.count % maxAnswers; int(at) < len(c.answers) {
-		c.replace(at, a)
-	} else {
-		c.answers = append(c.answers, a)
-	}
-	c.newest[a.key] = c.count
-}
-
-// replace forgets the oldest answer, and its key with its last.
-func (c *Cache) replace(at uint64, a answer) {
-	old := &c.answers[at]
-	if c.newest[old.key] == c.count-maxAnswers {
-		delete(c.newest, old.key)
-	}
-	*old = a
-}
-
-// get is the answer of a number, nil if it is none or forgotten.
-func (c *Cache) get(n uint64) *answer {
-	if n == 0 || n > c.count || n+maxAnswers <= c.count {
-		return nil
-	}
-	return &c.answers[n%maxAnswers]
 }
 
 // Name is the name that client had most likely meant when it began to send to addr at the time at: the latest that it
-// had been told and that was still valid, else the latest that it had been told.
+// had been told and that was still valid, else the latest that it had been told. It leaves Others at 0.
 func (c *Cache) Name(client, addr netip.Addr, at int64) (Answer, bool) {
-	client, addr = client.Unmap(), addr.Unmap()
-	if a, ok := c.latest(learned{client, addr}, at); ok && client.IsValid() {
-		return a, true
-	}
-	a, ok := c.latest(learned{addr: addr}, at)
-	a.Foreign = true
-	return a, ok
+	return c.likeliest(client, addr, at, false)
 }
 
-func (c *Cache) latest(key learned, at int64) (found Answer, ok bool) {
-	var others [maxRivals]string
-	n := c.newest[key]
-	for range maxChain {
-		a := c.get(n)
-		if a == nil || a.key != key {
-			break
-		}
-		n = a.previous
+// Weigh is Name with Others, for which it looks at all that the client had been told for addr.
+func (c *Cache) Weigh(client, addr netip.Addr, at int64) (Answer, bool) {
+	return c.likeliest(client, addr, at, true)
+}
+
+// Touch loads what Name will need of a client and an address, both as netip.Addr.As16 has them. A caller who has many to
+// ask for touches all of them first: the cache misses then overlap. The result means nothing.
+func (c *Cache) Touch(client, addr [16]byte) uint64 { return c.answers.touch(client, addr) }
+
+func (c *Cache) likeliest(client, addr netip.Addr, at int64, all bool) (Answer, bool) {
+	who, to := address(client), address(addr)
+	if !c.answers.knows(&to) {
+		return Answer{}, false
+	}
+	var found Answer
+	var ok bool
+	if who != everyone {
+		found, ok = c.latest(c.answers.told(byClient, who, to), at, all)
+	}
+	if !ok {
+		found, ok = c.latest(c.answers.told(byAddr, everyone, to), at, all)
+		found.Foreign = true
+	}
+	return found, ok
+}
+
+// address is As16, in which an IPv4-mapped address is that of IPv4.
+func address(a netip.Addr) [16]byte {
+	if !a.IsValid() {
+		return everyone
+	}
+	return a.As16()
+}
+
+// latest picks from answers for one address, newest first.
+func (c *Cache) latest(told iter.Seq[*answer], at int64, all bool) (found Answer, ok bool) {
+	var others [maxRivals]uint32
+	for a := range told {
 		if a.answered > at {
 			continue
 		}
@@ -227,6 +210,9 @@ func (c *Cache) latest(key learned, at int64) (found Answer, ok bool) {
 		case !expired && a.host != found.Host && found.Others < maxRivals && !slices.Contains(others[:found.Others], a.host):
 			others[found.Others] = a.host
 			found.Others++
+		}
+		if !expired && !all {
+			break // those before it change nothing
 		}
 	}
 	return found, ok

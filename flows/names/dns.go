@@ -35,6 +35,8 @@ type Message struct {
 	RCode     uint8 // the header's four bits (RFC 6895 §2.3): 0 no error, 2 server failure, 3 no such name
 	Questions []Question
 	Records   []Record // of all sections, those with a name or address, in order
+
+	Texts *Texts // where names are kept that are met again and again; may be nil
 }
 
 // Question is what is asked for.
@@ -69,7 +71,7 @@ func MessageStart(b []byte) bool {
 // Parse reads a message. With an error m holds what was read before the fault, which is what there is of a message
 // that was captured in part.
 func (m *Message) Parse(b []byte) error {
-	*m = Message{Questions: m.Questions[:0], Records: m.Records[:0]}
+	*m = Message{Questions: m.Questions[:0], Records: m.Records[:0], Texts: m.Texts}
 	c := cursor{b: b}
 	m.ID = uint16(c.uint(2))
 	flags := c.uint(2)
@@ -94,7 +96,7 @@ func (m *Message) Parse(b []byte) error {
 }
 
 func (m *Message) question(b []byte, at int) int {
-	name, at := dnsName(b, at)
+	name, at := m.name(b, at)
 	if at < 0 || at+4 > len(b) {
 		return -1
 	}
@@ -111,7 +113,7 @@ func (m *Message) record(b []byte, at int) int {
 	var r Record
 	if len(m.Questions) == 1 && at+1 < len(b) && b[at] == 0xc0 && b[at+1] == 12 {
 		r.Owner, at = m.Questions[0].Name, at+2 // nearly always; it saves a string
-	} else if r.Owner, at = dnsName(b, at); at < 0 {
+	} else if r.Owner, at = m.name(b, at); at < 0 {
 		return -1
 	}
 	c := cursor{b: b[at:]}
@@ -152,7 +154,7 @@ func (m *Message) body(b []byte, r *Record, from int, body []byte) {
 	default:
 		return
 	}
-	if target, end := dnsName(b[:from+len(body)], from+skip); end >= 0 && skip < len(body) {
+	if target, end := m.name(b[:from+len(body)], from+skip); end >= 0 && skip < len(body) {
 		r.Target = target
 		m.Records = append(m.Records, *r)
 	}
@@ -172,7 +174,7 @@ func (m *Message) service(b []byte, r *Record, from int, body []byte) {
 	if len(body) < 3 {
 		return
 	}
-	target, end := dnsName(b[:from+len(body)], from+2)
+	target, end := m.name(b[:from+len(body)], from+2)
 	if end < 0 {
 		return
 	}

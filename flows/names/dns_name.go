@@ -4,9 +4,9 @@ package names
 // goes round in circles, and real names need one or two.
 const maxPointers = 16
 
-// dnsName reads the name at b[at:], clean (see Clean; a dot within a label is \046). next is where the reading goes
+// name reads the name at b[at:], clean (see Clean; a dot within a label is \046). next is where the reading goes
 // on; -1 says that there is no name.
-func dnsName(b []byte, at int) (name string, next int) {
+func (m *Message) name(b []byte, at int) (name string, next int) {
 	var buf [4*maxName + 8]byte // on the stack: only the result is allocated
 	out, raw, pointers := buf[:0], 0, 0
 	for next = -1; ; {
@@ -22,7 +22,7 @@ func dnsName(b []byte, at int) (name string, next int) {
 			if len(out) == 0 {
 				return ".", next
 			}
-			return string(out[:len(out)-1]), next
+			return m.Texts.known(out[:len(out)-1]), next
 		case n >= 0xc0:
 			if at+1 >= len(b) {
 				return "", -1

@@ -10,7 +10,7 @@ type Hello struct {
 // WholeHello reads a TCP payload that begins with a TLS record in which a ClientHello is whole. It allocates nothing;
 // what it does not take is a Sniffer's.
 func WholeHello(b []byte) (h Hello, ok bool) {
-	if len(b) < 9 || startOfTLS(b) != tlsRecords || b[5] != typeClientHello {
+	if len(b) < 9 || b[0] != recordHandshake || startOfTLS(b) != tlsRecords || b[5] != typeClientHello {
 		return Hello{}, false
 	}
 	record := int(b[3])<<8 | int(b[4])

@@ -1,0 +1,49 @@
+package names
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestTexts: one number for one clean name, however it stood; an escape on the wire is not the name that it would escape.
+func TestTexts(t *testing.T) {
+	var texts Texts
+	first := texts.Number("www.example")
+	for _, raw := range []string{"www.example", "WWW.Example", "www.example.", "www.example"} {
+		if got := texts.NumberOfRaw([]byte(raw)); got != first {
+			t.Errorf("%q has number %d, want %d", raw, got, first)
+		}
+	}
+	escaped := texts.NumberOfRaw([]byte(`a\046b`))
+	if dotted := texts.Number(`a\046b`); dotted == escaped {
+		t.Errorf("a label with a dot has the number of one with a backslash: %q", texts.Text(escaped))
+	}
+	if got := texts.Text(texts.NumberOfALPN([]byte("\x02h2\x08http/1.1"))); got != "h2,http/1.1" {
+		t.Errorf("protocols are %q", got)
+	}
+	if texts.Number("") != 0 || texts.NumberOfRaw(nil) != 0 || texts.Text(0) != "" {
+		t.Error("nothing has a number")
+	}
+}
+
+// TestTextsAreBounded: neither new names nor ever new spellings of one fill the memory.
+func TestTextsAreBounded(t *testing.T) {
+	var texts Texts
+	known := texts.Number("known.example")
+	for i := range maxTexts + 1000 {
+		texts.Number(fmt.Sprint(i))
+		spelling := []byte("known.example")
+		for bit := range spelling {
+			if i>>bit&1 == 1 {
+				spelling[bit] &^= 0x20
+			}
+		}
+		texts.NumberOfRaw(append(spelling, byte(i>>13), byte(i>>21)))
+	}
+	if len(texts.list) > maxTexts || len(texts.numbers) > maxTexts || len(texts.raw) > maxTexts {
+		t.Errorf("holds %d names, %d numbers, %d spellings", len(texts.list), len(texts.numbers), len(texts.raw))
+	}
+	if texts.Number("known.example") != known || texts.Number("past the bound") != 0 {
+		t.Error("the first is forgotten or the last is kept")
+	}
+}
