@@ -24,7 +24,7 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		t.names.finish(id)
-		f.Names = t.names.of(id, &f, false)
+		f.Names = t.names.of(id, &f, t.rares.at(id).told)
 		t.forget(id, r)
 		yield(&f)
 	}

@@ -32,17 +32,64 @@ const (
 	maxHello = 18 << 10
 )
 
-// Wants says whether payload, as Decode returned it for o, may state a name.
-func (f *Follower) Wants(o *Observation, payload []byte) bool {
+// Payload is what one packet may state a name with.
+type Payload struct {
+	Packet int         // index in its batch
+	Bytes  []byte      // what was captured of its TCP or UDP payload; nil if Hello says all
+	Hello  names.Hello // of a ClientHello in one piece
+}
+
+// Keep copies what p refers to to the end of buf, which it returns: a packet's own bytes are gone with the next one.
+func (p *Payload) Keep(buf []byte) []byte {
+	for _, part := range [...]*[]byte{&p.Bytes, &p.Hello.Name, &p.Hello.ALPN} {
+		if *part != nil {
+			buf = append(buf, *part...)
+			*part = buf[len(buf)-len(*part) : len(buf) : len(buf)]
+		}
+	}
+	return buf
+}
+
+// Wants says whether payload, as Decode returned it for o, may state a name, and sets p to what is to be read of it. A
+// ClientHello in one piece, as nearly all are, is read here, where its bytes are in the cache.
+func (f *Follower) Wants(o *Observation, payload []byte, p *Payload) bool {
+	if o.Proto == TCP && len(payload) > 0 && payload[0] == 0x16 && o.Flags&SYN == 0 && !o.carriesDNS() {
+		if hello, whole := names.WholeHello(payload); whole {
+			f.forget(o)
+			*p = Payload{Hello: hello}
+			return true
+		}
+	}
+	if !f.wants(o, payload) {
+		return false
+	}
+	*p = Payload{Bytes: payload}
+	return true
+}
+
+// direction is where the direction of a TCP packet is followed, and its tag. The Table's hash has a seed of its own in
+// each process, and which direction takes another's place must not depend on that.
+func (f *Follower) direction(o *Observation) (d *followed, tag uint32) {
+	const k0, k1 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db
+	a, b := o.Src.words()
+	c, e := o.Dst.words()
+	h := mix(mix(a^k0, b^k1)^c, e^uint64(o.Src.Port)<<16^uint64(o.Dst.Port)^k1)
+	tag = uint32(h ^ h>>32)
+	return &f.directions[tag%maxFollowed], tag
+}
+
+func (f *Follower) forget(o *Observation) {
+	if d, tag := f.direction(o); d.tag == tag {
+		*d = followed{}
+	}
+}
+
+func (f *Follower) wants(o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
 		// Of DNS the answers name addresses; what was asked is in them.
 		return o.carriesDNS() && names.MessageStart(payload) && payload[2]&0x80 != 0 || names.DatagramStart(payload)
 	}
-	tag := o.hash << 1
-	if o.fromLow {
-		tag |= 1
-	}
-	d := &f.directions[tag%maxFollowed]
+	d, tag := f.direction(o)
 	if o.Flags&SYN != 0 {
 		*d = followed{tag: tag, next: o.Seq + 1, left: youngBytes, young: true}
 	}
@@ -53,7 +100,10 @@ func (f *Follower) Wants(o *Observation, payload []byte) bool {
 		return true
 	case names.StreamStart(payload):
 		if payload[0] == 0x16 && payload[5] == 2 {
-			return false // a server's hello names nobody
+			if d.tag == tag {
+				*d = followed{}
+			}
+			return false // a server's hello names nobody, nor does what follows it
 		}
 		if more := unread(payload); more > 0 {
 			*d = followed{tag: tag, next: o.Seq, left: uint32(len(payload) + more)}

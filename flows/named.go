@@ -1,6 +1,9 @@
 package flows
 
 import (
+	"cmp"
+	"net/netip"
+
 	"apptap/flows/names"
 )
 
@@ -13,6 +16,9 @@ type Names struct {
 	DNS  string // what the opener had last asked DNS for when it was told the other side's address
 	ALPN string // protocols that the ClientHello offered, comma-separated
 	ECH  bool   // an encrypted ClientHello was offered; GREASE looks the same. TLS and QUIC are then outer names.
+
+	// Number stands for Best's name among the flows of one Table: it is the same where the name is. 0 = none was given.
+	Number uint32
 }
 
 // Best is the name that says most about who was meant, and the report's word for where it stood: "tls_sni",
@@ -34,9 +40,6 @@ func (n *Names) Best() (host, source string) {
 const (
 	// maxSniffed bounds the flows that are read at a time; the oldest gives way.
 	maxSniffed = 4096
-	// maxTexts bounds the different names that are kept. Past it further names are not: whoever makes up a name for each
-	// flow must not fill the memory.
-	maxTexts = 1 << 18
 	// maxDNSStreams bounds the directions of DNS over TCP that are followed.
 	maxDNSStreams = 256
 )
@@ -47,10 +50,7 @@ type nameBook struct {
 	sniffed map[uint32]*names.Sniffer // by flow
 	order   []uint32                  // of sniffed, oldest first; flows that are done may still be in it
 	found   arena[found]              // by flow; as many as the last flow that has any
-
-	texts   []string          // text n has number n+1
-	numbers map[string]uint32 // of texts, and of names as they stood on the wire
-	alpn    map[string]uint32 // of lists of protocols as they are encoded
+	texts   *names.Texts
 
 	dns     names.Cache
 	message names.Message
@@ -58,7 +58,7 @@ type nameBook struct {
 	asked   bool // dns holds something
 }
 
-// found are the numbers of a flow's names, 0 = none.
+// found are the numbers of a flow's names in texts, 0 = none.
 type found struct {
 	tls, quic, http, alpn uint32
 	ech                   bool
@@ -72,9 +72,10 @@ type streamID struct {
 }
 
 func newNameBook() nameBook {
+	texts := new(names.Texts)
 	return nameBook{
 		sniffed: make(map[uint32]*names.Sniffer), streams: make(map[streamID]*names.MessageStream),
-		numbers: make(map[string]uint32), alpn: make(map[string]uint32),
+		texts: texts, dns: names.Cache{Texts: texts}, message: names.Message{Texts: texts},
 	}
 }
 
@@ -96,9 +97,6 @@ func (b *nameBook) known(flow uint32) found {
 // read takes a payload of a flow. isn is valid if its sender's SYN was seen.
 func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool, isn uint32) {
 	if o.carriesDNS() && b.readDNS(flow, o, payload) {
-		return
-	}
-	if o.Proto == TCP && b.readHello(flow, payload) {
 		return
 	}
 	s := b.sniffer(flow)
@@ -124,47 +122,17 @@ func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool
 	}
 }
 
-// readHello takes a ClientHello that came in one piece; false says that there is more to do.
-func (b *nameBook) readHello(flow uint32, payload []byte) bool {
-	h, ok := names.WholeHello(payload)
-	if !ok || b.sniffed[flow] != nil {
-		return false
-	}
+// readHello takes a ClientHello that came in one piece: nothing more is wanted of its flow.
+func (b *nameBook) readHello(flow uint32, h *names.Hello) {
+	b.finish(flow)
 	f := b.at(flow)
 	if f.tls == 0 {
-		f.tls = b.numberOfName(h.Name)
+		f.tls = b.texts.NumberOfRaw(h.Name)
 	}
-	if f.alpn == 0 && len(h.ALPN) > 0 {
-		f.alpn = b.numberOfALPN(h.ALPN)
+	if f.alpn == 0 {
+		f.alpn = b.texts.NumberOfALPN(h.ALPN)
 	}
 	f.ech = f.ech || h.ECH
-	return true
-}
-
-// numberOfName is the number of a name that stood on the wire so: most have been seen before.
-func (b *nameBook) numberOfName(raw []byte) uint32 {
-	if n, known := b.numbers[string(raw)]; known || len(raw) == 0 {
-		return n
-	}
-	n := b.number(names.Clean(raw))
-	if n > 0 && len(raw) <= maxRawName {
-		b.numbers[string(raw)] = n
-	}
-	return n
-}
-
-// maxRawName is how long a name may be to be remembered as it stood: no longer ones are meant.
-const maxRawName = 255
-
-func (b *nameBook) numberOfALPN(list []byte) uint32 {
-	if n, known := b.alpn[string(list)]; known {
-		return n
-	}
-	n := b.number(names.Protocols(list))
-	if len(b.alpn) < maxSniffed && len(list) <= maxRawName {
-		b.alpn[string(list)] = n
-	}
-	return n
 }
 
 // streamStart is the sequence number of the first byte of payload.
@@ -249,7 +217,7 @@ func (b *nameBook) keep(flow uint32, seen *names.Seen) {
 		b.place(f, n)
 	}
 	if f.alpn == 0 {
-		f.alpn = b.number(seen.ALPN)
+		f.alpn = b.texts.Number(seen.ALPN)
 	}
 	f.ech = f.ech || seen.ECH
 }
@@ -264,42 +232,34 @@ func (b *nameBook) place(f *found, n names.Name) {
 		at = &f.quic
 	}
 	if *at == 0 {
-		*at = b.number(n.Host)
+		*at = b.texts.Number(n.Host)
 	}
 }
 
-func (b *nameBook) number(text string) uint32 {
-	if text == "" {
-		return 0
-	}
-	if n, known := b.numbers[text]; known || len(b.texts) == maxTexts {
-		return n
-	}
-	b.texts = append(b.texts, text)
-	b.numbers[text] = uint32(len(b.texts))
-	return uint32(len(b.texts))
-}
-
-func (b *nameBook) text(number uint32) string {
-	if number == 0 {
-		return ""
-	}
-	return b.texts[number-1]
-}
-
-// of are the names of a flow; all says that what DNS had told is wanted even if the flow states a name.
-func (b *nameBook) of(flow uint32, f *Flow, all bool) Names {
+// of are the names of a flow; told is what was noted when it began.
+func (b *nameBook) of(flow uint32, f *Flow, told uint32) Names {
 	var n Names
+	text := b.texts.Text
 	if found := b.known(flow); found.any() {
-		n = Names{TLS: b.text(found.tls), QUIC: b.text(found.quic), HTTP: b.text(found.http), ALPN: b.text(found.alpn), ECH: found.ech}
+		n = Names{TLS: text(found.tls), QUIC: text(found.quic), HTTP: text(found.http), ALPN: text(found.alpn), ECH: found.ech}
+		n.Number = cmp.Or(found.tls, found.quic, found.http)
 	}
-	stated := n.TLS != "" || n.QUIC != "" || n.HTTP != ""
-	if b.asked && f.Initiator != InitiatorRemote && (all || !stated) {
-		if a, ok := b.dns.Name(f.Key.LocalAddr().Addr(), f.Key.RemoteAddr().Addr(), f.First); ok {
-			n.DNS = a.Host
-		}
+	switch f.Initiator {
+	case InitiatorRemote:
+		return n
+	case InitiatorUnknown: // when it began it was not known who might have asked
+		told = b.told(f.Key.Local.Addr, f.Key.Remote.Addr, f.First)
 	}
+	n.DNS, n.Number = text(told), cmp.Or(n.Number, told)
 	return n
+}
+
+// told is the number of the name that a client had been told for an address, 0 = none.
+func (b *nameBook) told(client, server [16]byte, at int64) uint32 {
+	if a, ok := b.dns.Name(netip.AddrFrom16(client), netip.AddrFrom16(server), at); ok {
+		return a.Host
+	}
+	return 0
 }
 
 // readDNS learns from a DNS message; false says that the payload is none.

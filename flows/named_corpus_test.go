@@ -92,8 +92,9 @@ func namedFlows(t *testing.T, path string, tunnels flows.Tunnels) map[string][]f
 	for err = source.Next(&p); err == nil; err = source.Next(&p) {
 		batch := make([]flows.Observation, 1)
 		var payloads []flows.Payload
-		if payload := tunnels.Decode(&p, &batch[0]); follower.Wants(&batch[0], payload) {
-			payloads = append(payloads, flows.Payload{Bytes: payload})
+		var wanted flows.Payload
+		if follower.Wants(&batch[0], tunnels.Decode(&p, &batch[0]), &wanted) {
+			payloads = append(payloads, wanted)
 		}
 		table.AddBatch(batch, payloads, nil)
 	}

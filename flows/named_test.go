@@ -39,8 +39,10 @@ func run(table *flows.Table, follower *flows.Follower, frames ...[]byte) {
 	for i, frame := range frames {
 		p := packet(capture.LinkTypeEthernet, frame)
 		p.Time = int64(i+1) * second
-		if payload := flows.Outer.Decode(p, &batch[i]); follower.Wants(&batch[i], payload) {
-			payloads = append(payloads, flows.Payload{Packet: i, Bytes: payload})
+		var wanted flows.Payload
+		if follower.Wants(&batch[i], flows.Outer.Decode(p, &batch[i]), &wanted) {
+			wanted.Packet = i
+			payloads = append(payloads, wanted)
 		}
 	}
 	table.AddBatch(batch, payloads, nil)
@@ -86,7 +88,7 @@ func TestNamesOfOtherPayloads(t *testing.T) {
 		fixtures.TCP(host4, peer4, "PA", 23, 1, make([]byte, 1000)),
 		fixtures.UDP(host4, peer4, make([]byte, 1200)),
 	} {
-		if payload := flows.Outer.Decode(packet(capture.LinkTypeEthernet, frame), &o); follower.Wants(&o, payload) {
+		if follower.Wants(&o, flows.Outer.Decode(packet(capture.LinkTypeEthernet, frame), &o), new(flows.Payload)) {
 			t.Errorf("frame %d is wanted", i)
 		}
 	}
@@ -144,6 +146,46 @@ func TestNamesFromDNS(t *testing.T) {
 		key := fmt.Sprintf("%v/%d", f.Key.Proto, f.Key.Remote.Port)
 		if name, known := want[key]; !known || f.Names.DNS != name {
 			t.Errorf("%s is %q, want %q", key, f.Names.DNS, name)
+		}
+	}
+}
+
+// TestNamesAtTheBeginning: what DNS tells after a flow began is not its name, however often the address is told again.
+func TestNamesAtTheBeginning(t *testing.T) {
+	table, follower := flows.NewTable(), new(flows.Follower)
+	defer table.Close()
+	resolver := netip.MustParseAddrPort("192.0.2.53:53")
+	answer := func(label string) []byte {
+		b := []byte("\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00")
+		b = append(append(append(b, byte(len(label))), label...), "\x00\x00\x01\x00\x01"...)
+		a := peer4.Addr().As4()
+		return append(append(b, "\xc0\x0c\x00\x01\x00\x01\x00\x00\x0e\x10\x00\x04"...), a[:]...)
+	}
+	frames := [][]byte{fixtures.UDP(resolver, host4, answer("first")), fixtures.TCP(host4, peer4, "S", 1, 0, nil)}
+	for i := range 1000 {
+		frames = append(frames, fixtures.UDP(resolver, host4, answer(fmt.Sprintf("later%d", i))))
+	}
+	later := netip.AddrPortFrom(host4.Addr(), host4.Port()+1)
+	run(table, follower, append(frames, fixtures.TCP(later, peer4, "S", 1, 0, nil))...)
+	for f := range table.All(local4()) {
+		want := map[uint16]string{host4.Port(): "first", later.Port(): "later999"}[f.Key.Local.Port]
+		if f.Key.Remote.Port == peer4.Port() && f.Names.DNS != want {
+			t.Errorf("%v is %q, want %q", f.Key, f.Names.DNS, want)
+		}
+	}
+}
+
+// TestNothingBehindServerHello: a server's certificates are not followed, which would cost more than all names.
+func TestNothingBehindServerHello(t *testing.T) {
+	follower := new(flows.Follower)
+	hello := append([]byte{0x16, 3, 3, 0, 122, 2, 0, 0, 118}, make([]byte, 118)...)
+	for i, frame := range [][]byte{
+		fixtures.TCP(peer4, host4, "SA", 1, 2, nil), fixtures.TCP(peer4, host4, "PA", 2, 2, hello),
+		fixtures.TCP(peer4, host4, "PA", 2+uint32(len(hello)), 2, make([]byte, 1000)),
+	} {
+		var o flows.Observation
+		if follower.Wants(&o, flows.Outer.Decode(packet(capture.LinkTypeEthernet, frame), &o), new(flows.Payload)) {
+			t.Errorf("frame %d is wanted", i)
 		}
 	}
 }

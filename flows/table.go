@@ -31,6 +31,8 @@ type Table struct {
 	undecoded map[Kind]*Undecoded
 	ifaces    []InterfaceCounts
 	touched   []uint32              // scratch of touch
+	ids       []uint32              // scratch of AddBatch: the packets' flows
+	young     []uint32              // scratch of AddBatch: flows that just began
 	sink      uint64                // keeps the compiler from dropping touch's loads
 	senders   map[Endpoint]struct{} // with Port 0: addresses that the capture itself marks as this host's
 }
@@ -66,70 +68,74 @@ func (t *Table) AddBatch(batch []Observation, payloads []Payload, begun []Key) [
 	base := 0
 	for part := range slices.Chunk(batch, touchLength) {
 		t.touch(part)
+		t.ids, t.young = t.ids[:0], t.young[:0]
 		for i := range part {
-			if t.count(&part[i]) {
+			id, began := t.count(&part[i])
+			if began {
 				begun = append(begun, part[i].key())
+				t.young = append(t.young, id)
 			}
-			if len(payloads) > 0 && payloads[0].Packet == base+i {
-				t.read(&part[i], payloads[0].Bytes)
-				payloads = payloads[1:]
-			}
+			t.ids = append(t.ids, id)
 		}
+		for len(payloads) > 0 && payloads[0].Packet-base < len(part) {
+			i := payloads[0].Packet - base
+			t.read(t.ids[i], &part[i], &payloads[0])
+			payloads = payloads[1:]
+		}
+		t.askFor(t.young)
 		base += len(part)
 	}
 	return begun
 }
 
-// Payload is what was captured of a packet's TCP or UDP payload.
-type Payload struct {
-	Packet int // index in its batch
-	Bytes  []byte
-}
-
-// read takes the payload of a packet that was just counted.
-func (t *Table) read(o *Observation, payload []byte) {
-	if !o.Kind.Decoded() || o.FragLater {
-		return
+// read takes the payload of a packet that was just counted for the flow id.
+func (t *Table) read(id uint32, o *Observation, p *Payload) {
+	switch {
+	case !o.Kind.Decoded() || o.FragLater:
+	case p.Bytes == nil:
+		t.names.readHello(id, &p.Hello)
+	default:
+		from, _ := t.records.at(id).sender(o.fromLow)
+		t.names.read(id, o, p.Bytes, from.stream.sawSYN, t.rares.at(id).sender(o.fromLow).isn)
 	}
-	id := t.slots[t.find(o)].id - 1
-	from, _ := t.records.at(id).sender(o.fromLow)
-	t.names.read(id, o, payload, from.stream.sawSYN, t.rares.at(id).sender(o.fromLow).isn)
 }
 
 // Add accounts for one packet. It returns whether the packet began a flow, and then the flow's key as
 // its first sender sees it, for callers who want to look up sockets while they exist.
 func (t *Table) Add(o *Observation) (began bool, key Key) {
-	if began = t.count(o); began {
+	id, began := t.count(o)
+	if began {
 		key = o.key()
+		t.askFor([]uint32{id})
 	}
 	return began, key
 }
 
-// count is Add without the key, which few packets need.
-func (t *Table) count(o *Observation) (began bool) {
+// count is Add without the key, which few packets need, but with the flow's index, if it has one.
+func (t *Table) count(o *Observation) (id uint32, began bool) {
 	t.countInterface(o)
 	if o.hash == 0 {
 		o.locate() // made by hand, not by Decode
 	}
 	if !o.Kind.Decoded() {
 		t.countUndecoded(o.Kind, 1, uint64(o.Frame))
-		return false
+		return 0, false
 	}
 	if o.Outgoing && len(t.senders) < maxSenders {
 		t.senders[Endpoint{Addr: o.Src.Addr}] = struct{}{}
 	}
 	if o.FragLater && !t.fragments.place(t, o) {
-		return false
+		return 0, false
 	}
-	began = t.add(o)
+	id, began = t.add(o)
 	if o.FragMore {
 		t.fragments.release(t, o)
 	}
-	return began
+	return id, began
 }
 
-func (t *Table) add(o *Observation) (began bool) {
-	id, began := t.record(o)
+func (t *Table) add(o *Observation) (id uint32, began bool) {
+	id, began = t.record(o)
 	r := t.records.at(id)
 	r.last = max(r.last, o.Time)
 	r.first = min(r.first, o.Time)
@@ -144,7 +150,26 @@ func (t *Table) add(o *Observation) (began bool) {
 	case o.Proto == TCP && !o.FragLater:
 		t.tcp(id, r, from, to, o)
 	}
-	return began
+	return id, began
+}
+
+// askFor notes what DNS had told the openers of flows that just began. Asked later, it would have to be searched for
+// among all that was told since.
+func (t *Table) askFor(young []uint32) {
+	if !t.names.asked {
+		return
+	}
+	for _, id := range young {
+		if r := t.records.at(id); r.initiatorKnown {
+			t.sink += t.names.dns.Touch(r.opener())
+		}
+	}
+	for _, id := range young {
+		if r := t.records.at(id); r.initiatorKnown {
+			client, server := r.opener()
+			t.rares.at(id).told = t.names.told(client, server, r.first)
+		}
+	}
 }
 
 // record finds the flow of a packet, or begins one, and returns its index.
@@ -329,14 +354,14 @@ func (t *Table) All(local Local) iter.Seq[*Flow] {
 	return func(yield func(*Flow) bool) {
 		t.names.settle()
 		for chunk := range t.chunks() {
-			if !t.yieldChunk(chunk, local, true, yield) {
+			if !t.yieldChunk(chunk, local, yield) {
 				return
 			}
 		}
 	}
 }
 
-// Drain yields all flows as All does (but for Names.DNS, which it leaves out where a flow states its own name), in parts that may be read at the same time, each of them once. The table gives
+// Drain yields all flows as All does, in parts that may be read at the same time, each of them once. The table gives
 // its memory back as it is read, and may not be used any more but for Close.
 func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
 	t.names.settle()
@@ -346,7 +371,7 @@ func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
 	for i := range parts {
 		first, end := t.chunks()*uint32(i)/uint32(parts), t.chunks()*uint32(i+1)/uint32(parts)
 		all[i] = func(yield func(*Flow) bool) {
-			for chunk := first; chunk < end && t.yieldChunk(chunk, local, false, yield); chunk++ {
+			for chunk := first; chunk < end && t.yieldChunk(chunk, local, yield); chunk++ {
 				t.records.release(chunk)
 				t.rares.release(chunk)
 			}
@@ -358,7 +383,7 @@ func (t *Table) Drain(local Local, parts int) []iter.Seq[*Flow] {
 func (t *Table) chunks() uint32 { return (t.records.length + chunkLength - 1) / chunkLength }
 
 // yieldChunk yields the flows of a chunk; false says that no more are wanted.
-func (t *Table) yieldChunk(chunk uint32, local Local, allNames bool, yield func(*Flow) bool) bool {
+func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bool {
 	var f Flow
 	for id := chunk * chunkLength; id < min((chunk+1)*chunkLength, t.records.length); id++ {
 		r := t.records.at(id)
@@ -366,7 +391,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, allNames bool, yield func(
 			continue
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
-		f.Names = t.names.of(id, &f, allNames)
+		f.Names = t.names.of(id, &f, t.rares.at(id).told)
 		if !yield(&f) {
 			return false
 		}

@@ -49,6 +49,7 @@ type destinationTable struct {
 	length  int
 	others  []OtherDestinations    // by group
 	texts   groups[string, string] // names of peers and destinations
+	numbers []uint32               // of texts, by flows.Names.Number
 	behind  [][]netip.Addr         // by sum, as far as there are any: addresses of those that have a name
 	waiting []waitingSum
 	touched uint64 // keeps the compiler from dropping flush's loads
@@ -104,7 +105,7 @@ func (d *destinationTable) flush() {
 	for i := range d.waiting {
 		if at := d.probe(d.waiting[i].hash); at > 0 {
 			sum := d.at(int(at) - 1)
-			d.touched += uint64(sum.key.group) + uint64(sum.totals.Flows)
+			d.touched += uint64(sum.key.group) + uint64(sum.totals.Flows) + uint64(len(d.addressesBehind(int(at)-1)))
 		}
 	}
 	for i := range d.waiting {
@@ -336,13 +337,27 @@ func (d *destinationTable) keyOf(use *FlowUse) destinationKey {
 	if f.Initiator == flows.InitiatorRemote {
 		key.inbound, key.remote.Port = true, f.Key.Local.Port // a name would be this host's
 	} else if host, source := f.Names.Best(); host != "" && len(d.texts.list) < maxTexts {
-		key.name, key.source = d.text(host), nameSource(slices.Index(sources[:], source))
+		key.name, key.source = d.host(host, f.Names.Number), nameSource(slices.Index(sources[:], source))
 		key.remote.Addr, key.ipv6 = [16]byte{}, false
 	}
 	if f.Locality == flows.LocalBoth && use.Peer.Known() {
 		key.peer = d.text(use.Peer.App.Name) // a port of this host may have had two apps behind it
 	}
 	return key
+}
+
+// host is text of a flow's name, without a look-up where the flows' Table gave it a number.
+func (d *destinationTable) host(name string, number uint32) uint32 {
+	if number == 0 {
+		return d.text(name)
+	}
+	if int(number) >= len(d.numbers) {
+		d.numbers = append(d.numbers, make([]uint32, int(number)+1-len(d.numbers))...)
+	}
+	if d.numbers[number] == 0 {
+		d.numbers[number] = d.text(name)
+	}
+	return d.numbers[number]
 }
 
 // text is the number of a name.

@@ -19,9 +19,8 @@ type owner struct {
 	table   *flows.Table
 	history *pidmap.History
 	local   []netip.Prefix
-	host    flows.Local     // the set of local
-	begun   []flows.Key     // scratch of addBatch
-	texts   []flows.Payload // scratch of addBatch
+	host    flows.Local // the set of local
+	begun   []flows.Key // scratch of addBatch
 	folded  *summarize.Folded
 
 	events   chan []pidmap.Event
@@ -126,8 +125,7 @@ func (o *owner) addBatch(b *batch) {
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
 	}
 	o.packets += uint64(len(b.packets))
-	o.texts = b.texts(o.texts[:0])
-	o.begun = o.table.AddBatch(b.packets, o.texts, o.begun[:0])
+	o.begun = o.table.AddBatch(b.packets, b.payloads, o.begun[:0])
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())
 	}) {
