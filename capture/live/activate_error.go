@@ -29,13 +29,17 @@ func explainActivate(name string, err error) error {
 		return &NoInterfaceError{Interface: name, Available: available()}
 	}
 	if denied {
-		executable, err := os.Executable()
-		if err != nil {
-			executable = ""
-		}
-		return &PermissionError{Interface: name, Executable: executable, Words: "permission denied"}
+		return deniedOn(name)
 	}
 	return fmt.Errorf("capture on %s: %w", name, err)
+}
+
+func deniedOn(name string) error {
+	executable, err := os.Executable()
+	if err != nil {
+		executable = ""
+	}
+	return &PermissionError{Interface: name, Executable: executable, Words: "permission denied"}
 }
 
 // exists is generous: libpcap makes some devices on demand and does not list them.

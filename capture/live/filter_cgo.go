@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"unsafe"
 
+	"golang.org/x/net/bpf"
+
 	"apptap/capture"
 )
 
@@ -55,6 +57,21 @@ func (f *Filter) Match(p *capture.Packet) bool {
 	}
 	f.header.caplen, f.header.len = C.bpf_u_int32(len(p.Data)), C.bpf_u_int32(p.Length)
 	return C.pcap_offline_filter(f.program, &f.header, first) != 0
+}
+
+// compileProgram compiles an expression into instructions for a socket. Its error is a *FilterError.
+func compileProgram(linkType capture.LinkType, snapLen int, expr string) ([]bpf.RawInstruction, error) {
+	f, err := CompileFilter(linkType, snapLen, expr)
+	if err != nil {
+		return nil, err
+	}
+	compiled := unsafe.Slice(f.program.bf_insns, f.program.bf_len)
+	program := make([]bpf.RawInstruction, len(compiled))
+	for i, in := range compiled {
+		program[i] = bpf.RawInstruction{Op: uint16(in.code), Jt: uint8(in.jt), Jf: uint8(in.jf), K: uint32(in.k)}
+	}
+	runtime.KeepAlive(f)
+	return program, nil
 }
 
 func tryCompile(linkType capture.LinkType, snapLen int, expr string) error {

@@ -1,7 +1,7 @@
 // Package live answers which packets cross an interface of this machine right now, and which interfaces
 // there are. It is the only room that knows libpcap: without cgo it still lists interfaces and finds the
-// default one, and opening or filtering returns an error that says what is missing. The pipeline reads
-// its Sources; it never decodes a frame and starts no goroutine.
+// default one, on Linux it captures with a reader of its own, and filtering returns an error that says what is
+// missing. The pipeline reads its Sources; it never decodes a frame and starts no goroutine.
 package live
 
 import (
@@ -23,6 +23,9 @@ type Config struct {
 	// batch; default DefaultReadTimeout.
 	ReadTimeout time.Duration
 	Promiscuous bool // also frames for other hosts; off, because they are nobody's traffic here
+	Reader      Reader
+	// Keep says which frames are kept whole; SnapLen cuts those too.
+	Keep Keep
 }
 
 const (

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/net/bpf"
+
 	"apptap/capture"
 )
 
@@ -15,23 +17,15 @@ func errNoLibpcap(what string) error {
 		"(libpcap-dev, libpcap-devel) and a C compiler and build with CGO_ENABLED=1: %w", what, errors.ErrUnsupported)
 }
 
-// Source captures on one interface. This build cannot make one.
-type Source struct{}
+// openPcap returns an error that wraps errors.ErrUnsupported.
+func openPcap(c Config) (capture.Source, error) {
+	return nil, errNoLibpcap("capture on " + c.Interface)
+}
 
-// Open returns an error that wraps errors.ErrUnsupported.
-func Open(c Config) (*Source, error) { return nil, errNoLibpcap("capture on " + c.Interface) }
-
-// Next implements capture.Source.
-func (*Source) Next(*capture.Packet) error { return errNoLibpcap("capture") }
-
-// Interfaces implements capture.Source.
-func (*Source) Interfaces() []capture.Interface { return nil }
-
-// Stats implements capture.Source.
-func (*Source) Stats() capture.Stats { return capture.Stats{} }
-
-// Close implements capture.Source.
-func (*Source) Close() error { return nil }
+// compileProgram returns an error that wraps errors.ErrUnsupported.
+func compileProgram(_ capture.LinkType, _ int, expr string) ([]bpf.RawInstruction, error) {
+	return nil, errNoLibpcap(fmt.Sprintf("filter %q", expr))
+}
 
 // Filter is a compiled filter expression. This build cannot make one.
 type Filter struct{}

@@ -10,28 +10,24 @@ import (
 	"apptap/capture"
 
 	"github.com/google/gopacket/pcap"
+	"golang.org/x/net/bpf"
 )
 
-// Source captures on one interface through libpcap. Its packets' Data lies in the kernel's ring and is
+// pcapSource captures on one interface through libpcap. Its packets' Data lies in the kernel's ring and is
 // valid until the next Next. It is not safe for concurrent use.
-type Source struct {
+type pcapSource struct {
 	handle     *pcap.Handle
 	interfaces [1]capture.Interface
 	counters   counters
 }
 
-// Open starts to capture. Its error is a *NoInterfaceError, a *PermissionError or a *FilterError where
-// that is what is wrong. Time stamps are the kernel's, in nanoseconds where the system has them.
-func Open(c Config) (*Source, error) {
-	c, err := c.withDefaults()
-	if err != nil {
-		return nil, err
-	}
+// openPcap is Open through libpcap.
+func openPcap(c Config) (capture.Source, error) {
 	handle, err := activate(c)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{handle: handle}
+	s := &pcapSource{handle: handle}
 	if err := s.prepare(c); err != nil {
 		handle.Close()
 		return nil, err
@@ -73,12 +69,12 @@ func configure(inactive *pcap.InactiveHandle, c Config) error {
 	)
 }
 
-func (s *Source) prepare(c Config) error {
+func (s *pcapSource) prepare(c Config) error {
 	linkType, err := linkTypeOf(s.handle)
 	if err != nil {
 		return fmt.Errorf("capture on %s: %w", c.Interface, err)
 	}
-	if err := s.setFilter(c.Filter); err != nil {
+	if err := s.setFilter(c, linkType); err != nil {
 		return err
 	}
 	s.interfaces[0] = describe(c.Interface)
@@ -87,18 +83,34 @@ func (s *Source) prepare(c Config) error {
 	return nil
 }
 
-func (s *Source) setFilter(expr string) error {
-	if expr == "" {
-		return nil
+// setFilter always sets one: only then libpcap gives a packet no more room in the ring than its snaplen. The
+// open handle compiles what no other compiler here can: "inbound", and "vlan" where the kernel takes the tag away.
+func (s *pcapSource) setFilter(c Config, linkType capture.LinkType) error {
+	var program []bpf.RawInstruction
+	if c.Filter != "" {
+		compiled, err := s.handle.CompileBPFFilter(c.Filter)
+		if err != nil {
+			return newFilterError(c.Filter, err.Error(), func(try string) error {
+				_, err := s.handle.CompileBPFFilter(try)
+				return err
+			})
+		}
+		for _, in := range compiled {
+			program = append(program, bpf.RawInstruction{Op: in.Code, Jt: in.Jt, Jf: in.Jf, K: in.K})
+		}
 	}
-	err := s.handle.SetBPFFilter(expr)
-	if err == nil {
-		return nil
-	}
-	return newFilterError(expr, err.Error(), func(try string) error {
-		_, err := s.handle.CompileBPFFilter(try)
+	program, err := withKeeping(program, c, linkType)
+	if err != nil {
 		return err
-	})
+	}
+	instructions := make([]pcap.BPFInstruction, len(program))
+	for i, in := range program {
+		instructions[i] = pcap.BPFInstruction{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
+	}
+	if err := s.handle.SetBPFInstructionFilter(instructions); err != nil {
+		return fmt.Errorf("set filter on %s: %w", c.Interface, err)
+	}
+	return nil
 }
 
 // linkTypeOf finds the link type of an open handle. gopacket cuts the number to 8 bits, so it is looked
@@ -119,7 +131,7 @@ func linkTypeOf(handle *pcap.Handle) (capture.LinkType, error) {
 }
 
 // Next implements capture.Source. It waits for at most the read timeout.
-func (s *Source) Next(p *capture.Packet) error {
+func (s *pcapSource) Next(p *capture.Packet) error {
 	data, at, err := s.handle.ZeroCopyReadPacketData()
 	if err != nil {
 		return s.explain(err)
@@ -132,7 +144,7 @@ func (s *Source) Next(p *capture.Packet) error {
 	return nil
 }
 
-func (s *Source) explain(err error) error {
+func (s *pcapSource) explain(err error) error {
 	switch {
 	case errors.Is(err, pcap.NextErrorTimeoutExpired):
 		return capture.ErrTimeout
@@ -145,14 +157,14 @@ func (s *Source) explain(err error) error {
 }
 
 // Interfaces implements capture.Source: there is one.
-func (s *Source) Interfaces() []capture.Interface {
+func (s *pcapSource) Interfaces() []capture.Interface {
 	s.interfaces[0].Stats = s.Stats()
 	return s.interfaces[:]
 }
 
 // Stats implements capture.Source with pcap_stats(3). It may be called after Close and then says what
 // held at that moment.
-func (s *Source) Stats() capture.Stats {
+func (s *pcapSource) Stats() capture.Stats {
 	if s.handle == nil {
 		return s.counters.sum
 	}
@@ -164,7 +176,7 @@ func (s *Source) Stats() capture.Stats {
 }
 
 // Close implements capture.Source.
-func (s *Source) Close() error {
+func (s *pcapSource) Close() error {
 	if s.handle == nil {
 		return nil
 	}
@@ -174,7 +186,7 @@ func (s *Source) Close() error {
 	return nil
 }
 
-var _ capture.Source = (*Source)(nil)
+var _ capture.Source = (*pcapSource)(nil)
 
 // pcapInterfaces lists what libpcap finds: pseudo devices such as any, descriptions, wireless flags.
 func pcapInterfaces() []InterfaceRow {

@@ -70,6 +70,7 @@ var leashes = []leash{
 	{path: "github.com/klauspost/compress", rooms: []string{"capture"}, why: "capture files may be zstd"},
 	{path: "golang.org/x/net/route", byOS: true, rooms: []string{"capture/live"},
 		why: "the default route of a Mac is a routing message"},
+	{path: "golang.org/x/net/bpf", rooms: []string{"capture/live"}, why: "filters are set where packets are captured"},
 	{path: "golang.org/x/net/idna", rooms: []string{"flows/names"}, why: "names are read where they are seen"},
 	{path: "golang.org/x/net/publicsuffix", rooms: []string{"flows/names"}, why: "the registrable part of a name"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
