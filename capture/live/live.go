@@ -15,9 +15,7 @@ type Config struct {
 	Interface string // as the operating system spells it
 	Filter    string // a pcap-filter(7) expression, "" for every packet
 	SnapLen   int    // bytes kept of each frame, default DefaultSnapLen
-	// BufferBytes is the size of the kernel's capture buffer, default DefaultBufferBytes. On Linux
-	// libpcap spends a slot of the full frame size on each packet unless a filter is set, however
-	// small SnapLen is.
+	// BufferBytes is the size of the kernel's capture buffer, by default what memory and the link suggest.
 	BufferBytes int
 	// ReadTimeout bounds how long Next waits, and how long the kernel may hold a packet back to fill a
 	// batch; default DefaultReadTimeout.
@@ -31,7 +29,7 @@ type Config struct {
 const (
 	// DefaultSnapLen keeps whole frames: it is libpcap's MAXIMUM_SNAPLEN, above any TSO frame.
 	DefaultSnapLen = 262144
-	// DefaultBufferBytes holds 27 ms of a saturated 10 Gb/s link; libpcap's own 2 MiB loses packets as soon as
+	// DefaultBufferBytes is the buffer where nothing is known of memory and link. It holds 27 ms of a saturated 10 Gb/s link; libpcap's own 2 MiB loses packets as soon as
 	// the reader is not scheduled for 1.7 ms.
 	DefaultBufferBytes = 32 << 20
 	// DefaultReadTimeout is also the time after which Linux hands over a TPACKET_V3 block that is not
@@ -48,7 +46,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.SnapLen = DefaultSnapLen
 	}
 	if c.BufferBytes == 0 {
-		c.BufferBytes = DefaultBufferBytes
+		c.BufferBytes = autoBuffer(c.Interface)
 	}
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = DefaultReadTimeout

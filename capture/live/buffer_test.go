@@ -1,0 +1,33 @@
+package live
+
+import "testing"
+
+func TestBufferBytes(t *testing.T) {
+	const gigabit, mebi, gibi = 1_000_000_000, 1 << 20, 1 << 30
+	tests := []struct {
+		name          string
+		memory, speed uint64
+		want          int
+	}{
+		{name: "nothing known", want: 32 * mebi},
+		{name: "home", memory: 16 * gibi, speed: gigabit, want: 32 * mebi},
+		{name: "10 Gbit/s", memory: 16 * gibi, speed: 10 * gigabit, want: 59 * mebi},
+		{name: "100 Gbit/s", memory: 256 * gibi, speed: 100 * gigabit, want: 256 * mebi},
+		{name: "fast, small", memory: 2 * gibi, speed: 10 * gigabit, want: 32 * mebi},
+		{name: "small board", memory: gibi / 2, speed: gigabit, want: 8 * mebi},
+		{name: "tiny", memory: 32 * mebi, speed: gigabit, want: 2 * mebi},
+	}
+	for _, tt := range tests {
+		if got := bufferBytes(tt.memory, tt.speed); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestParseSpeed(t *testing.T) {
+	for text, want := range map[string]uint64{"10000\n": 10_000_000_000, "-1\n": 0, "": 0, "x": 0, "99999999999999999999": 0} {
+		if got := parseSpeed(text); got != want {
+			t.Errorf("%q: got %d, want %d", text, got, want)
+		}
+	}
+}
