@@ -36,6 +36,8 @@ type Source struct {
 	Files      []string
 	Filter     string
 	SnapLen    int
+	Reader     string // what took live packets from the kernel: "ring" or "pcap", both where interfaces differ
+	Kept       string // of live frames: "whole" or "headers", which is all but what names stand in; both up to SnapLen
 	Local      []netip.Prefix
 	LocalFrom  string // interface, file, process_blocks, flag or inferred
 }

@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	defaultSnapLen   = 262144 // tcpdump's default: no real frame is longer
-	defaultBufferMiB = 32     // libpcap's own default of 2 MiB loses packets at 400 Mbit/s
-	maxBufferMiB     = 2047   // the kernel takes the size as an int of bytes
+	defaultSnapLen = 262144 // tcpdump's default: no real frame is longer
+	maxBufferMiB   = 2047   // the kernel takes the size as an int of bytes
 )
 
 // captureFlags are what `apptap capture` can be told.
@@ -35,7 +34,10 @@ type captureFlags struct {
 	packets    uint64
 	record     string
 	snapLen    int
-	bufferMiB  int
+	bufferMiB  int    // not given = 0 = by memory and link
+	reader     string // auto, ring or pcap
+
+	snapLenGiven, bufferGiven bool
 }
 
 func newCaptureCommand(s streams) *cobra.Command {
@@ -49,7 +51,10 @@ BPF-EXPR is a filter as in tcpdump (pcap-filter(7)).`,
 		Example: `  sudo apptap capture
   sudo apptap capture -i eth0 -i wlan0 -d 10s --format json -o report.json
   sudo apptap capture -w session.pcapng tcp port 443`,
-		RunE: func(c *cobra.Command, args []string) error { return runCapture(c.Context(), s, &f, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			f.snapLenGiven, f.bufferGiven = c.Flags().Changed("snaplen"), c.Flags().Changed("buffer")
+			return runCapture(c.Context(), s, &f, args)
+		},
 	}
 	flags := c.Flags()
 	flags.StringArrayVarP(&f.interfaces, "interface", "i", nil, "capture on `IFACE`; may be given several times")
@@ -57,8 +62,9 @@ BPF-EXPR is a filter as in tcpdump (pcap-filter(7)).`,
 	flags.StringVarP(&f.duration, "duration", "d", "", "end after `DURATION`: 30s, 5m, or a number of seconds")
 	flags.Uint64VarP(&f.packets, "count", "c", 0, "end after `PACKETS` packets")
 	flags.StringVarP(&f.record, "write", "w", "", "write the packets to `SESSION.pcapng` too, - for standard output")
-	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all")
-	flags.IntVarP(&f.bufferMiB, "buffer", "B", defaultBufferMiB, "capture buffer in `MIB`")
+	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
+	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
+	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), or auto: the ring where it works")
 	f.register(c)
 	return c
 }
@@ -81,8 +87,11 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if f.snapLen < 0 || f.snapLen > defaultSnapLen {
 		return "", 0, usageError("snaplen %d: want 0 to %d", f.snapLen, defaultSnapLen)
 	}
-	if f.bufferMiB < 1 || f.bufferMiB > maxBufferMiB {
+	if f.bufferMiB < 1 && f.bufferGiven || f.bufferMiB > maxBufferMiB {
 		return "", 0, usageError("buffer %d MiB: want 1 to %d", f.bufferMiB, maxBufferMiB)
+	}
+	if !slices.Contains([]string{"auto", "ring", "pcap"}, f.reader) {
+		return "", 0, usageError("reader %q: want auto, ring or pcap", f.reader)
 	}
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen
@@ -146,7 +155,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		// Whoever reads the packets may leave: that ends the recording, not the capture and its report.
 		signal.Ignore(syscall.SIGPIPE)
 	}
-	fmt.Fprintln(s.err, capturingOn(c.Sources, f.snapLen))
+	fmt.Fprintln(s.err, capturingOn(c.Sources, &c.Source))
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

@@ -84,7 +84,10 @@ func probeCapture() finding {
 	switch {
 	case err == nil:
 		defer source.Close() // nothing was read
-		f.OK, f.Detail = true, fmt.Sprintf("%s, link type %v", name, source.Interfaces()[0].LinkType)
+		f.OK, f.Detail = true, fmt.Sprintf("%s, link type %v, reader %s", name, source.Interfaces()[0].LinkType, source.Reader)
+		if source.NoRing != nil {
+			f.Detail += fmt.Sprintf(" (no ring: %s)", oneLine(source.NoRing))
+		}
 	case errors.As(err, &hinted):
 		f.Detail, f.Mend = oneLine(err), hinted.Hint()
 	default:

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"apptap/capture"
@@ -36,15 +37,23 @@ func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func()
 			opened.Close()
 		}
 	}
+	var readers []string
 	for _, name := range c.Source.Interfaces {
 		source, err := live.Open(live.Config{
 			Interface: name, Filter: expr, SnapLen: f.snapLen, BufferBytes: f.bufferMiB << 20,
+			Reader: f.takes(), Keep: f.keep(),
 		})
 		if err != nil {
 			closeAll()
 			return nil, err
 		}
 		c.Sources = append(c.Sources, source)
+		readers = append(readers, string(source.Reader))
+	}
+	slices.Sort(readers)
+	c.Source.Reader = strings.Join(slices.Compact(readers), ", ")
+	if c.Source.Kept = "whole"; f.keep() == live.KeepHeaders {
+		c.Source.Kept = "headers"
 	}
 	c.AfterOpen = interfaceCounters(c)
 	watcher, degraded, err := pidmap.Open(pidmap.Config{})
@@ -66,15 +75,37 @@ func interfaceCounters(c *pipeline.Config) map[string]summarize.InterfaceCounter
 	return readings
 }
 
+// takes is what --reader says.
+func (f *captureFlags) takes() live.Reader {
+	if f.reader == "auto" {
+		return live.ReaderAuto
+	}
+	return live.Reader(f.reader)
+}
+
+// keep is what of each frame is kept: for a report headers and names do, a recording is for other programs too, and
+// whoever gives a snaplen knows what to keep.
+func (f *captureFlags) keep() live.Keep {
+	if f.record != "" || f.snapLenGiven {
+		return live.KeepWhole
+	}
+	return live.KeepHeaders
+}
+
 // capturingOn is the line that says that packets count from now on, in tcpdump's words.
-func capturingOn(sources []capture.Source, snapLen int) string {
+func capturingOn(sources []capture.Source, source *summarize.Source) string {
 	var where []string
 	for _, source := range sources {
 		for _, i := range source.Interfaces() {
 			where = append(where, fmt.Sprintf("%s (%v)", i.Name, i.LinkType))
 		}
 	}
-	return fmt.Sprintf("apptap: capturing on %s, snapshot length %d bytes; ^C ends it", strings.Join(where, ", "), snapLen)
+	kept := ""
+	if source.Kept == "headers" {
+		kept = ", bulk data cut to headers"
+	}
+	return fmt.Sprintf("apptap: capturing on %s, reader %s, snapshot length %d bytes%s; ^C ends it",
+		strings.Join(where, ", "), source.Reader, source.SnapLen, kept)
 }
 
 // hostAddrs lists this host's addresses.

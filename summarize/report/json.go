@@ -98,6 +98,8 @@ type jsonSource struct {
 	Files      []string `json:"files"`
 	Filter     string   `json:"filter"`
 	SnapLen    int      `json:"snaplen"`
+	Reader     string   `json:"reader,omitempty"`
+	Kept       string   `json:"kept,omitempty"`
 	Local      []string `json:"local"`
 	LocalFrom  string   `json:"local_from"`
 }
@@ -183,7 +185,7 @@ func byName[K ~string](in map[K]uint64) map[string]uint64 {
 func jsonSourceOf(src summarize.Source) jsonSource {
 	return jsonSource{
 		Kind: src.Kind, Interfaces: each(src.Interfaces, same), Files: each(src.Files, same),
-		Filter: src.Filter, SnapLen: src.SnapLen,
+		Filter: src.Filter, SnapLen: src.SnapLen, Reader: src.Reader, Kept: src.Kept,
 		Local: each(src.Local, textOf), LocalFrom: src.LocalFrom,
 	}
 }
