@@ -46,8 +46,9 @@ func networkOffset(t capture.LinkType) (uint32, bool) {
 // What the name readers wait for (flows.Follower, flows/names) is kept whole:
 //
 //   - small frames; anything but TCP and UDP; fragments but the first; IPv6 with extension headers
-//   - TCP: SYN, FIN, RST; port 53; whatever goes to a port of TLS or HTTP, because a ClientHello of several segments is
-//     known by its first alone; what looks like a TLS handshake, an HTTP request or a preamble of these
+//   - TCP: SYN, FIN, RST; port 53; whatever goes to a usual port of TLS or HTTP, because a ClientHello of several
+//     segments is known by its first alone (to other ports the middle of one in three or more is lost, and the last
+//     if it is no small frame); what looks like a TLS handshake, an HTTP request or a preamble of these
 //   - UDP: ports of DNS, mDNS, LLMNR and NetBIOS names; QUIC's long headers; handshakes of DTLS
 func keepHeaders(network uint32, ethernet bool, snapLen uint32) ([]bpf.RawInstruction, error) {
 	a := assembly{base: network}
@@ -116,7 +117,7 @@ func (a *assembly) tcp() {
 	a.add(a.at(0, 2))
 	a.oneOf("whole", 53)
 	a.add(a.at(2, 2))
-	a.oneOf("whole", 53, 80, 443, 3128, 8000, 8080, 8443)
+	a.oneOf("whole", 53, 80, 443, 465, 853, 993, 995, 3128, 5061, 5223, 5228, 8000, 8080, 8443, 8883, 9443)
 	a.add(a.at(12, 1), bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xf0}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 2})
 	a.add(bpf.ALUOpX{Op: bpf.ALUOpAdd}, bpf.TAX{})
 	a.add(a.at(0, 4))
