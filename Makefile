@@ -12,10 +12,10 @@ VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo 
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check fuzz bench fixtures generate clean
+.PHONY: help setup build demo test check fuzz bench bench-live fixtures generate clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the build needs: a C compiler and libpcap's headers
 	@$(SETUP) build go version
@@ -50,6 +50,10 @@ fuzz: ## run each fuzz target for FUZZTIME (50000x)
 bench: ## time apptap beside tcpdump and others on large files (RACE=... flags of fixtures/race), then the Go benchmarks
 	@$(SETUP) build go run ./fixtures/race $(RACE)
 	@$(SETUP) build go test -run '^$$' -bench . -benchmem ./...
+
+bench-live: build ## blast frames over a veth pair (root, Linux; BLAST=... flags of fixtures/blast): loss and CPU of apptap, tcpdump, gopacket
+	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/blast ./fixtures/blast
+	@$(SETUP) root bin/blast $(BLAST)
 
 # Written as the user who asks: only what is in the files comes from root.
 fixtures: build ## record the committed captures again

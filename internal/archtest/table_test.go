@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"fixtures/demo":  {"fixtures"},
 	"fixtures/bulk":  {"capture"}, // its test reads what it wrote
 	"fixtures/race":  {},
+	"fixtures/blast": {},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
@@ -54,7 +55,7 @@ type leash struct {
 var leashes = []leash{
 	{path: "github.com/google/gopacket", rooms: []string{"flows", "fixtures"}, tests: true,
 		why: "decoding is what flows does; elsewhere packets are opaque bytes"},
-	{path: "github.com/google/gopacket/pcap", rooms: []string{"capture/live"},
+	{path: "github.com/google/gopacket/pcap", rooms: []string{"capture/live", "fixtures/blast"},
 		why: "cgo: one room needs libpcap, all others build without a C compiler"},
 	{path: "github.com/olekukonko/tablewriter", rooms: []string{"summarize/report"},
 		why: "what a Summary looks like is the report's alone"},
@@ -75,7 +76,7 @@ var leashes = []leash{
 	{path: "golang.org/x/net/publicsuffix", rooms: []string{"flows/names"}, why: "the registrable part of a name"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
-		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo"},
+		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast"},
 		why:   "system calls live in files that name their system"},
 	{path: "github.com/google/go-cmp", tests: true, why: "differences are for tests"},
 	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},
@@ -83,10 +84,11 @@ var leashes = []leash{
 
 // execFiles may start other programs. The product starts none: what it wants to know it asks the kernel.
 var execFiles = map[string]string{
-	"fixtures/race/contestants.go":  "times programs beside each other",
-	"fixtures/race/main.go":         "builds what it times",
-	"fixtures/demo/programs.go":     "runs apptap beside programs of known traffic",
-	"fixtures/netns/netns_linux.go": "ip(8) makes the namespaces of the integration tests",
+	"fixtures/race/contestants.go":    "times programs beside each other",
+	"fixtures/race/main.go":           "builds what it times",
+	"fixtures/blast/contest_linux.go": "runs what it measures",
+	"fixtures/demo/programs.go":       "runs apptap beside programs of known traffic",
+	"fixtures/netns/netns_linux.go":   "ip(8) makes the namespaces of the integration tests",
 }
 
 // goRooms may start goroutines.
