@@ -32,12 +32,12 @@ type ring struct {
 	lost       *deviceDrops
 }
 
-// status is the word with which the kernel and the reader hand a block to each other.
-func (r *ring) status() *atomic.Uint32 {
-	return (*atomic.Uint32)(unsafe.Pointer(&r.memory[r.at*ringBlockBytes+blockStatus]))
+// statusOf is the word with which the kernel and the reader hand a block to each other.
+func (r *ring) statusOf(block int) *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Pointer(&r.memory[block*ringBlockBytes+blockStatus]))
 }
 
-func (r *ring) ready() bool { return r.status().Load()&unix.TP_STATUS_USER != 0 }
+func (r *ring) ready() bool { return r.statusOf(r.at).Load()&unix.TP_STATUS_USER != 0 }
 
 // Next implements capture.Source. Data lies in the ring.
 func (r *ring) Next(p *capture.Packet) error {
@@ -57,12 +57,23 @@ func (r *ring) Next(p *capture.Packet) error {
 	return nil
 }
 
+// Buffered says whether the next packet is there already.
+func (r *ring) Buffered() bool {
+	if r.frames.left > 0 {
+		return true
+	}
+	if !r.held {
+		return r.ready()
+	}
+	return r.statusOf((r.at+1)%(len(r.memory)/ringBlockBytes)).Load()&unix.TP_STATUS_USER != 0
+}
+
 // release gives the block that was read back to the kernel.
 func (r *ring) release() {
 	if !r.held {
 		return
 	}
-	r.status().Store(unix.TP_STATUS_KERNEL)
+	r.statusOf(r.at).Store(unix.TP_STATUS_KERNEL)
 	r.held = false
 	r.at = (r.at + 1) % (len(r.memory) / ringBlockBytes)
 }

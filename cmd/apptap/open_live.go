@@ -47,7 +47,7 @@ func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func()
 			closeAll()
 			return nil, err
 		}
-		c.Sources = append(c.Sources, source)
+		c.Sources = append(c.Sources, source.Source)
 		readers = append(readers, string(source.Reader))
 	}
 	slices.Sort(readers)

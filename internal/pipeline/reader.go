@@ -21,7 +21,11 @@ type reader struct {
 	run    *shared
 	state  atomic.Pointer[sourceState]
 	sent   int // batches since the state was last published
+	ahead  buffered
 }
+
+// buffered is a source that knows whether its next packet is there without waiting.
+type buffered interface{ Buffered() bool }
 
 // sourceState is a copy of what a source says of itself. Only its reader asks the source; the owner
 // reads the newest copy.
@@ -32,6 +36,7 @@ const publishEvery = 256
 
 func newReader(source capture.Source, base int, run *shared) *reader {
 	r := &reader{source: source, base: base, run: run}
+	r.ahead, _ = source.(buffered)
 	r.publish()
 	return r
 }
@@ -126,8 +131,16 @@ func (r *reader) read(ctx context.Context) error {
 // arrives, and its program may be gone soon.
 const maxDelay = 2_000_000 // nanoseconds
 
+// overdue says that a batch must not wait for more packets. Packets that are there already are no wait: to send a batch
+// for every two milliseconds of a block that came in one piece woke the owner five times where once does.
 func (r *reader) overdue(b *batch, now int64) bool {
-	return r.run.live && len(b.packets) > 0 && now-b.packets[0].Time > maxDelay
+	if !r.run.live || len(b.packets) == 0 {
+		return false
+	}
+	if r.ahead != nil {
+		return !r.ahead.Buffered()
+	}
+	return now-b.packets[0].Time > maxDelay
 }
 
 // send hands the batch over and leaves an empty one in its place.
