@@ -166,9 +166,10 @@ func (d *decoder) udp() {
 	if length == 0 && d.wire > 0xffff {
 		length = d.wire
 	}
-	d.o.Payload = clampLength(length - 8)
+	d.o.Payload, d.o.signs = clampLength(length-8), 0
 	if end := min(len(d.data), length); end > 8 && !d.o.FragMore {
 		d.payload = d.data[8:end]
+		d.o.signs = quicSigns(d.payload)
 	}
 }
 
@@ -190,7 +191,13 @@ func (d *decoder) tcp() {
 		return // no header tells how long a fragmented segment is; Wireshark gives it no length either
 	}
 	d.o.Payload = clampLength(d.wire - headerLen)
+	if d.o.signs = 0; len(d.data) >= 16 && d.data[14]|d.data[15] == 0 && d.o.Flags&(SYN|FIN|RST) == 0 {
+		d.o.signs = signShut
+	}
 	if len(d.data) > headerLen {
 		d.payload = d.data[headerLen:]
+		if tlsRecord(d.payload) != 0 {
+			d.o.signs |= tlsSigns(d.payload)
+		}
 	}
 }

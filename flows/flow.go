@@ -74,5 +74,6 @@ type Flow struct {
 	TxGap, RxGap       uint64 // stream bytes between the first and last captured byte that were never captured
 	Snapped            bool   // a frame was cut before its transport header ended
 
-	Names Names
+	Names  Names
+	Timing *Timing // nil where no packet told anything; shared by copies, and never changed
 }

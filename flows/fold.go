@@ -25,6 +25,7 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		t.names.finish(id)
 		f.Names = t.names.of(id, &f, t.rares.at(id).told)
+		f.Timing = t.timingOf(r, t.rares.at(id), &f)
 		t.forget(id, r)
 		yield(&f)
 	}
@@ -55,6 +56,7 @@ func (t *Table) forget(id uint32, r *record) {
 	t.holes.drop(&r.low.stream)
 	t.holes.drop(&r.high.stream)
 	t.names.forget(id)
+	t.timings.drop(t.rares.at(id))
 	*r = record{}
 	t.freed = append(t.freed, id)
 }

@@ -86,8 +86,11 @@ func (f *Follower) forget(o *Observation) {
 
 func (f *Follower) wants(o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
-		// Of DNS the answers name addresses; what was asked is in them.
-		return o.carriesDNS() && names.MessageStart(payload) && payload[2]&0x80 != 0 || names.DatagramStart(payload)
+		// What is asked of a group or the link is answered or not, and nobody waits: only of DNS itself do queries count.
+		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || o.Dst.Port == 53) {
+			return true
+		}
+		return names.DatagramStart(payload)
 	}
 	d, tag := f.direction(o)
 	if o.Flags&SYN != 0 {

@@ -56,6 +56,7 @@ type nameBook struct {
 	message names.Message
 	streams map[streamID]*names.MessageStream
 	asked   bool // dns holds something
+	lookups lookups
 }
 
 // found are the numbers of a flow's names in texts, 0 = none.
@@ -76,6 +77,7 @@ func newNameBook() nameBook {
 	return nameBook{
 		sniffed: make(map[uint32]*names.Sniffer), streams: make(map[streamID]*names.MessageStream),
 		texts: texts, dns: names.Cache{Texts: texts}, message: names.Message{Texts: texts},
+		lookups: lookups{texts: texts},
 	}
 }
 
@@ -255,11 +257,12 @@ func (b *nameBook) of(flow uint32, f *Flow, told uint32) Names {
 }
 
 // told is the number of the name that a client had been told for an address, 0 = none.
-func (b *nameBook) told(client, server [16]byte, at int64) uint32 {
-	if a, ok := b.dns.Name(netip.AddrFrom16(client), netip.AddrFrom16(server), at); ok {
-		return a.Host
-	}
-	return 0
+func (b *nameBook) told(client, server [16]byte, at int64) uint32 { return b.answer(client, server, at).Host }
+
+// answer is what a client had been told of an address, zero if nothing.
+func (b *nameBook) answer(client, server [16]byte, at int64) names.Answer {
+	a, _ := b.dns.Name(netip.AddrFrom16(client), netip.AddrFrom16(server), at)
+	return a
 }
 
 // readDNS learns from a DNS message; false says that the payload is none.
@@ -285,7 +288,8 @@ func (b *nameBook) learn(o *Observation, message []byte) bool {
 		return false
 	}
 	k := o.key()
-	b.dns.Add(k.LocalAddr().Addr(), k.RemoteAddr().Addr(), &b.message, o.Time)
-	b.asked = true
+	asked := b.dns.Add(k.LocalAddr().Addr(), k.RemoteAddr().Addr(), &b.message, o.Time)
+	b.lookups.note(o, &b.message, asked)
+	b.asked = b.asked || b.message.Response
 	return true
 }

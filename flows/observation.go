@@ -30,7 +30,8 @@ type Observation struct {
 	Snapped   bool // cut before the end of the transport header
 	Outgoing  bool // the capture itself says that this host sent it (SLL packet type)
 
-	fromLow bool   // Src is the low endpoint of the flow's pair
+	fromLow bool // Src is the low endpoint of the flow's pair
+	signs   signs
 	hash    uint32 // of the pair
 }
 

@@ -52,7 +52,7 @@ type record struct {
 	initiatorKnown, initiatorIsLow bool
 	firstIsLow                     bool
 	snapped                        bool
-	awaitsACK                      bool // of the handshake: the SYN/ACK was seen, the ACK was not
+	watch                          watch
 	lowRST, highRST                bool // who sent a reset
 	first, last                    int64
 	low, high                      half // by sender
@@ -68,6 +68,7 @@ type half struct {
 type rare struct {
 	rtt       handshake
 	low, high rareHalf
+	timing    uint32 // index+1 into the Table's timings, 0 = none
 	told      uint32 // number of the name that the opener had been told for the other side's address when it began
 }
 

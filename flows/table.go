@@ -26,6 +26,7 @@ type Table struct {
 	slotMemory memory
 
 	holes     holeList
+	timings   timings
 	fragments fragments
 	names     nameBook
 	undecoded map[Kind]*Undecoded
@@ -149,6 +150,8 @@ func (t *Table) add(o *Observation) (id uint32, began bool) {
 		r.snapped = true
 	case o.Proto == TCP && !o.FragLater:
 		t.tcp(id, r, from, to, o)
+	case o.Proto == UDP && (r.watch != 0 || o.signs&signInitial != 0):
+		t.quic(id, r, o)
 	}
 	return id, began
 }
@@ -167,7 +170,9 @@ func (t *Table) askFor(young []uint32) {
 	for _, id := range young {
 		if r := t.records.at(id); r.initiatorKnown {
 			client, server := r.opener()
-			t.rares.at(id).told = t.names.told(client, server, r.first)
+			answer := t.names.answer(client, server, r.first)
+			t.rares.at(id).told = answer.Host
+			t.lookedUp(id, r, client, answer)
 		}
 	}
 }
@@ -231,11 +236,17 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	if o.Flags&SYN != 0 {
 		seq++ // the SYN takes a sequence number (RFC 9293 §3.4)
 		again = t.syn(r, t.rares.at(id), s, o, seq)
-	} else if r.awaitsACK && o.Flags&ACK != 0 && o.fromLow == r.initiatorIsLow {
-		t.rares.at(id).rtt.ack, r.awaitsACK = o.Time, false
+	} else if r.watch != 0 || o.signs&signShut != 0 {
+		t.watched(id, r, from, o)
 	}
 	if o.Payload > 0 {
+		if s.lastNew <= to.stream.lastNew {
+			t.turn(id, r, from, to, o)
+		}
 		again = t.stream(id, s, seq, o) || again
+		if from.packets%sampleEvery == 0 && !again {
+			t.sample(id, r, o)
+		}
 	} else if !s.started {
 		s.begin(seq)
 	}
@@ -244,6 +255,7 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	}
 	if again { // once for a segment, whatever of it was sent again
 		t.rares.at(id).sender(o.fromLow).retransmits++
+		t.resent(id, r, o)
 	}
 }
 
@@ -290,7 +302,8 @@ func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint
 			r.initiatorKnown, r.initiatorIsLow = true, !o.fromLow
 		}
 		if rtt.synAck == 0 {
-			rtt.synAck, r.awaitsACK = o.Time, rtt.ack == 0
+			rtt.synAck = o.Time
+			r.watch.set(watchHandshake, rtt.ack == 0)
 		}
 		return resent
 	}
@@ -298,7 +311,8 @@ func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint
 		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
 	}
 	if rtt.ack == 0 && o.fromLow == r.initiatorIsLow {
-		*rtt, r.awaitsACK = handshake{syn: o.Time}, false // of several SYNs the one whose answer was taken
+		*rtt = handshake{syn: o.Time} // of several SYNs the one whose answer was taken
+		r.watch.set(watchHandshake, false)
 	}
 	return resent
 }
@@ -330,6 +344,7 @@ func (t *Table) Len() int { return int(t.records.length) - len(t.freed) }
 func (t *Table) Close() {
 	t.records.free()
 	t.rares.free()
+	t.timings.free()
 	t.names.found.free()
 	t.slotMemory.free()
 	*t = Table{}
@@ -392,6 +407,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		f.Names = t.names.of(id, &f, t.rares.at(id).told)
+		f.Timing = t.timingOf(r, t.rares.at(id), &f)
 		if !yield(&f) {
 			return false
 		}

@@ -1,0 +1,122 @@
+package flows
+
+const (
+	// ticketBytes is how much of an answer in TLS 1.3 may be session tickets and settings, which a server sends before it has
+	// thought about the request: OpenSSL sends two tickets of about 255 bytes.
+	ticketBytes = 600
+	// settingsBytes is the length of a segment that acknowledges HTTP/2 settings and is no request.
+	settingsBytes = 40
+)
+
+// turn takes the first segment with payload that a side sends after the other had spoken, or first of all.
+func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) {
+	if !to.stream.sawSYN && to.stream.lastNew == 0 {
+		return // nobody else was ever seen
+	}
+	if from.stream.started && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
+		return // sent again
+	}
+	t.sample(id, r, o)
+	if !r.initiatorKnown || r.watch&watchHello != 0 {
+		return
+	}
+	c := t.timings.of(t.rares.at(id))
+	if o.fromLow == r.initiatorIsLow {
+		c.ask(r, to.stream.lastNew, o)
+	} else {
+		c.answer(r, o)
+	}
+}
+
+// ask takes the start of what the opener sends; the other side last sent at the time answered.
+func (c *clock) ask(r *record, answered int64, o *Observation) {
+	switch {
+	case r.watch&watchAnswer != 0 && o.Payload <= settingsBytes:
+		return
+	case c.hello == 0 && o.signs&signHandshake != 0:
+		c.hello, c.request = o.Time, 0
+		r.watch |= watchHello
+		return
+	case c.response > 0:
+		c.spent += max(answered-c.response, 0)
+		c.response, c.request = 0, o.Time
+	case c.request == 0:
+		c.request = o.Time
+	}
+	r.watch &^= watchAnswer
+}
+
+// answer takes the start of what the other side sends.
+func (c *clock) answer(r *record, o *Observation) {
+	if c.request == 0 || c.response > 0 {
+		return
+	}
+	c.response = o.Time
+	waited := max(o.Time-c.request, 0)
+	c.wait += waited
+	c.exchanges++
+	if c.exchanges > 1 {
+		return
+	}
+	c.ttfb = waited
+	if c.early && o.Payload <= ticketBytes {
+		rtt, _ := r.handshakeTimes(c)
+		c.longest, c.answered = waited-rtt, o.Payload
+		r.watch |= watchAnswer
+	}
+}
+
+// handshakeTimes is the least that a round trip took, which a ticket needs and no thought.
+func (r *record) handshakeTimes(c *clock) (rtt int64, known bool) {
+	samples := &c.side(r.initiatorIsLow).rtt
+	return int64(samples.Min) * 1000, samples.Samples > 0
+}
+
+// weigh finds where the answer to the first request begins in TLS 1.3: tickets come a round trip after the request, so
+// of the pauses before its first ticketBytes the longest led to the answer.
+func (c *clock) weigh(r *record, last int64, o *Observation) {
+	if c.answered += o.Payload; c.answered > ticketBytes+o.Payload {
+		r.watch &^= watchAnswer
+		return
+	}
+	if pause := o.Time - last; pause > c.longest {
+		c.longest, c.response = pause, o.Time
+		c.ttfb = max(o.Time-c.request, 0)
+		c.wait = c.ttfb
+	}
+}
+
+// greet follows a TLS handshake to the client's first application data, and then to its request.
+func (c *clock) greet(r *record, o *Observation) {
+	switch client := o.fromLow == r.initiatorIsLow; {
+	case !client:
+		c.helloAnswered = true
+		c.early = c.early || o.signs&signSealed != 0 && c.handshake == 0
+		return
+	case c.handshake > 0:
+	case o.signs&signSealed == 0 || !c.helloAnswered:
+		return
+	default:
+		if c.handshake = max(o.Time-c.hello, 1); c.early && o.signs&signSealedOn == 0 {
+			return // only its Finished
+		}
+	}
+	c.request = o.Time
+	r.watch &^= watchHello
+}
+
+// exchangeTiming sets what the exchanges of a TCP flow tell.
+func (c *clock) exchangeTiming(r *record, m *Timing) {
+	m.Exchanges = c.exchanges
+	if c.request > 0 && c.response == 0 {
+		m.Waiting = max(r.last-c.request, 0)
+	}
+	if c.exchanges == 0 {
+		return
+	}
+	m.TTFB, m.Wait, m.Transfer = c.ttfb, c.wait, c.spent
+	if c.response > 0 {
+		server, _ := r.sender(!r.initiatorIsLow)
+		m.Transfer += max(server.stream.lastNew-c.response, 0)
+	}
+}

@@ -1,0 +1,83 @@
+package flows
+
+import "encoding/binary"
+
+// signs are what a packet shows, beside its counts, of where its flow is in time. Decode reads them where the bytes are in
+// the cache.
+type signs uint8
+
+const (
+	signShut      signs = 1 << iota // TCP: the window is closed; not on SYN, FIN and RST, where it means nothing
+	signHandshake                   // TCP: the segment begins with a TLS handshake record
+	signSealed                      // TCP: a TLS record of application data begins in the segment
+	signSealedOn                    // TCP: and more follows it there
+	signInitial                     // UDP: a QUIC Initial
+	signLong                        // UDP: the long header of a QUIC version
+	signShort                       // UDP: what is a short header if the flow is QUIC
+	signSpin                        // UDP: and then its spin bit (RFC 9000 §17.4)
+)
+
+// Content types of TLS records (RFC 8446 §5.1).
+const (
+	tlsChangeCipherSpec = 20
+	tlsHandshake        = 22
+	tlsApplicationData  = 23
+)
+
+// maxWalk bounds how many records of a segment are stepped over; the last flight of a handshake has four.
+const maxWalk = 8
+
+// tlsSigns reads the records of a segment as far as they begin at its start.
+func tlsSigns(payload []byte) (found signs) {
+	if tlsRecord(payload) == tlsHandshake {
+		found = signHandshake
+	}
+	for range maxWalk {
+		kind := tlsRecord(payload)
+		if kind == 0 {
+			return found
+		}
+		next := 5 + int(binary.BigEndian.Uint16(payload[3:]))
+		if kind == tlsApplicationData {
+			found |= signSealed
+			if len(payload) > next {
+				found |= signSealedOn
+			}
+			return found
+		}
+		if next > len(payload) {
+			return found
+		}
+		payload = payload[next:]
+	}
+	return found
+}
+
+// tlsRecord is the content type of the record at the start of payload, 0 for none.
+func tlsRecord(payload []byte) byte {
+	if len(payload) < 5 || payload[1] != 3 || payload[2] > 4 || payload[0] < tlsChangeCipherSpec || payload[0] > tlsApplicationData {
+		return 0
+	}
+	return payload[0]
+}
+
+// quicSigns reads the first bytes of a datagram (RFC 9000 §17, RFC 9369 §3.2).
+func quicSigns(payload []byte) signs {
+	if len(payload) < 8 || payload[0]&0x40 == 0 {
+		return 0
+	}
+	if payload[0]&0x80 == 0 {
+		return signShort | signs(payload[0]>>5&1)*signSpin
+	}
+	version, kind := binary.BigEndian.Uint32(payload[1:]), payload[0]>>4&3
+	switch {
+	case version == 0x6b3343cf: // version 2 counts its types from one
+		kind = (kind + 3) % 4
+	case version != 1 && version>>8 != 0xff0000:
+		return 0
+	}
+	if kind == 0 {
+		return signLong | signInitial
+	}
+	return signLong
+}
