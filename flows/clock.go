@@ -34,16 +34,32 @@ func watchOf(isLow bool) watch {
 type clock struct {
 	low, high clockSide // by sender
 
-	dns, sinceDNS     int64 // durations; dns is 0 if it was not seen
-	hello, handshake  int64 // time of the ClientHello or Initial, 0 = none, and how long the handshake took, 0 = not known
-	request, response int64 // times of the first byte of the exchange under way, 0 = none
-	ttfb, wait, spent int64 // durations; spent is what answers took
-	longest           int64 // of the pauses that may have led to the answer: see weigh
-	exchanges         uint32
-	answered          uint32 // bytes of the answer that may be tickets
-	order             Order
-	helloAnswered     bool
-	early             bool // the server sealed before the client did: TLS 1.3
+	request, response int64 // times of the first byte of the exchange under way, 0 = none; of a handshake while that is
+	wait, spent       int64 // durations; spent is what answers took
+
+	dns, sinceDNS   micros // dns is 0 if it was not seen
+	handshake, ttfb micros // handshake is 0 while it is under way
+	longest         micros // of the pauses that may have led to the answer: see weigh
+	exchanges       uint32
+	answered        uint16 // bytes of the answer that may be tickets
+	order           Order
+	helloSeen       bool // request, and for QUIC response, are about the handshake until it is done
+	helloAnswered   bool
+	early           bool // the server sealed before the client did: TLS 1.3
+}
+
+// micros is a duration in microseconds, up to 71 minutes: three quarters of a clock are durations.
+type micros uint32
+
+// microsOf rounds down, but no duration to 0, which stands for none.
+func microsOf(nanos int64) micros { return micros(min(max(nanos/1000, 1), 1<<32-1)) }
+
+// nanos is m, NoRTT if there is none.
+func (m micros) nanos() int64 {
+	if m == 0 {
+		return NoRTT
+	}
+	return int64(m) * 1000
 }
 
 // clockSide is about what one side sent.
@@ -81,6 +97,15 @@ func (l *timings) of(r *rare) *clock {
 	return l.clocks.at(r.timing - 1)
 }
 
+// touch loads what a packet of one side will need of the flow's clock.
+func (l *timings) touch(r *rare, isLow bool) uint64 {
+	if r.timing == 0 {
+		return 0
+	}
+	c := l.clocks.at(r.timing - 1)
+	return uint64(c.request) + uint64(c.side(isLow).sampledAt)
+}
+
 // drop gives the flow's clock back.
 func (l *timings) drop(r *rare) {
 	if r.timing > 0 {
@@ -92,21 +117,15 @@ func (l *timings) drop(r *rare) {
 
 func (l *timings) free() { l.clocks.free() }
 
-// timingOf is what the flow's clock says, as f has its sides.
-func (t *Table) timingOf(r *record, rest *rare, f *Flow) *Timing {
+// timingOf writes what the flow's clock says to m, as f has its sides, and returns m; nil if there is no clock.
+func (t *Table) timingOf(r *record, rest *rare, f *Flow, m *Timing) *Timing {
 	if rest.timing == 0 {
 		return nil
 	}
 	c := t.timings.clocks.at(rest.timing - 1)
-	m := &Timing{
-		DNS: NoRTT, SinceDNS: NoRTT, TLS: NoRTT, QUIC: NoRTT, QUICAnswer: NoRTT, TTFB: NoRTT, Wait: NoRTT, Transfer: NoRTT, Waiting: NoRTT,
-		Order: c.order,
-	}
-	if c.dns > 0 {
-		m.DNS = c.dns
-	}
-	if c.order != OrderUnknown {
-		m.SinceDNS = c.sinceDNS
+	*m = Timing{
+		DNS: c.dns.nanos(), SinceDNS: c.sinceDNS.nanos(), Order: c.order,
+		TLS: NoRTT, QUIC: NoRTT, QUICAnswer: NoRTT, TTFB: NoRTT, Wait: NoRTT, Transfer: NoRTT, Waiting: NoRTT,
 	}
 	tx, rx := c.side(f.Key.Local == r.key.low), c.side(f.Key.Local != r.key.low)
 	if f.Key.Proto == UDP {
@@ -120,9 +139,7 @@ func (t *Table) timingOf(r *record, rest *rare, f *Flow) *Timing {
 	m.RTT, m.Answer = tx.rtt, rx.rtt
 	m.TxRetransmitBytes, m.RxRetransmitBytes = tx.resent, rx.resent
 	m.TxShut, m.RxShut = tx.shutUntil(r.last), rx.shutUntil(r.last)
-	if c.handshake > 0 {
-		m.TLS = c.handshake
-	}
+	m.TLS = c.handshake.nanos()
 	c.exchangeTiming(r, m)
 	return m
 }

@@ -33,8 +33,11 @@ func (c *clock) ask(r *record, answered int64, o *Observation) {
 	switch {
 	case r.watch&watchAnswer != 0 && o.Payload <= settingsBytes:
 		return
-	case c.hello == 0 && o.signs&signHandshake != 0:
-		c.hello, c.request = o.Time, 0
+	case !c.helloSeen && o.signs&signHandshake != 0:
+		if c.response > 0 { // of what was said before STARTTLS
+			c.spent += max(answered-c.response, 0)
+		}
+		c.helloSeen, c.request, c.response = true, o.Time, 0
 		r.watch |= watchHello
 		return
 	case c.response > 0:
@@ -58,31 +61,26 @@ func (c *clock) answer(r *record, o *Observation) {
 	if c.exchanges > 1 {
 		return
 	}
-	c.ttfb = waited
+	c.ttfb = microsOf(waited)
 	if c.early && o.Payload <= ticketBytes {
-		rtt, _ := r.handshakeTimes(c)
-		c.longest, c.answered = waited-rtt, o.Payload
+		rtt := min(micros(c.side(r.initiatorIsLow).rtt.Min), c.ttfb)
+		c.longest, c.answered = c.ttfb-rtt, uint16(o.Payload)
 		r.watch |= watchAnswer
 	}
 }
 
-// handshakeTimes is the least that a round trip took, which a ticket needs and no thought.
-func (r *record) handshakeTimes(c *clock) (rtt int64, known bool) {
-	samples := &c.side(r.initiatorIsLow).rtt
-	return int64(samples.Min) * 1000, samples.Samples > 0
-}
-
-// weigh finds where the answer to the first request begins in TLS 1.3: tickets come a round trip after the request, so
-// of the pauses before its first ticketBytes the longest led to the answer.
+// weigh finds where the answer to the first request begins in TLS 1.3: tickets come a round trip after the request, which
+// is not counted for their pause, so of the pauses before its first ticketBytes the longest led to the answer.
 func (c *clock) weigh(r *record, last int64, o *Observation) {
-	if c.answered += o.Payload; c.answered > ticketBytes+o.Payload {
+	if c.answered > ticketBytes {
 		r.watch &^= watchAnswer
 		return
 	}
-	if pause := o.Time - last; pause > c.longest {
+	c.answered = uint16(min(uint32(c.answered)+o.Payload, 1<<16-1))
+	if pause := microsOf(o.Time - last); pause > c.longest {
 		c.longest, c.response = pause, o.Time
-		c.ttfb = max(o.Time-c.request, 0)
-		c.wait = c.ttfb
+		c.wait = max(o.Time-c.request, 0)
+		c.ttfb = microsOf(c.wait)
 	}
 }
 
@@ -97,7 +95,7 @@ func (c *clock) greet(r *record, o *Observation) {
 	case o.signs&signSealed == 0 || !c.helloAnswered:
 		return
 	default:
-		if c.handshake = max(o.Time-c.hello, 1); c.early && o.signs&signSealedOn == 0 {
+		if c.handshake = microsOf(o.Time - c.request); c.early && o.signs&signSealedOn == 0 {
 			return // only its Finished
 		}
 	}
@@ -108,13 +106,13 @@ func (c *clock) greet(r *record, o *Observation) {
 // exchangeTiming sets what the exchanges of a TCP flow tell.
 func (c *clock) exchangeTiming(r *record, m *Timing) {
 	m.Exchanges = c.exchanges
-	if c.request > 0 && c.response == 0 {
+	if c.request > 0 && c.response == 0 && r.watch&watchHello == 0 {
 		m.Waiting = max(r.last-c.request, 0)
 	}
 	if c.exchanges == 0 {
 		return
 	}
-	m.TTFB, m.Wait, m.Transfer = c.ttfb, c.wait, c.spent
+	m.TTFB, m.Wait, m.Transfer = c.ttfb.nanos(), c.wait, c.spent
 	if c.response > 0 {
 		server, _ := r.sender(!r.initiatorIsLow)
 		m.Transfer += max(server.stream.lastNew-c.response, 0)

@@ -75,5 +75,15 @@ type Flow struct {
 	Snapped            bool   // a frame was cut before its transport header ended
 
 	Names  Names
-	Timing *Timing // nil where no packet told anything; shared by copies, and never changed
+	Timing *Timing // nil where no packet told anything; copies of the Flow share it, but see Clone
+}
+
+// Clone is a copy of f that nothing else shares: of a Flow that is valid until the next only this outlives it.
+func (f *Flow) Clone() Flow {
+	c := *f
+	if f.Timing != nil {
+		c.Timing = new(Timing)
+		*c.Timing = *f.Timing
+	}
+	return c
 }

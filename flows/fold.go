@@ -14,6 +14,7 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 	}
 	newest, ties := t.idlest(n)
 	var f Flow
+	var m Timing
 	for id := range t.records.length {
 		r := t.records.at(id)
 		if r.free() || r.last > newest || r.last == newest && ties == 0 {
@@ -25,7 +26,7 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		t.names.finish(id)
 		f.Names = t.names.of(id, &f, t.rares.at(id).told)
-		f.Timing = t.timingOf(r, t.rares.at(id), &f)
+		f.Timing = t.timingOf(r, t.rares.at(id), &f, &m)
 		t.forget(id, r)
 		yield(&f)
 	}

@@ -36,6 +36,14 @@ func (t *Table) touch(batch []Observation) {
 		r := t.records.at(id - 1)
 		from, _ := r.sender(batch[i].fromLow)
 		sum += uint64(r.last) + from.packets
+		if r.watch != 0 {
+			sum += uint64(t.rares.at(id - 1).timing)
+		}
+	}
+	for i, id := range ids {
+		if id != 0 && t.records.at(id-1).watch != 0 {
+			sum += t.timings.touch(t.rares.at(id-1), batch[i].fromLow)
+		}
 	}
 	t.touched, t.sink = ids, sum
 }

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -11,8 +12,8 @@ import (
 const (
 	// maxLookups bounds the different names that clients asked for which are kept apart, at about 200 bytes each.
 	maxLookups = 1 << 14
-	// maxPending bounds the queries that await an answer.
-	maxPending = 1 << 12
+	// pendingBits is the logarithm of how many queries that await an answer there is room for, in 300 kB.
+	pendingBits = 11
 	// lookupTimeout is when a query counts as unanswered: resolvers ask again or give up then (resolv.conf(5)).
 	lookupTimeout = 5_000_000_000
 )
@@ -24,13 +25,14 @@ type Lookup struct {
 
 	Queries  uint64 // those sent again included
 	Answers  uint64
-	TimedOut uint64 // queries without an answer for 5 s
-	Failures [16]uint64 // answers by response code (RFC 6895 §2.3); none of code 0
+	TimedOut uint64     // queries without an answer for 5 s
+	Failures [16]uint32 // answers by response code (RFC 6895 §2.3); none of code 0
 	// Addressed counts answers that had an address, NoAddress those without error that had none.
 	Addressed, NoAddress uint64
 
 	Times       RoundTrips // query to answer; the first query of those that were sent again
 	First, Last int64      // time of the first query or answer, and of the last that had an address (0 for none)
+	Flows       uint64     // that began behind an answer, toward an address in it
 }
 
 // lookups collects them. Its texts must be set.
@@ -39,7 +41,7 @@ type lookups struct {
 	index   map[lookupKey]int
 	list    []lookup
 	dropped uint64 // queries for names that found no room
-	pending map[pendingKey]pendingQuery
+	pending []pendingQuery
 }
 
 type lookupKey struct {
@@ -53,102 +55,84 @@ type lookup struct {
 	used int64 // time of the newest answer that a flow followed
 }
 
-// pendingKey is a query on its way: resolvers send several through one socket.
-type pendingKey struct {
-	client Endpoint
-	server Endpoint
-	id     uint16
-	kind   uint16
-	lookup int
-}
-
+// pendingQuery is a query on its way. Its question is only read if no answer repeats it.
 type pendingQuery struct {
+	flow        uint32 // index
+	id          uint16
+	sent        uint16 // how often; 0 = no query
 	first, last int64
-	sent        uint64
+	client      [16]byte
+	message     [96]byte // as much as there is room for
+	length      uint8
 }
 
-// note takes a DNS message. asked is when the query was sent that a response answers, 0 if that is not known.
-func (l *lookups) note(o *Observation, m *names.Message, asked int64) {
-	client, server := o.Src, o.Dst
-	if m.Response {
-		client, server = o.Dst, o.Src
-	}
-	if server.Port != 53 || m.Opcode != 0 || len(m.Questions) != 1 {
+// place is where a query is kept. Which one another takes the place of must not depend on the process: there is no seed.
+func (l *lookups) place(flow uint32, id uint16) *pendingQuery {
+	return &l.pending[(uint64(flow)<<16|uint64(id))*0x9e3779b97f4a7c15>>(64-pendingBits)]
+}
+
+// query takes a query over a flow.
+func (l *lookups) query(flow uint32, o *Observation, message []byte) {
+	if o.Dst.Port != 53 || len(message) < 12 || message[2]>>3 != 0 {
 		return
 	}
-	at := l.at(&client, lookupKey{asker(client.Addr), l.texts.Number(m.Questions[0].Name)}, o)
-	if at < 0 {
+	if l.pending == nil {
+		l.pending = make([]pendingQuery, 1<<pendingBits)
+	}
+	id := binary.BigEndian.Uint16(message)
+	p := l.place(flow, id)
+	if p.sent == 0 || p.flow != flow || p.id != id {
+		l.giveUp(p, o.Time)
+		*p = pendingQuery{flow: flow, id: id, first: o.Time, client: o.Src.Addr}
+		p.length = uint8(copy(p.message[:], message))
+	}
+	p.last = o.Time
+	p.sent = min(p.sent+1, 1<<15)
+}
+
+// giveUp counts a query for which no answer came until now.
+func (l *lookups) giveUp(p *pendingQuery, now int64) {
+	if p.sent == 0 {
 		return
 	}
-	key := pendingKey{client, server, m.ID, m.Questions[0].Type, at}
-	if m.Response {
-		l.answer(&l.list[at], key, m, asked, o.Time)
-	} else {
-		l.query(&l.list[at], key, o.Time)
+	m := names.Message{Texts: l.texts}
+	if m.Parse(p.message[:p.length]); len(m.Questions) == 0 { // what follows the question is cut
+		return
+	}
+	to := l.at(p.client, m.Questions[0].Name, p.first)
+	if to == nil {
+		return
+	}
+	to.First = min(to.First, p.first)
+	to.Queries += uint64(p.sent)
+	if now-p.last > lookupTimeout {
+		to.TimedOut += uint64(p.sent)
 	}
 }
 
-// asker is who asked: of a host's own resolver, on the loopback interface, all its addresses do, as one.
-func asker(client [16]byte) [16]byte {
-	if netip.AddrFrom16(client).Unmap().IsLoopback() {
-		return [16]byte{}
+// answer takes an answer over a flow, and returns when its query was sent, 0 if that was not seen.
+func (l *lookups) answer(flow uint32, o *Observation, m *names.Message) (asked int64) {
+	if o.Src.Port != 53 || m.Opcode != 0 || len(m.Questions) != 1 {
+		return 0
 	}
-	return client
-}
-
-// at is the index of a look-up, -1 if there is no room for one more.
-func (l *lookups) at(client *Endpoint, key lookupKey, o *Observation) int {
-	if i, ok := l.index[key]; ok {
-		return i
-	}
-	if len(l.list) == maxLookups || key.name == 0 {
-		l.dropped++
-		return -1
-	}
-	if l.index == nil {
-		l.index, l.pending = make(map[lookupKey]int), make(map[pendingKey]pendingQuery)
-	}
-	l.index[key] = len(l.list)
-	l.list = append(l.list, lookup{key: key, Lookup: Lookup{First: o.Time, Client: netip.AddrFrom16(client.Addr).Unmap()}})
-	return len(l.list) - 1
-}
-
-func (l *lookups) query(to *lookup, key pendingKey, at int64) {
-	to.Queries++
-	p, again := l.pending[key]
-	if !again {
-		if len(l.pending) == maxPending {
-			l.expire(at)
-		}
-		p.first = at
-	}
-	p.last = at
-	p.sent++
-	l.pending[key] = p
-}
-
-// expire makes room: queries that waited long enough count as unanswered, and if none did all do.
-func (l *lookups) expire(now int64) {
-	for _, least := range []int64{lookupTimeout, -1 << 62} {
-		for key, p := range l.pending {
-			if now-p.last > least {
-				l.list[key.lookup].TimedOut += p.sent
-				delete(l.pending, key)
-			}
-		}
-		if len(l.pending) < maxPending {
-			return
+	to, sent := l.at(o.Dst.Addr, m.Questions[0].Name, o.Time), uint64(0)
+	if l.pending != nil {
+		if p := l.place(flow, m.ID); p.sent > 0 && p.flow == flow && p.id == m.ID {
+			asked, sent = p.first, uint64(p.sent)
+			p.sent = 0
 		}
 	}
+	if to != nil {
+		to.Queries += sent
+		to.answered(m, asked, o.Time)
+	}
+	return asked
 }
 
-func (l *lookups) answer(to *lookup, key pendingKey, m *names.Message, asked, at int64) {
-	if p, ok := l.pending[key]; ok {
-		delete(l.pending, key)
-		asked = p.first
-	}
+func (to *lookup) answered(m *names.Message, asked, at int64) {
 	to.Answers++
 	if asked > 0 {
+		to.First = min(to.First, asked)
 		to.Times.add(at - asked)
 	}
 	switch {
@@ -162,6 +146,32 @@ func (l *lookups) answer(to *lookup, key pendingKey, m *names.Message, asked, at
 	}
 }
 
+// asker is who asked: of a host's own resolver, on the loopback interface, all its addresses do, as one.
+func asker(client [16]byte) [16]byte {
+	if client[0] == 0 && netip.AddrFrom16(client).Unmap().IsLoopback() {
+		return [16]byte{}
+	}
+	return client
+}
+
+// at is a client's look-up of a name, nil if there is no room for one more. It is valid until the next.
+func (l *lookups) at(client [16]byte, name string, now int64) *lookup {
+	key := lookupKey{asker(client), l.texts.Number(name)}
+	if i, ok := l.index[key]; ok {
+		return &l.list[i]
+	}
+	if len(l.list) == maxLookups || key.name == 0 {
+		l.dropped++
+		return nil
+	}
+	if l.index == nil {
+		l.index = make(map[lookupKey]int)
+	}
+	l.index[key] = len(l.list)
+	l.list = append(l.list, lookup{key: key, Lookup: Lookup{First: now, Client: netip.AddrFrom16(client).Unmap()}})
+	return &l.list[len(l.list)-1]
+}
+
 // follow says whether the flow that begins now is the first to follow the answer of that time.
 func (l *lookups) follow(client [16]byte, name uint32, answered int64) Order {
 	i, ok := l.index[lookupKey{asker(client), name}]
@@ -171,6 +181,7 @@ func (l *lookups) follow(client [16]byte, name uint32, answered int64) Order {
 	if !ok {
 		return OrderUnknown
 	}
+	l.list[i].Flows++
 	if l.list[i].used >= answered {
 		return OrderLater
 	}
@@ -188,25 +199,25 @@ func (t *Table) lookedUp(id uint32, r *record, client [16]byte, a names.Answer) 
 		return
 	}
 	c := t.timings.of(t.rares.at(id))
-	c.order, c.sinceDNS = order, max(r.first-a.Answered, 0)
+	c.order, c.sinceDNS = order, microsOf(r.first-a.Answered)
 	if a.Asked > 0 && !a.Foreign {
-		c.dns = max(a.Answered-a.Asked, 1)
+		c.dns = microsOf(a.Answered - a.Asked)
 	}
 }
 
 // Lookups lists what was asked of DNS until the time end, by name, then client. Names beyond a bound are not kept apart:
-// dropped is how many queries and answers were for those.
+// dropped is how many queries and answers were for those. It ends the look-ups: what is answered later is not known to have
+// been asked.
 func (t *Table) Lookups(end int64) (list []Lookup, dropped uint64) {
 	l := &t.names.lookups
+	for i := range l.pending {
+		l.giveUp(&l.pending[i], end)
+		l.pending[i].sent = 0
+	}
 	for i := range l.list {
 		u := l.list[i].Lookup
 		u.Name = l.texts.Text(l.list[i].key.name)
 		list = append(list, u)
-	}
-	for key, p := range l.pending {
-		if end-p.last > lookupTimeout {
-			list[key.lookup].TimedOut += p.sent
-		}
 	}
 	slices.SortFunc(list, func(a, b Lookup) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Client.Compare(b.Client)) })
 	return list, l.dropped

@@ -257,7 +257,9 @@ func (b *nameBook) of(flow uint32, f *Flow, told uint32) Names {
 }
 
 // told is the number of the name that a client had been told for an address, 0 = none.
-func (b *nameBook) told(client, server [16]byte, at int64) uint32 { return b.answer(client, server, at).Host }
+func (b *nameBook) told(client, server [16]byte, at int64) uint32 {
+	return b.answer(client, server, at).Host
+}
 
 // answer is what a client had been told of an address, zero if nothing.
 func (b *nameBook) answer(client, server [16]byte, at int64) names.Answer {
@@ -268,7 +270,7 @@ func (b *nameBook) answer(client, server [16]byte, at int64) names.Answer {
 // readDNS learns from a DNS message; false says that the payload is none.
 func (b *nameBook) readDNS(flow uint32, o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
-		return names.MessageStart(payload) && b.learn(o, payload)
+		return names.MessageStart(payload) && b.learn(flow, o, payload)
 	}
 	id := streamID{flow, o.fromLow}
 	s := b.streams[id]
@@ -279,17 +281,21 @@ func (b *nameBook) readDNS(flow uint32, o *Observation, payload []byte) bool {
 		s = &names.MessageStream{}
 		b.streams[id] = s
 	}
-	s.Stream(o.streamStart(), payload, func(message []byte) { b.learn(o, message) })
+	s.Stream(o.streamStart(), payload, func(message []byte) { b.learn(flow, o, message) })
 	return true
 }
 
-func (b *nameBook) learn(o *Observation, message []byte) bool {
+func (b *nameBook) learn(flow uint32, o *Observation, message []byte) bool {
+	if len(message) > 2 && message[2]&0x80 == 0 {
+		b.lookups.query(flow, o, message)
+		return true
+	}
 	if err := b.message.Parse(message); err != nil && len(b.message.Records) == 0 && len(b.message.Questions) == 0 {
 		return false
 	}
 	k := o.key()
-	asked := b.dns.Add(k.LocalAddr().Addr(), k.RemoteAddr().Addr(), &b.message, o.Time)
-	b.lookups.note(o, &b.message, asked)
-	b.asked = b.asked || b.message.Response
+	asked := b.lookups.answer(flow, o, &b.message)
+	b.dns.AddAnswer(k.RemoteAddr().Addr(), &b.message, asked, o.Time)
+	b.asked = true
 	return true
 }

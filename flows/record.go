@@ -53,9 +53,20 @@ type record struct {
 	firstIsLow                     bool
 	snapped                        bool
 	watch                          watch
-	lowRST, highRST                bool // who sent a reset
+	resets                         sides // who sent a reset
+	speaker                        sides // who last sent payload over TCP
 	first, last                    int64
 	low, high                      half // by sender
+}
+
+// sides are a set of a flow's endpoints.
+type sides uint8
+
+func sideOf(isLow bool) sides {
+	if isLow {
+		return 1
+	}
+	return 2
 }
 
 // half is what one side of a flow sent.
@@ -126,13 +137,12 @@ func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 		TxRetransmits: uint64(rareFrom.retransmits), RxRetransmits: uint64(rareTo.retransmits),
 		TxSawSYN: from.stream.sawSYN, RxSawSYN: to.stream.sawSYN,
 		TxSawFIN: from.stream.sawFIN, RxSawFIN: to.stream.sawFIN,
-		TxSawRST: r.lowRST, RxSawRST: r.highRST,
+		TxSawRST: r.resets&sideOf(localIsLow) != 0, RxSawRST: r.resets&sideOf(!localIsLow) != 0,
 		TxGap: holes.missing(&from.stream), RxGap: holes.missing(&to.stream),
 		Snapped: r.snapped,
 	}
 	f.SYNRTT, f.ACKRTT = rest.rtt.halves()
 	if !localIsLow {
-		f.TxSawRST, f.RxSawRST = r.highRST, r.lowRST
 		f.Key.Local, f.Key.Remote = r.key.high, r.key.low
 	}
 	switch {

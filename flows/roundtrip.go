@@ -76,7 +76,7 @@ func (t *Table) quic(id uint32, r *record, o *Observation) {
 	switch {
 	case r.watch&watchQUIC == 0:
 		if client {
-			t.timings.of(t.rares.at(id)).hello = o.Time
+			t.timings.of(t.rares.at(id)).request = o.Time
 			r.watch |= watchQUIC | watchHello
 		}
 	case r.watch&watchHello != 0:
@@ -96,16 +96,14 @@ func (c *clock) greetQUIC(r *record, o *Observation, client bool) {
 	case !client && o.signs&signLong != 0 && c.response == 0:
 		c.response = o.Time
 	case client && o.signs&signShort != 0 && c.response > 0:
-		c.handshake = max(o.Time-c.hello, 1)
+		c.handshake = microsOf(o.Time - c.request)
 		r.watch &^= watchHello
 	}
 }
 
 func (c *clock) quicTiming(m *Timing) {
-	if c.handshake > 0 {
-		m.QUIC = c.handshake
-	}
+	m.QUIC = c.handshake.nanos()
 	if c.response > 0 {
-		m.QUICAnswer = max(c.response-c.hello, 0)
+		m.QUICAnswer = max(c.response-c.request, 0)
 	}
 }

@@ -240,7 +240,8 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 		t.watched(id, r, from, o)
 	}
 	if o.Payload > 0 {
-		if s.lastNew <= to.stream.lastNew {
+		if speaker := sideOf(o.fromLow); r.speaker != speaker {
+			r.speaker = speaker
 			t.turn(id, r, from, to, o)
 		}
 		again = t.stream(id, s, seq, o) || again
@@ -278,7 +279,7 @@ func closing(r *record, s *stream, to *half, o *Observation) (resent bool) {
 		s.sawFIN = true
 	}
 	if o.Flags&RST != 0 {
-		r.lowRST, r.highRST = r.lowRST || o.fromLow, r.highRST || !o.fromLow
+		r.resets |= sideOf(o.fromLow)
 		r.end = EndRST
 	}
 	if r.end != EndRST && s.sawFIN && to.stream.sawFIN {
@@ -358,7 +359,7 @@ func (t *Table) Interfaces() []InterfaceCounts { return slices.Clone(t.ifaces) }
 func (t *Table) Flows(dst []Flow, local Local) []Flow {
 	dst = slices.Grow(dst, t.Len())
 	for f := range t.All(local) {
-		dst = append(dst, *f)
+		dst = append(dst, f.Clone())
 	}
 	return dst
 }
@@ -400,6 +401,7 @@ func (t *Table) chunks() uint32 { return (t.records.length + chunkLength - 1) / 
 // yieldChunk yields the flows of a chunk; false says that no more are wanted.
 func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bool {
 	var f Flow
+	var m Timing
 	for id := chunk * chunkLength; id < min((chunk+1)*chunkLength, t.records.length); id++ {
 		r := t.records.at(id)
 		if r.free() {
@@ -407,7 +409,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		f.Names = t.names.of(id, &f, t.rares.at(id).told)
-		f.Timing = t.timingOf(r, t.rares.at(id), &f)
+		f.Timing = t.timingOf(r, t.rares.at(id), &f, &m)
 		if !yield(&f) {
 			return false
 		}

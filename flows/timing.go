@@ -1,5 +1,7 @@
 package flows
 
+import "cmp"
+
 // Timing is what the packets of a flow tell of where its time went, as seen from where they were captured. All times are
 // nanoseconds; NoRTT stands for one that was not seen whole. A value: nobody changes it.
 type Timing struct {
@@ -117,4 +119,29 @@ func (f *Flow) Handshake() Handshake {
 		return HandshakeUnanswered
 	}
 	return HandshakeUnknown // its SYN/ACK was not captured
+}
+
+// Compare orders timings by every figure; nil comes first. The order means nothing but that it is one.
+func (t *Timing) Compare(o *Timing) int {
+	switch {
+	case t == o:
+		return 0
+	case t == nil:
+		return -1
+	case o == nil:
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(t.DNS, o.DNS), cmp.Compare(t.SinceDNS, o.SinceDNS), cmp.Compare(t.Order, o.Order),
+		cmp.Compare(t.TLS, o.TLS), cmp.Compare(t.QUIC, o.QUIC), cmp.Compare(t.QUICAnswer, o.QUICAnswer),
+		cmp.Compare(t.Exchanges, o.Exchanges), cmp.Compare(t.TTFB, o.TTFB), cmp.Compare(t.Wait, o.Wait),
+		cmp.Compare(t.Transfer, o.Transfer), cmp.Compare(t.Waiting, o.Waiting),
+		cmp.Compare(t.TxRetransmitBytes, o.TxRetransmitBytes), cmp.Compare(t.RxRetransmitBytes, o.RxRetransmitBytes),
+		cmp.Compare(t.TxShut, o.TxShut), cmp.Compare(t.RxShut, o.RxShut),
+		t.RTT.compare(o.RTT), t.Answer.compare(o.Answer), t.Spin.compare(o.Spin),
+	)
+}
+
+func (r RoundTrips) compare(o RoundTrips) int {
+	return cmp.Or(cmp.Compare(r.Sum, o.Sum), cmp.Compare(r.Samples, o.Samples), cmp.Compare(r.Min, o.Min), cmp.Compare(r.Max, o.Max))
 }

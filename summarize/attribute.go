@@ -115,5 +115,6 @@ func reversed(f flows.Flow) flows.Flow {
 	f.TxSawFIN, f.RxSawFIN = f.RxSawFIN, f.TxSawFIN
 	f.TxSawRST, f.RxSawRST = f.RxSawRST, f.TxSawRST
 	f.TxGap, f.RxGap = f.RxGap, f.TxGap
+	f.Timing = f.Timing.Reverse()
 	return f
 }

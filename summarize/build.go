@@ -23,6 +23,7 @@ type Input struct {
 	// Folded are flows that were summed up before, to keep memory bounded. Nil for none.
 	Folded    *Folded
 	Undecoded []flows.Undecoded
+	Lookups   []flows.Lookup
 	// Interfaces are the run's, in the order in which Flow.Interface counts them.
 	Interfaces []InterfaceInput
 	// ListDestinations bounds the destinations listed under each app, the largest first; 0 lists all. What is not
@@ -72,6 +73,7 @@ func Build(in Input) *Summary {
 		Drops:      drops(&in),
 		Degraded:   slices.Compact(slices.Sorted(slices.Values(in.Degraded))),
 		Incomplete: in.Incomplete,
+		Lookups:    slices.Clone(in.Lookups),
 		Flows:      attribute(&in),
 	}
 	auditFlows(&in, s.Flows)
@@ -127,7 +129,9 @@ func (p *restPart) sum(in *Input, rest iter.Seq[*flows.Flow], sockets tuples) {
 		use.Flow = *f
 		in.attributeTo(&use)
 		if sockets.match(&use.Flow) {
-			p.checked = append(p.checked, use)
+			kept := use
+			kept.Flow = use.Flow.Clone()
+			p.checked = append(p.checked, kept)
 			continue
 		}
 		use.Unavailable = in.incomparable(&use.Flow, nil)

@@ -52,6 +52,7 @@ type destinationTable struct {
 	numbers []uint32               // of texts, by flows.Names.Number
 	behind  [][]netip.Addr         // by sum, as far as there are any: addresses of those that have a name
 	waiting []waitingSum
+	times   timeTable
 	touched uint64 // keeps the compiler from dropping flush's loads
 }
 
@@ -83,6 +84,9 @@ func (d *destinationTable) add(group uint32, use *FlowUse, t *Totals) {
 		addr = use.Flow.Key.RemoteAddr().Addr()
 	}
 	d.sum(key, addr, t)
+	if t.Flows > 0 { // of a flow that is divided, once
+		d.times.add(key, &use.Flow)
+	}
 }
 
 func (d *destinationTable) sum(key destinationKey, addr netip.Addr, t *Totals) {
@@ -219,6 +223,7 @@ func (d *destinationTable) halve() {
 			room--
 		case size <= middle:
 			d.other(sum.key.group).count(&sum.totals, 1)
+			delete(d.times, sum.key)
 			continue
 		}
 		*d.at(kept) = *sum
@@ -257,9 +262,11 @@ func (d *destinationTable) merge(o *destinationTable, groupOf []uint32) {
 		}
 		if key.name == 0 {
 			d.sum(key, netip.Addr{}, &from.totals)
+			d.times.merge(key, o.times, from.key)
 			continue
 		}
 		key.name = d.text(o.texts.list[key.name-1])
+		d.times.merge(key, o.times, from.key)
 		totals := from.totals
 		for _, addr := range o.addressesBehind(i) {
 			d.sum(key, addr, &totals)
@@ -307,6 +314,7 @@ func (d *destinationTable) destination(at int) Destination {
 	to := Destination{
 		NameSource: key.source.String(), Proto: key.proto, Port: key.remote.Port,
 		Service: serviceName(key.proto, key.remote.Port), Inbound: key.inbound, Totals: sum.totals,
+		Times: d.times[*key].result(),
 	}
 	if key.name > 0 {
 		to.Name, to.Addresses = d.texts.list[key.name-1], slices.SortedFunc(slices.Values(d.addressesBehind(at)), netip.Addr.Compare)

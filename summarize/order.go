@@ -27,7 +27,7 @@ func compareFlows(a, b *flows.Flow) int {
 		cmp.Compare(a.SYNRTT, b.SYNRTT), cmp.Compare(a.ACKRTT, b.ACKRTT),
 		cmp.Compare(a.TxGap, b.TxGap), cmp.Compare(a.RxGap, b.RxGap),
 		cmp.Compare(a.Initiator, b.Initiator), cmp.Compare(a.Locality, b.Locality), cmp.Compare(a.End, b.End),
-		cmp.Compare(flagsOf(a), flagsOf(b)), compareNames(&a.Names, &b.Names),
+		cmp.Compare(flagsOf(a), flagsOf(b)), compareNames(&a.Names, &b.Names), a.Timing.Compare(b.Timing),
 	)
 }
 

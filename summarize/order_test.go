@@ -17,6 +17,12 @@ func TestFlowOrderSeesEveryField(t *testing.T) {
 			t.Errorf("flows that differ in %s alone have no order", name)
 		}
 	})
+	a.Timing, b.Timing = new(flows.Timing), new(flows.Timing)
+	eachField(reflect.ValueOf(b.Timing).Elem(), "Timing", func(name string) {
+		if compareFlows(&a, &b) == 0 || compareFlows(&a, &b) != -compareFlows(&b, &a) {
+			t.Errorf("flows that differ in %s alone have no order", name)
+		}
+	})
 }
 
 // eachField calls visit with one plain value below v after the other set to something else.
@@ -32,6 +38,8 @@ func eachField(v reflect.Value, name string, visit func(name string)) {
 			eachField(v.Index(i), name, visit)
 		}
 		return
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.String:

@@ -26,7 +26,8 @@ type Summary struct {
 	Degraded []string
 	// Incomplete says that the input ended early: a file cut short, an interface gone.
 	Incomplete bool
-	Flows      []FlowUse // sorted by bytes, then first packet, then key
+	Lookups    []flows.Lookup // what was asked of DNS, by name, then client; not those of names past a bound
+	Flows      []FlowUse      // sorted by bytes, then first packet, then key
 }
 
 // Source describes what was captured.
@@ -92,6 +93,7 @@ type Destination struct {
 	// PeerApp is the app at the other end where that is on this host too (loopback).
 	PeerApp string
 	Totals
+	Times *Times // nil where nothing is known of them
 }
 
 // Unattributed is what belongs to no known app.

@@ -63,10 +63,15 @@ func (c *Cache) Add(src, dst netip.Addr, m *Message, at int64) (asked int64) {
 			delete(c.asked, key)
 		}
 	}
-	if m.RCode == 0 && m.Opcode == 0 {
-		c.learn(client, m, asked, at)
-	}
+	c.AddAnswer(dst, m, asked, at)
 	return asked
+}
+
+// AddAnswer is Add of a response for a caller who knows when its query was asked, 0 if that was not seen.
+func (c *Cache) AddAnswer(dst netip.Addr, m *Message, asked, at int64) {
+	if m.RCode == 0 && m.Opcode == 0 {
+		c.learn(dst.Unmap(), m, asked, at)
+	}
 }
 
 // query remembers when a question was first asked; one that is repeated before its answer is the same.

@@ -39,6 +39,7 @@ func sideBySide(n int, do func(int)) {
 func (o *owner) buildReport() *summarize.Summary {
 	in, local := o.input()
 	in.ListDestinations = o.config.ListDestinations
+	in.Lookups, _ = o.table.Lookups(in.Window.End)
 	if o.config.ListFlows {
 		in.Flows = o.table.Flows(nil, local)
 	} else {

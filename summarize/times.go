@@ -1,0 +1,254 @@
+package summarize
+
+import "apptap/flows"
+
+// Times are where the time of a destination's flows went, as far as packets tell: docs/scripting.md has the definitions.
+// Distributions are over flows, in microseconds.
+type Times struct {
+	DNS      Distribution // only of flows that were the first to follow their look-up
+	SYNRTT   Distribution
+	ACKRTT   Distribution
+	TLS      Distribution
+	QUIC     Distribution
+	TTFB     Distribution
+	Transfer Distribution
+	RTT      Distribution // each flow's mean of data to acknowledgement, or of the spin bit
+	RTTMin   Distribution // each flow's least
+
+	// First and Later are from the start of a flow, or of the look-up that it was first to follow, to the first byte of an
+	// answer: cold and warm connections.
+	First, Later Distribution
+
+	TxPayload, RxPayload                 uint64 // of the flows below, for shares
+	TxRetransmitBytes, RxRetransmitBytes uint64
+	TxRetransmits, RxRetransmits         uint64 // segments
+	TxShut, RxShut                       uint64 // microseconds with the receive window closed, summed
+	Exchanges                            uint64
+	Wait, Transferred                    uint64 // microseconds: all exchanges of all flows
+
+	Flows      int // that had anything to tell
+	Done       int // TCP handshakes, by how far they came
+	Unanswered int
+	Refused    int
+	Half       int
+	TxResets   int // flows that this host, and the other side, reset
+	RxResets   int
+	Waiting    int // flows that ended with a request unanswered
+
+	Failed Failed
+}
+
+// Failed are flows that came to nothing: no handshake, or no answer to what was asked.
+type Failed struct {
+	Totals
+	First, Last int64 // when the first and the last of them began, nanoseconds since 1970 UTC
+}
+
+// Retries is how many flows tried again what had failed before.
+func (f *Failed) Retries() int { return max(f.Flows-1, 0) }
+
+// maxTimed bounds the destinations whose times are kept, at about 700 bytes each; those that come later have none.
+const maxTimed = 1 << 15
+
+// timeTable keeps the times of destinations.
+type timeTable map[destinationKey]*timeSum
+
+// timeSum is what the times of one destination add up to.
+type timeSum struct {
+	times    Times // without distributions
+	dns      sketch
+	syn, ack sketch
+	tls      sketch
+	quic     sketch
+	ttfb     sketch
+	transfer sketch
+	rtt      sketch
+	rttMin   sketch
+	first    sketch
+	later    sketch
+}
+
+func (t *timeTable) at(key destinationKey) *timeSum {
+	if *t == nil {
+		*t = timeTable{}
+	}
+	s := (*t)[key]
+	if s == nil && len(*t) < maxTimed {
+		s = new(timeSum)
+		(*t)[key] = s
+	}
+	return s
+}
+
+// add takes a flow to the destination of key.
+func (t *timeTable) add(key destinationKey, f *flows.Flow) {
+	if f.Timing == nil && f.Handshake() == flows.HandshakeUnknown && f.TxRetransmits+f.RxRetransmits == 0 && !f.TxSawRST && !f.RxSawRST {
+		return
+	}
+	s := t.at(key)
+	if s == nil {
+		return
+	}
+	s.connect(f)
+	if f.Timing != nil {
+		s.exchange(f, f.Timing)
+	}
+	if failed(f) {
+		s.times.Failed.add(f)
+	}
+}
+
+func (s *timeSum) connect(f *flows.Flow) {
+	t := &s.times
+	t.Flows++
+	t.TxPayload += f.TxPayload
+	t.RxPayload += f.RxPayload
+	t.TxRetransmits += f.TxRetransmits
+	t.RxRetransmits += f.RxRetransmits
+	s.syn.add(f.SYNRTT)
+	s.ack.add(f.ACKRTT)
+	switch f.Handshake() {
+	case flows.HandshakeDone:
+		t.Done++
+	case flows.HandshakeUnanswered:
+		t.Unanswered++
+	case flows.HandshakeRefused:
+		t.Refused++
+	case flows.HandshakeHalf:
+		t.Half++
+	}
+	if f.TxSawRST {
+		t.TxResets++
+	}
+	if f.RxSawRST {
+		t.RxResets++
+	}
+}
+
+func (s *timeSum) exchange(f *flows.Flow, m *flows.Timing) {
+	t := &s.times
+	if m.Order == flows.OrderFirst {
+		s.dns.add(m.DNS)
+	}
+	s.tls.add(m.TLS)
+	s.quic.add(m.QUIC)
+	s.ttfb.add(m.TTFB)
+	s.transfer.add(m.Transfer)
+	for _, r := range []*flows.RoundTrips{&m.RTT, &m.Spin} {
+		if r.Samples > 0 {
+			s.rtt.add(r.Mean())
+			s.rttMin.add(int64(r.Min) * 1000)
+		}
+	}
+	t.TxRetransmitBytes += m.TxRetransmitBytes
+	t.RxRetransmitBytes += m.RxRetransmitBytes
+	t.TxShut += uint64(m.TxShut / 1000)
+	t.RxShut += uint64(m.RxShut / 1000)
+	t.Exchanges += uint64(m.Exchanges)
+	if m.Exchanges > 0 {
+		t.Wait += uint64(m.Wait / 1000)
+		t.Transferred += uint64(m.Transfer / 1000)
+	}
+	if m.Waiting != flows.NoRTT {
+		t.Waiting++
+	}
+	s.firstByte(f, m)
+}
+
+// firstByte adds the steps up to the first byte of an answer. What programs did between them is not the network's.
+func (s *timeSum) firstByte(f *flows.Flow, m *flows.Timing) {
+	if m.TTFB == flows.NoRTT || f.SYNRTT == flows.NoRTT {
+		return
+	}
+	sum := f.SYNRTT + max(m.TLS, 0) + m.TTFB
+	switch m.Order {
+	case flows.OrderFirst:
+		s.first.add(sum + max(m.DNS, 0))
+	case flows.OrderLater:
+		s.later.add(sum)
+	}
+}
+
+// failed says that a flow came to nothing. One that the capture's end cut off may yet come to something.
+func failed(f *flows.Flow) bool {
+	switch f.Handshake() {
+	case flows.HandshakeUnanswered, flows.HandshakeRefused:
+		return true
+	case flows.HandshakeHalf:
+		return f.End == flows.EndRST
+	}
+	answered, reset := f.RxPayload, f.RxSawRST
+	if f.Initiator == flows.InitiatorRemote {
+		answered, reset = f.TxPayload, f.TxSawRST
+	}
+	return f.Key.Proto == flows.TCP && f.Initiator != flows.InitiatorUnknown && answered == 0 && reset
+}
+
+func (y *Failed) add(f *flows.Flow) {
+	if y.Flows == 0 || f.First < y.First {
+		y.First = f.First
+	}
+	if y.Flows == 0 || f.First > y.Last {
+		y.Last = f.First
+	}
+	y.Totals.add(&Totals{f.Counts, 1})
+}
+
+func (y *Failed) merge(o *Failed) {
+	if o.Flows == 0 {
+		return
+	}
+	if y.Flows == 0 || o.First < y.First {
+		y.First = o.First
+	}
+	if y.Flows == 0 || o.Last > y.Last {
+		y.Last = o.Last
+	}
+	y.Totals.add(&o.Totals)
+}
+
+// merge adds o's times of the destination from to those of key.
+func (t *timeTable) merge(key destinationKey, o timeTable, from destinationKey) {
+	other := o[from]
+	if other == nil {
+		return
+	}
+	s := t.at(key)
+	if s == nil {
+		return
+	}
+	s.times.merge(&other.times)
+	theirs := other.sketches()
+	for i, k := range s.sketches() {
+		k.merge(theirs[i])
+	}
+}
+
+func (t *Times) merge(o *Times) {
+	t.TxPayload, t.RxPayload = t.TxPayload+o.TxPayload, t.RxPayload+o.RxPayload
+	t.TxRetransmitBytes, t.RxRetransmitBytes = t.TxRetransmitBytes+o.TxRetransmitBytes, t.RxRetransmitBytes+o.RxRetransmitBytes
+	t.TxRetransmits, t.RxRetransmits = t.TxRetransmits+o.TxRetransmits, t.RxRetransmits+o.RxRetransmits
+	t.TxShut, t.RxShut = t.TxShut+o.TxShut, t.RxShut+o.RxShut
+	t.Exchanges, t.Wait, t.Transferred = t.Exchanges+o.Exchanges, t.Wait+o.Wait, t.Transferred+o.Transferred
+	t.Flows += o.Flows
+	t.Done, t.Unanswered, t.Refused, t.Half = t.Done+o.Done, t.Unanswered+o.Unanswered, t.Refused+o.Refused, t.Half+o.Half
+	t.TxResets, t.RxResets, t.Waiting = t.TxResets+o.TxResets, t.RxResets+o.RxResets, t.Waiting+o.Waiting
+	t.Failed.merge(&o.Failed)
+}
+
+func (s *timeSum) sketches() []*sketch {
+	return []*sketch{&s.dns, &s.syn, &s.ack, &s.tls, &s.quic, &s.ttfb, &s.transfer, &s.rtt, &s.rttMin, &s.first, &s.later}
+}
+
+// result is nil where nothing is known.
+func (s *timeSum) result() *Times {
+	if s == nil {
+		return nil
+	}
+	t := s.times
+	d := []*Distribution{&t.DNS, &t.SYNRTT, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later}
+	for i, k := range s.sketches() {
+		*d[i] = k.distribution()
+	}
+	return &t
+}
