@@ -25,6 +25,10 @@ var csvHeader = []string{
 	"row", "app_id", "app_name", "app_kind", "destination", "name_source", "addresses", "proto", "port", "service",
 	"inbound", "peer_app", "reason", "bytes", "packets", "flows",
 	"tx_bytes", "tx_packets", "tx_payload", "rx_bytes", "rx_packets", "rx_payload",
+	"dns_us_median", "dns_us_p95", "dns_us_max", "syn_rtt_us_median", "syn_rtt_us_p95", "syn_rtt_us_max",
+	"tls_us_median", "tls_us_p95", "tls_us_max", "ttfb_us_median", "ttfb_us_p95", "ttfb_us_max",
+	"transfer_us_median", "transfer_us_p95", "transfer_us_max", "rtt_us_median", "rtt_us_p95", "rtt_us_max",
+	"tx_retransmit_bytes", "rx_retransmit_bytes", "failed_flows", "failed_bytes",
 }
 
 // csvUse is one record of csvHeader. The zero value of a column is an empty cell: not known, or not
@@ -33,6 +37,7 @@ type csvUse struct {
 	row, appID, appName, appKind, destination, nameSource, addresses, proto, port, service string
 	inbound, peerApp, reason, bytes, packets                                               string
 	totals                                                                                 *summarize.Totals
+	times                                                                                  *summarize.Times
 }
 
 func (u csvUse) record() []string {
@@ -45,7 +50,7 @@ func (u csvUse) record() []string {
 		u.row, cell(u.appID), cell(u.appName), cell(u.appKind), cell(u.destination), cell(u.nameSource), cell(u.addresses),
 		u.proto, u.port, cell(u.service), u.inbound, cell(u.peerApp), cell(u.reason), u.bytes, u.packets, flowCount,
 	}
-	return append(record, counts...)
+	return append(append(record, counts...), csvTimes(u.times)...)
 }
 
 func csvUses(s *summarize.Summary) [][]string {
@@ -80,6 +85,7 @@ func csvDestination(use summarize.AppUse, d summarize.Destination) csvUse {
 	u.destination, u.nameSource, u.addresses = d.Name, d.NameSource, strings.Join(each(d.Addresses, textOf), " ")
 	u.proto, u.port, u.service = d.Proto.String(), strconv.Itoa(int(d.Port)), d.Service
 	u.inbound, u.peerApp, u.totals = strconv.FormatBool(d.Inbound), d.PeerApp, &d.Totals
+	u.times = d.Times
 	return u
 }
 

@@ -14,6 +14,7 @@ var csvFlowHeader = []string{
 	"tx_bytes", "tx_packets", "tx_payload", "rx_bytes", "rx_packets", "rx_payload",
 	"tx_stream", "rx_stream", "tx_retransmits", "rx_retransmits", "syn_rtt_us", "ack_rtt_us",
 	"tls_sni", "quic_sni", "http_host", "dns_name", "alpn",
+	"handshake", "dns_us", "tls_us", "quic_us", "ttfb_us", "transfer_us", "rtt_us", "tx_retransmit_bytes", "rx_retransmit_bytes",
 }
 
 func csvFlows(s *summarize.Summary) [][]string {
@@ -39,9 +40,10 @@ func csvFlow(use *summarize.FlowUse) []string {
 		number(f.Bytes()), number(f.Packets()),
 	}
 	record = append(record, csvCounts(f.Counts)...)
-	return append(record, number(f.TxStream), number(f.RxStream), number(f.TxRetransmits), number(f.RxRetransmits),
+	record = append(record, number(f.TxStream), number(f.RxStream), number(f.TxRetransmits), number(f.RxRetransmits),
 		csvMicros(f.SYNRTT), csvMicros(f.ACKRTT),
 		cell(f.Names.TLS), cell(f.Names.QUIC), cell(f.Names.HTTP), cell(f.Names.DNS), cell(f.Names.ALPN))
+	return append(record, csvFlowTiming(&f)...)
 }
 
 func csvPID(owner pidmap.Attribution) string {

@@ -84,6 +84,7 @@ type jsonReport struct {
 	Degraded     []string         `json:"degraded"`
 	Incomplete   bool             `json:"incomplete"`
 	Folded       jsonTotals       `json:"folded"`
+	Lookups      []jsonLookup     `json:"lookups"`
 	Flows        []jsonFlow       `json:"flows,omitempty"` // by writeJSON: absent without --flows, [] where there are none
 }
 
@@ -157,6 +158,7 @@ func jsonReportOf(s *summarize.Summary, version string) jsonReport {
 		Degraded:     each(s.Degraded, same),
 		Incomplete:   s.Incomplete,
 		Folded:       jsonTotalsOf(s.Folded),
+		Lookups:      each(s.Lookups, jsonLookupOf),
 	}
 }
 

@@ -41,6 +41,7 @@ type jsonDestination struct {
 	Inbound    bool     `json:"inbound"`
 	PeerApp    string   `json:"peer_app"`
 	jsonTotals
+	Times *jsonTimes `json:"times"` // null where nothing is known
 }
 
 // jsonOthers are the destinations that are not listed.

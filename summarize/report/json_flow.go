@@ -45,6 +45,7 @@ type jsonFlow struct {
 	Kernel        *jsonFlowKernel `json:"kernel"`
 	ECH           bool            `json:"ech"`
 	Unavailable   string          `json:"unavailable"` // why kernel is null
+	jsonFlowTiming
 }
 
 // jsonCandidate is a process that may own a flow whose owner is ambiguous.
@@ -76,6 +77,7 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		End:        f.End.String(),
 		Candidates: each(use.Owner.Candidates, jsonCandidateOf),
 		PeerAppID:  use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
+		jsonFlowTiming: jsonFlowTimingOf(&f),
 	}
 	r.setOwner(use.Owner)
 	return r

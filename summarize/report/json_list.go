@@ -97,7 +97,9 @@ func appendDestination(b []byte, indent string, d *summarize.Destination) []byte
 	number("rx_bytes", d.RxBytes)
 	number("rx_payload", d.RxPayload)
 	key("flows")
-	b = strconv.AppendInt(b, int64(d.Flows), 10)
+	b = append(strconv.AppendInt(b, int64(d.Flows), 10), ',')
+	key("times")
+	b = appendTimes(b, indent, d.Times)
 	return append(append(b, indent[:len(indent)-2]...), '}')
 }
 

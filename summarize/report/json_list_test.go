@@ -34,7 +34,7 @@ func jsonDestinationOf(d summarize.Destination) jsonDestination {
 	return jsonDestination{
 		Name: d.Name, NameSource: d.NameSource, Addresses: each(d.Addresses, textOf),
 		Proto: d.Proto.String(), Port: d.Port, Service: d.Service,
-		Inbound: d.Inbound, PeerApp: d.PeerApp, jsonTotals: jsonTotalsOf(d.Totals),
+		Inbound: d.Inbound, PeerApp: d.PeerApp, jsonTotals: jsonTotalsOf(d.Totals), Times: jsonTimesOf(d.Times),
 	}
 }
 

@@ -126,7 +126,8 @@ func browserSummary() *summarize.Summary {
 		name := fmt.Sprintf("edge-%02d.eu-central-1.cdn.example.com", i)
 		destinations = append(destinations, destination(name, "tls_sni", flows.TCP, 443, "https", counts(900-i, 90_000-i*700, 1_800-i, 2_400_000-i*50_000)))
 	}
-	s := &summarize.Summary{Source: liveSource("wlan0"), Apps: []summarize.AppUse{
+	destinations[0].Times = sampleTimes()
+	s := &summarize.Summary{Source: liveSource("wlan0"), Lookups: sampleLookups(), Apps: []summarize.AppUse{
 		appUse("/usr/lib/firefox/firefox", "Firefox", 2718, destinations...),
 		appUse("/usr/bin/syncthing", "syncthing", 1414,
 			destination("relay.example.net", "dns", flows.TCP, 22067, "", counts(5_000, 6_800_123, 2_400, 180_077)),
@@ -147,6 +148,28 @@ func browserSummary() *summarize.Summary {
 	}
 	s.Drops.Known = true
 	return seal(s)
+}
+
+func sampleTimes() *summarize.Times {
+	spread := func(us uint64) summarize.Distribution {
+		return summarize.Distribution{Count: 6, Median: us, P95: 2 * us, Max: 3 * us}
+	}
+	return &summarize.Times{
+		DNS: spread(24_000), SYNRTT: spread(18_400), ACKRTT: spread(40), TLS: spread(39_000), TTFB: spread(213_000),
+		Transfer: spread(88_000), RTT: spread(18_900), RTTMin: spread(18_100), First: spread(296_000), Later: spread(270_000),
+		RxPayload: 2_000_000, RxRetransmitBytes: 41_000, RxRetransmits: 29, Exchanges: 17, Wait: 3_900_000, Transferred: 912_000,
+		Flows: 9, Done: 6, Unanswered: 1, Refused: 2, RxResets: 2,
+		Failed: summarize.Failed{
+			Totals: summarize.Totals{Counts: counts(5, 370, 2, 108), Flows: 3}, First: sampleStart, Last: sampleStart + 9_000_000_000,
+		},
+	}
+}
+
+func sampleLookups() []flows.Lookup {
+	return []flows.Lookup{{
+		Client: netip.MustParseAddr("192.0.2.2"), Name: "edge-00.eu-central-1.cdn.example.com", Queries: 4, Answers: 2, TimedOut: 1,
+		Addressed: 1, Failures: [16]uint32{2: 1}, Times: flows.RoundTrips{Samples: 2, Sum: 60_000, Min: 24_000, Max: 36_000}, Flows: 6,
+	}}
 }
 
 // scannerSummary has more destinations than are listed, of an app and of nobody, and flows that were folded.

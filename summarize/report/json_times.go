@@ -1,0 +1,185 @@
+package report
+
+import (
+	"bytes"
+	"strconv"
+
+	"apptap/flows"
+	"apptap/summarize"
+)
+
+// jsonTimes are a destination's times; a distribution without a value is null.
+type jsonTimes struct {
+	DNS         *jsonSpread    `json:"dns_us"`
+	SYNRTT      *jsonSpread    `json:"syn_rtt_us"`
+	ACKRTT      *jsonSpread    `json:"ack_rtt_us"`
+	TLS         *jsonSpread    `json:"tls_us"`
+	QUIC        *jsonSpread    `json:"quic_us"`
+	TTFB        *jsonSpread    `json:"ttfb_us"`
+	Transfer    *jsonSpread    `json:"transfer_us"`
+	RTT         *jsonSpread    `json:"rtt_us"`
+	RTTMin      *jsonSpread    `json:"rtt_min_us"`
+	First       *jsonSpread    `json:"first_answer_us"`
+	Later       *jsonSpread    `json:"later_answer_us"`
+	Exchanges   uint64         `json:"exchanges"`
+	Wait        uint64         `json:"wait_us"`
+	Transferred uint64         `json:"transferred_us"`
+	TxAgain     uint64         `json:"tx_retransmit_bytes"`
+	RxAgain     uint64         `json:"rx_retransmit_bytes"`
+	TxShut      uint64         `json:"tx_zero_window_us"`
+	RxShut      uint64         `json:"rx_zero_window_us"`
+	Handshakes  jsonHandshakes `json:"handshakes"`
+	TxResets    int            `json:"tx_resets"`
+	RxResets    int            `json:"rx_resets"`
+	Waiting     int            `json:"unanswered"`
+	Failed      jsonFailed     `json:"failed"`
+}
+
+type jsonSpread struct {
+	Count  uint64 `json:"count"`
+	Median uint64 `json:"median"`
+	P95    uint64 `json:"p95"`
+	Max    uint64 `json:"max"`
+}
+
+type jsonHandshakes struct {
+	Done       int `json:"done"`
+	Unanswered int `json:"unanswered"`
+	Refused    int `json:"refused"`
+	Half       int `json:"half"`
+}
+
+type jsonFailed struct {
+	Flows   int     `json:"flows"`
+	Bytes   uint64  `json:"bytes"`
+	Retries int     `json:"retries"`
+	First   *string `json:"first"`
+	Last    *string `json:"last"`
+}
+
+// jsonRoundTrips is null without a sample.
+type jsonRoundTrips struct {
+	Samples uint32 `json:"samples"`
+	Min     uint32 `json:"min_us"`
+	Mean    uint64 `json:"mean_us"`
+	Max     uint32 `json:"max_us"`
+}
+
+type jsonLookup struct {
+	Client    string            `json:"client"`
+	Name      string            `json:"name"`
+	Queries   uint64            `json:"queries"`
+	Answers   uint64            `json:"answers"`
+	TimedOut  uint64            `json:"timed_out"`
+	Addressed uint64            `json:"addressed"`
+	NoAddress uint64            `json:"no_address"`
+	Failures  map[string]uint64 `json:"failures"`
+	Time      *jsonRoundTrips   `json:"time"`
+	Flows     uint64            `json:"flows"`
+}
+
+// jsonFlowTiming is the part of a flow that is about time. Durations that were not seen whole are null.
+type jsonFlowTiming struct {
+	Handshake  string          `json:"handshake"`
+	TxReset    bool            `json:"tx_reset"`
+	RxReset    bool            `json:"rx_reset"`
+	Order      string          `json:"lookup_order"`
+	DNS        *int64          `json:"dns_us"`
+	SinceDNS   *int64          `json:"since_dns_us"`
+	TLS        *int64          `json:"tls_us"`
+	QUIC       *int64          `json:"quic_us"`
+	QUICAnswer *int64          `json:"quic_answer_us"`
+	Exchanges  uint32          `json:"exchanges"`
+	TTFB       *int64          `json:"ttfb_us"`
+	Wait       *int64          `json:"wait_us"`
+	Transfer   *int64          `json:"transfer_us"`
+	Waiting    *int64          `json:"unanswered_us"`
+	TxAgain    uint64          `json:"tx_retransmit_bytes"`
+	RxAgain    uint64          `json:"rx_retransmit_bytes"`
+	TxShut     int64           `json:"tx_zero_window_us"`
+	RxShut     int64           `json:"rx_zero_window_us"`
+	RTT        *jsonRoundTrips `json:"rtt"`
+	Answer     *jsonRoundTrips `json:"answer_rtt"`
+	Spin       *jsonRoundTrips `json:"spin_rtt"`
+}
+
+func jsonTimesOf(t *summarize.Times) *jsonTimes {
+	if t == nil {
+		return nil
+	}
+	j := &jsonTimes{
+		DNS: jsonSpreadOf(t.DNS), SYNRTT: jsonSpreadOf(t.SYNRTT), ACKRTT: jsonSpreadOf(t.ACKRTT), TLS: jsonSpreadOf(t.TLS),
+		QUIC: jsonSpreadOf(t.QUIC), TTFB: jsonSpreadOf(t.TTFB), Transfer: jsonSpreadOf(t.Transfer), RTT: jsonSpreadOf(t.RTT),
+		RTTMin: jsonSpreadOf(t.RTTMin), First: jsonSpreadOf(t.First), Later: jsonSpreadOf(t.Later),
+		Exchanges: t.Exchanges, Wait: t.Wait, Transferred: t.Transferred,
+		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxShut: t.TxShut, RxShut: t.RxShut,
+		Handshakes: jsonHandshakes{t.Done, t.Unanswered, t.Refused, t.Half},
+		TxResets:   t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
+		Failed: jsonFailed{Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Retries: t.Failed.Retries()},
+	}
+	if t.Failed.Flows > 0 {
+		first, last := rfc3339(t.Failed.First), rfc3339(t.Failed.Last)
+		j.Failed.First, j.Failed.Last = &first, &last
+	}
+	return j
+}
+
+func jsonSpreadOf(d summarize.Distribution) *jsonSpread {
+	if d.Count == 0 {
+		return nil
+	}
+	return &jsonSpread{d.Count, d.Median, d.P95, d.Max}
+}
+
+func jsonRoundTripsOf(r flows.RoundTrips) *jsonRoundTrips {
+	if r.Samples == 0 {
+		return nil
+	}
+	return &jsonRoundTrips{r.Samples, r.Min, r.Sum / uint64(r.Samples), r.Max}
+}
+
+func jsonLookupOf(l flows.Lookup) jsonLookup {
+	j := jsonLookup{
+		Client: l.Client.String(), Name: l.Name, Queries: l.Queries, Answers: l.Answers, TimedOut: l.TimedOut,
+		Addressed: l.Addressed, NoAddress: l.NoAddress, Failures: map[string]uint64{}, Time: jsonRoundTripsOf(l.Times), Flows: l.Flows,
+	}
+	for code, n := range l.Failures {
+		if n > 0 {
+			j.Failures[responseCode(code)] = uint64(n)
+		}
+	}
+	return j
+}
+
+// responseCode is the name of a DNS response code (RFC 6895 §2.3).
+func responseCode(code int) string {
+	names := [...]string{"noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "yxdomain", "yxrrset", "nxrrset", "notauth", "notzone"}
+	if code < len(names) {
+		return names[code]
+	}
+	return "rcode" + strconv.Itoa(code)
+}
+
+func jsonFlowTimingOf(f *flows.Flow) jsonFlowTiming {
+	j := jsonFlowTiming{Handshake: f.Handshake().String(), TxReset: f.TxSawRST, RxReset: f.RxSawRST, Order: flows.OrderUnknown.String()}
+	m := f.Timing
+	if m == nil {
+		return j
+	}
+	j.Order, j.Exchanges = m.Order.String(), m.Exchanges
+	j.DNS, j.SinceDNS, j.TLS, j.QUIC, j.QUICAnswer = micros(m.DNS), micros(m.SinceDNS), micros(m.TLS), micros(m.QUIC), micros(m.QUICAnswer)
+	j.TTFB, j.Wait, j.Transfer, j.Waiting = micros(m.TTFB), micros(m.Wait), micros(m.Transfer), micros(m.Waiting)
+	j.TxAgain, j.RxAgain, j.TxShut, j.RxShut = m.TxRetransmitBytes, m.RxRetransmitBytes, m.TxShut/1000, m.RxShut/1000
+	j.RTT, j.Answer, j.Spin = jsonRoundTripsOf(m.RTT), jsonRoundTripsOf(m.Answer), jsonRoundTripsOf(m.Spin)
+	return j
+}
+
+// appendTimes appends what encoding/json makes of a destination's times behind indent, a line feed and spaces.
+func appendTimes(b []byte, indent string, t *summarize.Times) []byte {
+	if t == nil {
+		return append(b, "null"...)
+	}
+	var out bytes.Buffer
+	_ = indented(&out, indent[1:]).Encode(jsonTimesOf(t)) // numbers and a buffer have no errors
+	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
+}
