@@ -2,10 +2,13 @@ package flows
 
 const (
 	// ticketBytes is how much of an answer in TLS 1.3 may be session tickets and settings, which a server sends before it has
-	// thought about the request: OpenSSL sends two tickets of about 255 bytes.
-	ticketBytes = 600
-	// settingsBytes is the length of a segment that acknowledges HTTP/2 settings and is no request.
-	settingsBytes = 40
+	// thought about the request: OpenSSL sends two tickets of 255 bytes, Google one of 921.
+	ticketBytes = 1200
+	// controlBytes is the length up to which a segment of TLS is no request: what HTTP/2 says of its own (settings, windows,
+	// pings), and TLS's farewell.
+	controlBytes = 40
+	// answerPause ends an answer in which the client has spoken without a request: pings are answered long after it.
+	answerPause = 1_000_000_000
 )
 
 // turn takes the first segment with payload that a side sends after the other had spoken, or first of all.
@@ -24,14 +27,14 @@ func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) {
 	if o.fromLow == r.initiatorIsLow {
 		c.ask(r, to.stream.lastNew, o)
 	} else {
-		c.answer(r, o)
+		c.answer(r, from.stream.lastNew, o)
 	}
 }
 
 // ask takes the start of what the opener sends; the other side last sent at the time answered.
 func (c *clock) ask(r *record, answered int64, o *Observation) {
 	switch {
-	case r.watch&watchAnswer != 0 && o.Payload <= settingsBytes:
+	case c.helloSeen && o.Payload <= controlBytes:
 		return
 	case !c.helloSeen && o.signs&signHandshake != 0:
 		if c.response > 0 { // of what was said before STARTTLS
@@ -49,8 +52,12 @@ func (c *clock) ask(r *record, answered int64, o *Observation) {
 	r.watch &^= watchAnswer
 }
 
-// answer takes the start of what the other side sends.
-func (c *clock) answer(r *record, o *Observation) {
+// answer takes the start of what the other side sends, which it last did at the time last.
+func (c *clock) answer(r *record, last int64, o *Observation) {
+	if c.response > 0 && o.Time-last > answerPause {
+		c.spent += max(last-c.response, 0)
+		c.response, c.request = 0, 0
+	}
 	if c.request == 0 || c.response > 0 {
 		return
 	}

@@ -66,6 +66,7 @@ type Flow struct {
 	TxStream, RxStream           uint64 // unique TCP stream bytes, by sequence number; 0 for UDP
 	TxRetransmits, RxRetransmits uint64 // TCP segments that carried bytes seen before
 	SYNRTT, ACKRTT               int64  // nanoseconds: SYN to SYN/ACK, SYN/ACK to the ACK that ends the handshake; NoRTT if not both seen
+	Connect                      int64  // nanoseconds: the first SYN to the SYN/ACK, so that lost ones are in it; NoRTT if not both seen
 
 	// What the audit needs to explain a difference with the kernel's counters.
 	TxSawSYN, RxSawSYN bool // the stream's first byte is known for this direction

@@ -142,6 +142,9 @@ func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 		Snapped: r.snapped,
 	}
 	f.SYNRTT, f.ACKRTT = rest.rtt.halves()
+	if f.Connect = NoRTT; f.SYNRTT != NoRTT {
+		f.Connect = max(rest.rtt.synAck-r.first, f.SYNRTT)
+	}
 	if !localIsLow {
 		f.Key.Local, f.Key.Remote = r.key.high, r.key.low
 	}

@@ -24,7 +24,7 @@ func compareFlows(a, b *flows.Flow) int {
 		cmp.Compare(a.TxIPBytes, b.TxIPBytes), cmp.Compare(a.RxIPBytes, b.RxIPBytes),
 		cmp.Compare(a.TxStream, b.TxStream), cmp.Compare(a.RxStream, b.RxStream),
 		cmp.Compare(a.TxRetransmits, b.TxRetransmits), cmp.Compare(a.RxRetransmits, b.RxRetransmits),
-		cmp.Compare(a.SYNRTT, b.SYNRTT), cmp.Compare(a.ACKRTT, b.ACKRTT),
+		cmp.Compare(a.SYNRTT, b.SYNRTT), cmp.Compare(a.Connect, b.Connect), cmp.Compare(a.ACKRTT, b.ACKRTT),
 		cmp.Compare(a.TxGap, b.TxGap), cmp.Compare(a.RxGap, b.RxGap),
 		cmp.Compare(a.Initiator, b.Initiator), cmp.Compare(a.Locality, b.Locality), cmp.Compare(a.End, b.End),
 		cmp.Compare(flagsOf(a), flagsOf(b)), compareNames(&a.Names, &b.Names), a.Timing.Compare(b.Timing),

@@ -9,7 +9,7 @@ import (
 // Distribution is how a duration is spread over flows, in microseconds. Count 0: nothing is known.
 // Median and P95 are exact up to 63 us and where all values are equal, else within 1.6 %.
 type Distribution struct {
-	Count            uint64
+	Count, Sum       uint64
 	Median, P95, Max uint64
 }
 
@@ -21,6 +21,7 @@ const sketchBits = 5
 type sketch struct {
 	bins     []sketchBin // by index
 	count    uint64
+	sum      uint64
 	min, max uint64
 }
 
@@ -40,6 +41,7 @@ func (s *sketch) add(nanos int64) {
 		s.min = us
 	}
 	s.max = max(s.max, us)
+	s.sum += us
 	s.count++
 }
 
@@ -62,11 +64,12 @@ func (s *sketch) merge(o *sketch) {
 		s.min = o.min
 	}
 	s.max = max(s.max, o.max)
+	s.sum += o.sum
 	s.count += o.count
 }
 
 func (s *sketch) distribution() Distribution {
-	return Distribution{Count: s.count, Median: s.quantile(50), P95: s.quantile(95), Max: s.max}
+	return Distribution{Count: s.count, Sum: s.sum, Median: s.quantile(50), P95: s.quantile(95), Max: s.max}
 }
 
 // quantile is the value that percent of all do not exceed (nearest rank).

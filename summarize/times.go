@@ -7,6 +7,7 @@ import "apptap/flows"
 type Times struct {
 	DNS      Distribution // only of flows that were the first to follow their look-up
 	SYNRTT   Distribution
+	Connect  Distribution // the same with what lost SYNs cost
 	ACKRTT   Distribution
 	TLS      Distribution
 	QUIC     Distribution
@@ -41,7 +42,8 @@ type Times struct {
 // Failed are flows that came to nothing: no handshake, or no answer to what was asked.
 type Failed struct {
 	Totals
-	First, Last int64 // when the first and the last of them began, nanoseconds since 1970 UTC
+	Took        uint64 // microseconds, summed
+	First, Last int64  // when the first and the last of them began, nanoseconds since 1970 UTC
 }
 
 // Retries is how many flows tried again what had failed before.
@@ -58,6 +60,7 @@ type timeSum struct {
 	times    Times // without distributions
 	dns      sketch
 	syn, ack sketch
+	opened   sketch
 	tls      sketch
 	quic     sketch
 	ttfb     sketch
@@ -107,6 +110,7 @@ func (s *timeSum) connect(f *flows.Flow) {
 	t.RxRetransmits += f.RxRetransmits
 	s.syn.add(f.SYNRTT)
 	s.ack.add(f.ACKRTT)
+	s.opened.add(f.Connect)
 	switch f.Handshake() {
 	case flows.HandshakeDone:
 		t.Done++
@@ -160,7 +164,7 @@ func (s *timeSum) firstByte(f *flows.Flow, m *flows.Timing) {
 	if m.TTFB == flows.NoRTT || f.SYNRTT == flows.NoRTT {
 		return
 	}
-	sum := f.SYNRTT + max(m.TLS, 0) + m.TTFB
+	sum := f.Connect + max(m.TLS, 0) + m.TTFB
 	switch m.Order {
 	case flows.OrderFirst:
 		s.first.add(sum + max(m.DNS, 0))
@@ -191,6 +195,7 @@ func (y *Failed) add(f *flows.Flow) {
 	if y.Flows == 0 || f.First > y.Last {
 		y.Last = f.First
 	}
+	y.Took += uint64(max(f.Last-f.First, 0) / 1000)
 	y.Totals.add(&Totals{f.Counts, 1})
 }
 
@@ -204,6 +209,7 @@ func (y *Failed) merge(o *Failed) {
 	if y.Flows == 0 || o.Last > y.Last {
 		y.Last = o.Last
 	}
+	y.Took += o.Took
 	y.Totals.add(&o.Totals)
 }
 
@@ -237,7 +243,7 @@ func (t *Times) merge(o *Times) {
 }
 
 func (s *timeSum) sketches() []*sketch {
-	return []*sketch{&s.dns, &s.syn, &s.ack, &s.tls, &s.quic, &s.ttfb, &s.transfer, &s.rtt, &s.rttMin, &s.first, &s.later}
+	return []*sketch{&s.dns, &s.syn, &s.opened, &s.ack, &s.tls, &s.quic, &s.ttfb, &s.transfer, &s.rtt, &s.rttMin, &s.first, &s.later}
 }
 
 // result is nil where nothing is known.
@@ -246,7 +252,7 @@ func (s *timeSum) result() *Times {
 		return nil
 	}
 	t := s.times
-	d := []*Distribution{&t.DNS, &t.SYNRTT, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later}
+	d := []*Distribution{&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later}
 	for i, k := range s.sketches() {
 		*d[i] = k.distribution()
 	}

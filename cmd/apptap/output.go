@@ -21,6 +21,7 @@ type outputFlags struct {
 	format  string
 	file    string
 	flows   bool
+	explain string
 	top     int
 	list    int
 	most    int
@@ -33,6 +34,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVar(&o.format, "format", "table", "report as table, json, csv or html")
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
+	f.StringVar(&o.explain, "explain", "", "say in words where the time of `APP|NAME` went, in place of the table")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
 	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time, about 250 bytes each, and sum up the idlest beyond, 0 for no bound")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
@@ -44,6 +46,9 @@ func (o *outputFlags) register(c *cobra.Command) {
 func (o *outputFlags) check() error {
 	if _, err := report.ParseFormat(o.format); err != nil {
 		return &exitErr{code: exitUsage, err: err}
+	}
+	if o.explain != "" && o.format != report.Table.String() {
+		return usageError("--explain is words: it goes with --format table; --format %s has the figures", o.format)
 	}
 	if o.top < 0 {
 		return usageError("--top %d: want 0 or more", o.top)
@@ -82,7 +87,7 @@ func (o *outputFlags) write(s streams, summary *summarize.Summary) error {
 	if err != nil {
 		return err
 	}
-	opts := report.Options{Format: format, Top: o.top, Flows: o.flows, Verbose: o.verbose, ToolVersion: version()}
+	opts := report.Options{Format: format, Top: o.top, Flows: o.flows, Explain: o.explain, Verbose: o.verbose, ToolVersion: version()}
 	if o.top == 0 {
 		opts.Top = -1 // all: a zero Options means the default
 	}

@@ -12,6 +12,7 @@ import (
 type jsonTimes struct {
 	DNS         *jsonSpread    `json:"dns_us"`
 	SYNRTT      *jsonSpread    `json:"syn_rtt_us"`
+	Connect     *jsonSpread    `json:"connect_us"`
 	ACKRTT      *jsonSpread    `json:"ack_rtt_us"`
 	TLS         *jsonSpread    `json:"tls_us"`
 	QUIC        *jsonSpread    `json:"quic_us"`
@@ -40,6 +41,7 @@ type jsonSpread struct {
 	Median uint64 `json:"median"`
 	P95    uint64 `json:"p95"`
 	Max    uint64 `json:"max"`
+	Sum    uint64 `json:"sum"`
 }
 
 type jsonHandshakes struct {
@@ -52,6 +54,7 @@ type jsonHandshakes struct {
 type jsonFailed struct {
 	Flows   int     `json:"flows"`
 	Bytes   uint64  `json:"bytes"`
+	Took    uint64  `json:"took_us"`
 	Retries int     `json:"retries"`
 	First   *string `json:"first"`
 	Last    *string `json:"last"`
@@ -80,6 +83,7 @@ type jsonLookup struct {
 
 // jsonFlowTiming is the part of a flow that is about time. Durations that were not seen whole are null.
 type jsonFlowTiming struct {
+	Connect    *int64          `json:"connect_us"`
 	Handshake  string          `json:"handshake"`
 	TxReset    bool            `json:"tx_reset"`
 	RxReset    bool            `json:"rx_reset"`
@@ -108,14 +112,14 @@ func jsonTimesOf(t *summarize.Times) *jsonTimes {
 		return nil
 	}
 	j := &jsonTimes{
-		DNS: jsonSpreadOf(t.DNS), SYNRTT: jsonSpreadOf(t.SYNRTT), ACKRTT: jsonSpreadOf(t.ACKRTT), TLS: jsonSpreadOf(t.TLS),
+		DNS: jsonSpreadOf(t.DNS), SYNRTT: jsonSpreadOf(t.SYNRTT), Connect: jsonSpreadOf(t.Connect), ACKRTT: jsonSpreadOf(t.ACKRTT), TLS: jsonSpreadOf(t.TLS),
 		QUIC: jsonSpreadOf(t.QUIC), TTFB: jsonSpreadOf(t.TTFB), Transfer: jsonSpreadOf(t.Transfer), RTT: jsonSpreadOf(t.RTT),
 		RTTMin: jsonSpreadOf(t.RTTMin), First: jsonSpreadOf(t.First), Later: jsonSpreadOf(t.Later),
 		Exchanges: t.Exchanges, Wait: t.Wait, Transferred: t.Transferred,
 		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxShut: t.TxShut, RxShut: t.RxShut,
 		Handshakes: jsonHandshakes{t.Done, t.Unanswered, t.Refused, t.Half},
 		TxResets:   t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
-		Failed: jsonFailed{Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Retries: t.Failed.Retries()},
+		Failed: jsonFailed{Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Took: t.Failed.Took, Retries: t.Failed.Retries()},
 	}
 	if t.Failed.Flows > 0 {
 		first, last := rfc3339(t.Failed.First), rfc3339(t.Failed.Last)
@@ -128,7 +132,7 @@ func jsonSpreadOf(d summarize.Distribution) *jsonSpread {
 	if d.Count == 0 {
 		return nil
 	}
-	return &jsonSpread{d.Count, d.Median, d.P95, d.Max}
+	return &jsonSpread{d.Count, d.Median, d.P95, d.Max, d.Sum}
 }
 
 func jsonRoundTripsOf(r flows.RoundTrips) *jsonRoundTrips {
@@ -161,7 +165,7 @@ func responseCode(code int) string {
 }
 
 func jsonFlowTimingOf(f *flows.Flow) jsonFlowTiming {
-	j := jsonFlowTiming{Handshake: f.Handshake().String(), TxReset: f.TxSawRST, RxReset: f.RxSawRST, Order: flows.OrderUnknown.String()}
+	j := jsonFlowTiming{Connect: micros(f.Connect), Handshake: f.Handshake().String(), TxReset: f.TxSawRST, RxReset: f.RxSawRST, Order: flows.OrderUnknown.String()}
 	m := f.Timing
 	if m == nil {
 		return j

@@ -55,11 +55,13 @@ const (
 
 // Options say how a Summary is shown. The zero value is a plain table in 80 columns.
 type Options struct {
-	Format  Format
-	Width   int  // of the table, in display cells; 0 = 80, and no less than 60
-	Color   bool // of the table: SGR sequences; nothing else ever writes an escape
-	Top     int  // apps shown by the table; 0 = 20, negative = all
-	Flows   bool // JSON: add the flows; CSV: one row a flow instead of one a destination
+	Format Format
+	Width  int  // of the table, in display cells; 0 = 80, and no less than 60
+	Color  bool // of the table: SGR sequences; nothing else ever writes an escape
+	Top    int  // apps shown by the table; 0 = 20, negative = all
+	Flows  bool // JSON: add the flows; CSV: one row a flow instead of one a destination
+	// Explain is whose time is explained in words, in place of the table: an app, a name or an address. "" = the table.
+	Explain string
 	Verbose bool // table: more destinations, the processes, every cause
 	// ToolVersion is the version that the report names as its maker's.
 	ToolVersion string
@@ -69,6 +71,9 @@ type Options struct {
 // neither and may be called by several goroutines at once. Its errors are w's.
 func Write(w io.Writer, s *summarize.Summary, opts Options) error {
 	write, err := opts.Format.writer()
+	if opts.Explain != "" && opts.Format == Table {
+		write = whole(writeExplanation)
+	}
 	if err != nil {
 		return err
 	}

@@ -152,10 +152,10 @@ func browserSummary() *summarize.Summary {
 
 func sampleTimes() *summarize.Times {
 	spread := func(us uint64) summarize.Distribution {
-		return summarize.Distribution{Count: 6, Median: us, P95: 2 * us, Max: 3 * us}
+		return summarize.Distribution{Count: 6, Sum: 7 * us, Median: us, P95: 2 * us, Max: 3 * us}
 	}
 	return &summarize.Times{
-		DNS: spread(24_000), SYNRTT: spread(18_400), ACKRTT: spread(40), TLS: spread(39_000), TTFB: spread(213_000),
+		DNS: spread(24_000), SYNRTT: spread(18_400), Connect: spread(18_400), ACKRTT: spread(40), TLS: spread(39_000), TTFB: spread(213_000),
 		Transfer: spread(88_000), RTT: spread(18_900), RTTMin: spread(18_100), First: spread(296_000), Later: spread(270_000),
 		RxPayload: 2_000_000, RxRetransmitBytes: 41_000, RxRetransmits: 29, Exchanges: 17, Wait: 3_900_000, Transferred: 912_000,
 		Flows: 9, Done: 6, Unanswered: 1, Refused: 2, RxResets: 2,

@@ -1,0 +1,120 @@
+package summarize
+
+import (
+	"cmp"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"apptap/flows"
+)
+
+// Layer is where time goes on the way from a name to the last byte of an answer, in the order of that way.
+type Layer uint8
+
+// The layers. LayerPath is the round trips that requests and answers need at least, and what lost SYNs cost.
+const (
+	LayerLookup Layer = iota
+	LayerPath
+	LayerConnect
+	LayerTLS
+	LayerServer
+	LayerTransfer
+	LayerNothing // attempts that came to nothing
+)
+
+// Cost is what one layer took of all flows to a destination.
+type Cost struct {
+	Layer  Layer
+	Micros uint64
+}
+
+// Explanation says where the time of one destination's flows went.
+type Explanation struct {
+	App         string // its name, "" if nobody knows the owner
+	Destination Destination
+	Costs       []Cost         // those above 0, largest first, equal ones in the order of the layers
+	RoundTrip   uint64         // microseconds: what is taken for the path's, 0 if not known
+	Lookups     []flows.Lookup // for its name
+}
+
+// Sum is all costs together, in microseconds.
+func (e *Explanation) Sum() (sum uint64) {
+	for _, c := range e.Costs {
+		sum += c.Micros
+	}
+	return sum
+}
+
+// Explain says where the time went for an app (its name, id, or the last part of that), or for a destination (its name, a domain above
+// it, or an address). Silent are look-ups of such names that no flow followed: the request never left. In the order of the costs,
+// then bytes; both lists are empty if s has nothing by that name.
+func (s *Summary) Explain(subject string) (list []Explanation, silent []flows.Lookup) {
+	subject = strings.TrimSuffix(strings.ToLower(subject), ".")
+	for _, app := range s.Apps {
+		named := strings.EqualFold(app.App.Name, subject) || strings.EqualFold(app.App.ID, subject) || strings.EqualFold(path.Base(app.App.ID), subject)
+		list = s.explain(list, app.App.Name, app.Destinations, func(d *Destination) bool { return named || d.is(subject) })
+	}
+	list = s.explain(list, "", s.Unattributed.Destinations, func(d *Destination) bool { return d.is(subject) })
+	slices.SortStableFunc(list, func(a, b Explanation) int { return cmp.Compare(b.Sum(), a.Sum()) })
+	explained := func(name string) bool {
+		return slices.ContainsFunc(list, func(e Explanation) bool { return e.Destination.Name == name })
+	}
+	for _, l := range s.Lookups {
+		if l.Flows == 0 && isBelow(l.Name, subject) && !explained(l.Name) {
+			silent = append(silent, l)
+		}
+	}
+	return list, silent
+}
+
+func (s *Summary) explain(list []Explanation, app string, destinations []Destination, wanted func(*Destination) bool) []Explanation {
+	for i := range destinations {
+		d := &destinations[i]
+		if d.Times == nil || !wanted(d) {
+			continue
+		}
+		e := Explanation{App: app, Destination: *d, RoundTrip: cmp.Or(d.Times.RTTMin.Median, d.Times.SYNRTT.Median, d.Times.QUIC.Median)}
+		for _, l := range s.Lookups {
+			if l.Name == d.Name {
+				e.Lookups = append(e.Lookups, l)
+			}
+		}
+		e.Costs = costs(d.Times, e.RoundTrip)
+		list = append(list, e)
+	}
+	return list
+}
+
+// is says that d is meant by subject, which is in lower case.
+func (d *Destination) is(subject string) bool {
+	if addr, err := netip.ParseAddr(subject); err == nil {
+		return slices.Contains(d.Addresses, addr)
+	}
+	return d.NameSource != "none" && isBelow(d.Name, subject)
+}
+
+// isBelow says that name is domain or below it.
+func isBelow(name, domain string) bool {
+	name = strings.ToLower(name)
+	return name == domain || strings.HasSuffix(name, "."+domain)
+}
+
+// costs divides the time of flows among the layers. An exchange has one round trip in it, which is the path's; the rest until
+// the answer begins is the server's.
+func costs(t *Times, roundTrip uint64) []Cost {
+	path := min(t.Exchanges*roundTrip, t.Wait)
+	all := []Cost{
+		{LayerLookup, t.DNS.Sum},
+		{LayerPath, path + t.Connect.Sum - min(t.SYNRTT.Sum, t.Connect.Sum)},
+		{LayerConnect, t.SYNRTT.Sum},
+		{LayerTLS, t.TLS.Sum + t.QUIC.Sum},
+		{LayerServer, t.Wait - path},
+		{LayerTransfer, t.Transferred},
+		{LayerNothing, t.Failed.Took},
+	}
+	all = slices.DeleteFunc(all, func(c Cost) bool { return c.Micros == 0 })
+	slices.SortStableFunc(all, func(a, b Cost) int { return cmp.Compare(b.Micros, a.Micros) })
+	return all
+}
