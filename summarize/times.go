@@ -20,6 +20,11 @@ type Times struct {
 	// answer: cold and warm connections.
 	First, Later Distribution
 
+	TimeCounts
+}
+
+// TimeCounts are the part of Times that is counted or summed.
+type TimeCounts struct {
 	TxPayload, RxPayload                 uint64 // of the flows below, for shares
 	TxRetransmitBytes, RxRetransmitBytes uint64
 	TxRetransmits, RxRetransmits         uint64 // segments
@@ -49,26 +54,44 @@ type Failed struct {
 // Retries is how many flows tried again what had failed before.
 func (f *Failed) Retries() int { return max(f.Flows-1, 0) }
 
-// maxTimed bounds the destinations whose times are kept, at about 700 bytes each; those that come later have none.
-const maxTimed = 1 << 15
+// maxTimed bounds the destinations whose times are kept, at about a kilobyte each; those that come later have none.
+const maxTimed = 1 << 14
 
 // timeTable keeps the times of destinations.
 type timeTable map[destinationKey]*timeSum
 
-// timeSum is what the times of one destination add up to.
+// timeSum is what the times of one destination add up to. Most destinations of a flood have nothing to spread.
 type timeSum struct {
-	times    Times // without distributions
-	dns      sketch
-	syn, ack sketch
-	opened   sketch
-	tls      sketch
-	quic     sketch
-	ttfb     sketch
-	transfer sketch
-	rtt      sketch
-	rttMin   sketch
-	first    sketch
-	later    sketch
+	counts   TimeCounts
+	sketches *[spreads]sketch
+}
+
+// Indexes of sketches, in the order of Times.
+const (
+	spreadDNS = iota
+	spreadSYN
+	spreadConnect
+	spreadACK
+	spreadTLS
+	spreadQUIC
+	spreadTTFB
+	spreadTransfer
+	spreadRTT
+	spreadRTTMin
+	spreadFirst
+	spreadLater
+	spreads
+)
+
+// add takes a duration in nanoseconds; a negative one is none.
+func (s *timeSum) add(spread int, nanos int64) {
+	if nanos < 0 {
+		return
+	}
+	if s.sketches == nil {
+		s.sketches = new([spreads]sketch)
+	}
+	s.sketches[spread].add(nanos)
 }
 
 func (t *timeTable) at(key destinationKey) *timeSum {
@@ -97,20 +120,20 @@ func (t *timeTable) add(key destinationKey, f *flows.Flow) {
 		s.exchange(f, f.Timing)
 	}
 	if failed(f) {
-		s.times.Failed.add(f)
+		s.counts.Failed.add(f)
 	}
 }
 
 func (s *timeSum) connect(f *flows.Flow) {
-	t := &s.times
+	t := &s.counts
 	t.Flows++
 	t.TxPayload += f.TxPayload
 	t.RxPayload += f.RxPayload
 	t.TxRetransmits += f.TxRetransmits
 	t.RxRetransmits += f.RxRetransmits
-	s.syn.add(f.SYNRTT)
-	s.ack.add(f.ACKRTT)
-	s.opened.add(f.Connect)
+	s.add(spreadSYN, f.SYNRTT)
+	s.add(spreadACK, f.ACKRTT)
+	s.add(spreadConnect, f.Connect)
 	switch f.Handshake() {
 	case flows.HandshakeDone:
 		t.Done++
@@ -130,18 +153,18 @@ func (s *timeSum) connect(f *flows.Flow) {
 }
 
 func (s *timeSum) exchange(f *flows.Flow, m *flows.Timing) {
-	t := &s.times
+	t := &s.counts
 	if m.Order == flows.OrderFirst {
-		s.dns.add(m.DNS)
+		s.add(spreadDNS, m.DNS)
 	}
-	s.tls.add(m.TLS)
-	s.quic.add(m.QUIC)
-	s.ttfb.add(m.TTFB)
-	s.transfer.add(m.Transfer)
+	s.add(spreadTLS, m.TLS)
+	s.add(spreadQUIC, m.QUIC)
+	s.add(spreadTTFB, m.TTFB)
+	s.add(spreadTransfer, m.Transfer)
 	for _, r := range []*flows.RoundTrips{&m.RTT, &m.Spin} {
 		if r.Samples > 0 {
-			s.rtt.add(r.Mean())
-			s.rttMin.add(int64(r.Min) * 1000)
+			s.add(spreadRTT, r.Mean())
+			s.add(spreadRTTMin, int64(r.Min)*1000)
 		}
 	}
 	t.TxRetransmitBytes += m.TxRetransmitBytes
@@ -167,9 +190,9 @@ func (s *timeSum) firstByte(f *flows.Flow, m *flows.Timing) {
 	sum := f.Connect + max(m.TLS, 0) + m.TTFB
 	switch m.Order {
 	case flows.OrderFirst:
-		s.first.add(sum + max(m.DNS, 0))
+		s.add(spreadFirst, sum+max(m.DNS, 0))
 	case flows.OrderLater:
-		s.later.add(sum)
+		s.add(spreadLater, sum)
 	}
 }
 
@@ -223,14 +246,19 @@ func (t *timeTable) merge(key destinationKey, o timeTable, from destinationKey) 
 	if s == nil {
 		return
 	}
-	s.times.merge(&other.times)
-	theirs := other.sketches()
-	for i, k := range s.sketches() {
-		k.merge(theirs[i])
+	s.counts.merge(&other.counts)
+	if other.sketches == nil {
+		return
+	}
+	if s.sketches == nil {
+		s.sketches = new([spreads]sketch)
+	}
+	for i := range other.sketches {
+		s.sketches[i].merge(&other.sketches[i])
 	}
 }
 
-func (t *Times) merge(o *Times) {
+func (t *TimeCounts) merge(o *TimeCounts) {
 	t.TxPayload, t.RxPayload = t.TxPayload+o.TxPayload, t.RxPayload+o.RxPayload
 	t.TxRetransmitBytes, t.RxRetransmitBytes = t.TxRetransmitBytes+o.TxRetransmitBytes, t.RxRetransmitBytes+o.RxRetransmitBytes
 	t.TxRetransmits, t.RxRetransmits = t.TxRetransmits+o.TxRetransmits, t.RxRetransmits+o.RxRetransmits
@@ -242,19 +270,20 @@ func (t *Times) merge(o *Times) {
 	t.Failed.merge(&o.Failed)
 }
 
-func (s *timeSum) sketches() []*sketch {
-	return []*sketch{&s.dns, &s.syn, &s.opened, &s.ack, &s.tls, &s.quic, &s.ttfb, &s.transfer, &s.rtt, &s.rttMin, &s.first, &s.later}
-}
-
 // result is nil where nothing is known.
 func (s *timeSum) result() *Times {
 	if s == nil {
 		return nil
 	}
-	t := s.times
-	d := []*Distribution{&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later}
-	for i, k := range s.sketches() {
-		*d[i] = k.distribution()
+	t := &Times{TimeCounts: s.counts}
+	if s.sketches == nil {
+		return t
 	}
-	return &t
+	to := [spreads]*Distribution{
+		&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later,
+	}
+	for i := range to {
+		*to[i] = s.sketches[i].distribution()
+	}
+	return t
 }
