@@ -69,6 +69,7 @@ type clockSide struct {
 	shutAt    int64      // since when this side's window has been closed, 0 = it is open
 	shut      int64      // how long it was closed before
 	resent    uint64     // payload bytes
+	late      uint32     // payload bytes that others had overtaken
 	sampleEnd uint32     // sequence number behind that segment
 }
 
@@ -138,6 +139,7 @@ func (t *Table) timingOf(r *record, rest *rare, f *Flow, m *Timing) *Timing {
 	}
 	m.RTT, m.Answer = tx.rtt, rx.rtt
 	m.TxRetransmitBytes, m.RxRetransmitBytes = tx.resent, rx.resent
+	m.TxLateBytes, m.RxLateBytes = uint64(tx.late), uint64(rx.late)
 	m.TxShut, m.RxShut = tx.shutUntil(r.last), rx.shutUntil(r.last)
 	m.TLS = c.handshake.nanos()
 	c.exchangeTiming(r, m)

@@ -191,7 +191,7 @@ func (l *lookups) follow(client [16]byte, name uint32, answered int64) Order {
 
 // lookedUp notes which look-up a flow followed that just began.
 func (t *Table) lookedUp(id uint32, r *record, client [16]byte, a names.Answer) {
-	if a.Host == 0 {
+	if a.Host == 0 || r.key.low.Port == 53 || r.key.high.Port == 53 { // look-ups follow no look-up, if the resolver has a name
 		return
 	}
 	order := t.names.lookups.follow(client, a.Host, a.Answered)

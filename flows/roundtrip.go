@@ -70,6 +70,12 @@ func (t *Table) resent(id uint32, r *record, o *Observation) {
 	}
 }
 
+// overtaken notes a segment of new data that came behind later data.
+func (t *Table) overtaken(id uint32, o *Observation) {
+	s := t.timings.of(t.rares.at(id)).side(o.fromLow)
+	s.late += min(o.Payload, 1<<32-1-s.late)
+}
+
 // quic takes a datagram of a flow that is QUIC, or the Initial that shows that it is.
 func (t *Table) quic(id uint32, r *record, o *Observation) {
 	client := o.fromLow == r.initiatorIsLow

@@ -267,7 +267,10 @@ func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) (resent
 		return true
 	case late:
 		rtt, _ := t.rares.at(id).rtt.halves()
-		return s.resent(o.Time, rtt)
+		if s.resent(o.Time, rtt) {
+			return true
+		}
+		t.overtaken(id, o)
 	}
 	return false
 }

@@ -21,6 +21,7 @@ type Timing struct {
 	Waiting   int64  // how long a last request stood unanswered when the flow ended, NoRTT if none did
 
 	TxRetransmitBytes, RxRetransmitBytes uint64 // payload of the segments that TxRetransmits and RxRetransmits count
+	TxLateBytes, RxLateBytes             uint64 // payload that arrived behind later data: it was overtaken, or lost before the capture and sent again at once
 	TxShut, RxShut                       int64  // how long this host, and the other side, had its receive window at zero
 
 	RTT    RoundTrips // data that left this host to its acknowledgement
@@ -55,6 +56,7 @@ func (t *Timing) Reverse() *Timing {
 	}
 	r := *t
 	r.TxRetransmitBytes, r.RxRetransmitBytes = t.RxRetransmitBytes, t.TxRetransmitBytes
+	r.TxLateBytes, r.RxLateBytes = t.RxLateBytes, t.TxLateBytes
 	r.TxShut, r.RxShut = t.RxShut, t.TxShut
 	r.RTT, r.Answer = t.Answer, t.RTT
 	return &r
@@ -137,6 +139,7 @@ func (t *Timing) Compare(o *Timing) int {
 		cmp.Compare(t.Exchanges, o.Exchanges), cmp.Compare(t.TTFB, o.TTFB), cmp.Compare(t.Wait, o.Wait),
 		cmp.Compare(t.Transfer, o.Transfer), cmp.Compare(t.Waiting, o.Waiting),
 		cmp.Compare(t.TxRetransmitBytes, o.TxRetransmitBytes), cmp.Compare(t.RxRetransmitBytes, o.RxRetransmitBytes),
+		cmp.Compare(t.TxLateBytes, o.TxLateBytes), cmp.Compare(t.RxLateBytes, o.RxLateBytes),
 		cmp.Compare(t.TxShut, o.TxShut), cmp.Compare(t.RxShut, o.RxShut),
 		t.RTT.compare(o.RTT), t.Answer.compare(o.Answer), t.Spin.compare(o.Spin),
 	)

@@ -28,6 +28,7 @@ type TimeCounts struct {
 	TxPayload, RxPayload                 uint64 // of the flows below, for shares
 	TxRetransmitBytes, RxRetransmitBytes uint64
 	TxRetransmits, RxRetransmits         uint64 // segments
+	TxLateBytes, RxLateBytes             uint64
 	TxShut, RxShut                       uint64 // microseconds with the receive window closed, summed
 	Exchanges                            uint64
 	Wait, Transferred                    uint64 // microseconds: all exchanges of all flows
@@ -169,6 +170,8 @@ func (s *timeSum) exchange(f *flows.Flow, m *flows.Timing) {
 	}
 	t.TxRetransmitBytes += m.TxRetransmitBytes
 	t.RxRetransmitBytes += m.RxRetransmitBytes
+	t.TxLateBytes += m.TxLateBytes
+	t.RxLateBytes += m.RxLateBytes
 	t.TxShut += uint64(m.TxShut / 1000)
 	t.RxShut += uint64(m.RxShut / 1000)
 	t.Exchanges += uint64(m.Exchanges)
@@ -262,6 +265,7 @@ func (t *TimeCounts) merge(o *TimeCounts) {
 	t.TxPayload, t.RxPayload = t.TxPayload+o.TxPayload, t.RxPayload+o.RxPayload
 	t.TxRetransmitBytes, t.RxRetransmitBytes = t.TxRetransmitBytes+o.TxRetransmitBytes, t.RxRetransmitBytes+o.RxRetransmitBytes
 	t.TxRetransmits, t.RxRetransmits = t.TxRetransmits+o.TxRetransmits, t.RxRetransmits+o.RxRetransmits
+	t.TxLateBytes, t.RxLateBytes = t.TxLateBytes+o.TxLateBytes, t.RxLateBytes+o.RxLateBytes
 	t.TxShut, t.RxShut = t.TxShut+o.TxShut, t.RxShut+o.RxShut
 	t.Exchanges, t.Wait, t.Transferred = t.Exchanges+o.Exchanges, t.Wait+o.Wait, t.Transferred+o.Transferred
 	t.Flows += o.Flows

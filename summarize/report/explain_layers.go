@@ -30,7 +30,7 @@ func fixed(text string) func(*summarize.Explanation) string {
 
 // spread is "median 24.0 ms, 95 % within 48.0 ms, at most 72.0 ms"; of one value just that.
 func spread(d summarize.Distribution) string {
-	if d.Count == 1 || d.Median == d.Max {
+	if d.Count == 1 || duration(d.Median) == duration(d.Max) {
 		return duration(d.Max)
 	}
 	return fmt.Sprintf("median %s, 95 %% within %s, at most %s", duration(d.Median), duration(d.P95), duration(d.Max))
@@ -60,6 +60,9 @@ func resent(t *summarize.Times) (text string) {
 			text += fmt.Sprintf("; %s sent %s again, %s (%s)", way.who, counted(way.segments, "segment"), counted(way.bytes, "byte"), share(way.bytes, way.payload))
 		}
 	}
+	if late := t.TxLateBytes + t.RxLateBytes; late > 0 {
+		text += fmt.Sprintf("; %s came behind later ones (%s)", counted(late, "byte"), share(late, t.TxPayload+t.RxPayload))
+	}
 	return text
 }
 
@@ -68,9 +71,10 @@ func share(part, whole uint64) string {
 	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(max(whole, 1)))
 }
 
-// lossy says that so much was sent again that it slows a transfer down: one in a hundred.
+// lossy says that so much was sent again, or filled a gap, that it slows a transfer down: one in a hundred.
 func lossy(t *summarize.Times) bool {
-	return (t.TxRetransmitBytes+t.RxRetransmitBytes)*100 >= t.TxPayload+t.RxPayload && t.TxRetransmitBytes+t.RxRetransmitBytes > 0
+	bytes := t.TxRetransmitBytes + t.RxRetransmitBytes + t.TxLateBytes + t.RxLateBytes
+	return bytes > 0 && bytes*100 >= t.TxPayload+t.RxPayload
 }
 
 const lossNext = "the link: radio signal, a full uplink, a bad cable or a policer on the way lose packets"

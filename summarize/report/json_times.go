@@ -27,6 +27,8 @@ type jsonTimes struct {
 	Transferred uint64         `json:"transferred_us"`
 	TxAgain     uint64         `json:"tx_retransmit_bytes"`
 	RxAgain     uint64         `json:"rx_retransmit_bytes"`
+	TxLate      uint64         `json:"tx_late_bytes"`
+	RxLate      uint64         `json:"rx_late_bytes"`
 	TxShut      uint64         `json:"tx_zero_window_us"`
 	RxShut      uint64         `json:"rx_zero_window_us"`
 	Handshakes  jsonHandshakes `json:"handshakes"`
@@ -100,6 +102,8 @@ type jsonFlowTiming struct {
 	Waiting    *int64          `json:"unanswered_us"`
 	TxAgain    uint64          `json:"tx_retransmit_bytes"`
 	RxAgain    uint64          `json:"rx_retransmit_bytes"`
+	TxLate     uint64          `json:"tx_late_bytes"`
+	RxLate     uint64          `json:"rx_late_bytes"`
 	TxShut     int64           `json:"tx_zero_window_us"`
 	RxShut     int64           `json:"rx_zero_window_us"`
 	RTT        *jsonRoundTrips `json:"rtt"`
@@ -116,7 +120,7 @@ func jsonTimesOf(t *summarize.Times) *jsonTimes {
 		QUIC: jsonSpreadOf(t.QUIC), TTFB: jsonSpreadOf(t.TTFB), Transfer: jsonSpreadOf(t.Transfer), RTT: jsonSpreadOf(t.RTT),
 		RTTMin: jsonSpreadOf(t.RTTMin), First: jsonSpreadOf(t.First), Later: jsonSpreadOf(t.Later),
 		Exchanges: t.Exchanges, Wait: t.Wait, Transferred: t.Transferred,
-		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxShut: t.TxShut, RxShut: t.RxShut,
+		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxLate: t.TxLateBytes, RxLate: t.RxLateBytes, TxShut: t.TxShut, RxShut: t.RxShut,
 		Handshakes: jsonHandshakes{t.Done, t.Unanswered, t.Refused, t.Half},
 		TxResets:   t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
 		Failed: jsonFailed{Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Took: t.Failed.Took, Retries: t.Failed.Retries()},
@@ -173,6 +177,7 @@ func jsonFlowTimingOf(f *flows.Flow) jsonFlowTiming {
 	j.Order, j.Exchanges = m.Order.String(), m.Exchanges
 	j.DNS, j.SinceDNS, j.TLS, j.QUIC, j.QUICAnswer = micros(m.DNS), micros(m.SinceDNS), micros(m.TLS), micros(m.QUIC), micros(m.QUICAnswer)
 	j.TTFB, j.Wait, j.Transfer, j.Waiting = micros(m.TTFB), micros(m.Wait), micros(m.Transfer), micros(m.Waiting)
+	j.TxLate, j.RxLate = m.TxLateBytes, m.RxLateBytes
 	j.TxAgain, j.RxAgain, j.TxShut, j.RxShut = m.TxRetransmitBytes, m.RxRetransmitBytes, m.TxShut/1000, m.RxShut/1000
 	j.RTT, j.Answer, j.Spin = jsonRoundTripsOf(m.RTT), jsonRoundTripsOf(m.Answer), jsonRoundTripsOf(m.Spin)
 	return j
