@@ -299,3 +299,9 @@ func (b *nameBook) learn(flow uint32, o *Observation, message []byte) bool {
 	b.asked = true
 	return true
 }
+
+// Domain is the registrable domain of a name, false if it has none: an address, a single label, a public suffix.
+func Domain(name string) (string, bool) { return names.Domain(name) }
+
+// CleanName makes a name from elsewhere fit to be shown, as those of flows are.
+func CleanName(name string) string { return names.Clean([]byte(name)) }

@@ -53,6 +53,7 @@ type destinationTable struct {
 	behind  [][]netip.Addr         // by sum, as far as there are any: addresses of those that have a name
 	waiting []waitingSum
 	times   timeTable
+	by      Grouping
 	touched uint64 // keeps the compiler from dropping flush's loads
 }
 
@@ -331,8 +332,8 @@ func (d *destinationTable) destination(at int) Destination {
 // nameSource is where the name of a destination stood.
 type nameSource uint8
 
-// sources are the report's words, by nameSource: those of flows.Names.Best, in its order.
-var sources = [...]string{"none", "tls_sni", "quic_sni", "http_host", "dns"}
+// sources are the report's words, by nameSource: those of flows.Names.Best, in its order, and of Grouping.
+var sources = [...]string{"none", "tls_sni", "quic_sni", "http_host", "dns", "domain", "asn", "country"}
 
 // String is the report's word.
 func (s nameSource) String() string { return sources[s] }
@@ -343,9 +344,14 @@ func (d *destinationTable) keyOf(use *FlowUse) destinationKey {
 	f := &use.Flow
 	key := destinationKey{remote: f.Key.Remote, proto: f.Key.Proto, ipv6: f.Key.IPv6}
 	if f.Initiator == flows.InitiatorRemote {
-		key.inbound, key.remote.Port = true, f.Key.Local.Port // a name would be this host's
-	} else if host, source := f.Names.Best(); host != "" && len(d.texts.list) < maxTexts {
-		key.name, key.source = d.host(host, f.Names.Number), nameSource(slices.Index(sources[:], source))
+		key.inbound, key.remote.Port = true, f.Key.Local.Port
+	}
+	if host, source := d.by.name(f); host != "" && len(d.texts.list) < maxTexts {
+		number := f.Names.Number
+		if d.by.By != ByName {
+			number = 0
+		}
+		key.name, key.source = d.host(host, number), nameSource(slices.Index(sources[:], source))
 		key.remote.Addr, key.ipv6 = [16]byte{}, false
 	}
 	if f.Locality == flows.LocalBoth && use.Peer.Known() {

@@ -122,6 +122,10 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	if err != nil {
 		return err
 	}
+	by, err := f.grouping()
+	if err != nil {
+		return err
+	}
 	names, notes, err := chooseInterfaces(f.interfaces)
 	if err != nil {
 		return err
@@ -132,6 +136,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		ListFlows:  f.flows,
 
 		ListDestinations: f.list,
+		Destinations:     by,
 
 		MaxFlows:     f.most,
 		LocalAddrs:   hostAddrs,
@@ -172,7 +177,7 @@ func finishCapture(s streams, f *captureFlags, result pipeline.Result, recorder 
 	if f.record == "-" {
 		s.out = s.err // standard output carries the packets
 	}
-	return errors.Join(f.outputFlags.write(s, result.Summary), recordErr)
+	return errors.Join(f.outputFlags.write(context.Background(), s, result.Summary), recordErr)
 }
 
 // chooseInterfaces is what -i names, else the default interface.

@@ -66,6 +66,10 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	if err := f.keepsInputs(files); err != nil {
 		return err
 	}
+	by, err := f.grouping()
+	if err != nil {
+		return err
+	}
 	in, err := openFiles(ctx, s.in, files)
 	if err != nil {
 		return err
@@ -74,7 +78,7 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	c := pipeline.Config{
 		Sources:   []capture.Source{capture.Merge(in.sources)},
 		Tunnels:   tunnels,
-		ListFlows: f.flows, ListDestinations: f.list, MaxFlows: f.most,
+		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, MaxFlows: f.most,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),
 		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},
@@ -91,7 +95,7 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	}
 	result := pipeline.Run(ctx, c)
 	warn(s, result.Warnings)
-	return f.outputFlags.write(s, result.Summary)
+	return f.outputFlags.write(ctx, s, result.Summary)
 }
 
 // keepsInputs refuses to write the report over a capture that it is made from.

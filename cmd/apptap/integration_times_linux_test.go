@@ -14,15 +14,12 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"apptap/capture"
 	"apptap/fixtures/netns"
@@ -47,7 +44,7 @@ func TestIntegrationTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &path{t: t, record: w, near: openTUN(t, here, clientAddr), far: openTUN(t, there, serverAddr)}
+	p := &path{t: t, record: w, near: here.TUN(t, tunName, clientAddr), far: there.TUN(t, tunName, serverAddr)}
 	stop := p.run()
 	talk := conversation{t, here, there}
 	talk.all()
@@ -59,34 +56,6 @@ func TestIntegrationTimes(t *testing.T) {
 	if *update {
 		keep(t, file, "../../fixtures/times.pcap")
 	}
-}
-
-// openTUN makes a TUN device of whole IP packets in a namespace.
-func openTUN(t *testing.T, n *netns.Namespace, addr string) *os.File {
-	t.Helper()
-	var file *os.File
-	n.Do(t, func() {
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-		if err != nil {
-			t.Skipf("no TUN devices here: %v", err)
-		}
-		request, err := unix.NewIfreq(tunName)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-			unix.Close(fd)
-			t.Skipf("no TUN device in %s: %v", n.Name, err)
-		}
-		file = os.NewFile(uintptr(fd), tunName)
-	})
-	for _, args := range [][]string{{"addr", "add", addr + "/24", "dev", tunName}, {"link", "set", tunName, "mtu", "1400", "up"}} {
-		if text, err := exec.Command("ip", append([]string{"-n", n.Name}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %v: %v: %s", args, err, text)
-		}
-	}
-	return file
 }
 
 // path carries packets between two TUN devices.

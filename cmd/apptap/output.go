@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,9 @@ type outputFlags struct {
 	file    string
 	flows   bool
 	explain string
+	by      string
+	mmdb    string
+	rdns    bool
 	top     int
 	list    int
 	most    int
@@ -35,6 +39,9 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
 	f.StringVar(&o.explain, "explain", "", "say in words where the time of `APP|NAME` went, in place of the table")
+	f.StringVar(&o.by, "by", "name", "tell destinations apart by `WORD`: "+byUsage())
+	f.StringVar(&o.mmdb, "mmdb", "", "for --by asn or country: a local database in MaxMind's format, `FILE`")
+	f.BoolVar(&o.rdns, "rdns", false, "ask the resolver, after the capture, for names of addresses without one; nothing else is ever looked up")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
 	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time, about 250 bytes each, and sum up the idlest beyond, 0 for no bound")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
@@ -82,10 +89,13 @@ func checkWritable(path string) error {
 
 // write prints the report where it is wanted. A report that cannot be written to its file goes to standard
 // output instead: what was captured is not lost for a full disk.
-func (o *outputFlags) write(s streams, summary *summarize.Summary) error {
+func (o *outputFlags) write(ctx context.Context, s streams, summary *summarize.Summary) error {
 	format, err := report.ParseFormat(o.format)
 	if err != nil {
 		return err
+	}
+	if o.rdns {
+		summary = withReverseNames(ctx, summary)
 	}
 	opts := report.Options{Format: format, Top: o.top, Flows: o.flows, Explain: o.explain, Verbose: o.verbose, ToolVersion: version()}
 	if o.top == 0 {

@@ -22,11 +22,12 @@ var arrows = map[string][]string{
 	"internal/tui":      {"summarize", "flows", "pidmap"},
 	"internal/web":      {"summarize", "flows", "pidmap"},
 	"internal/history":  {"summarize", "flows", "pidmap"},
+	"internal/places":   {},
 	"internal/archtest": {},
 
 	"cmd/apptap": {
 		"capture", "capture/live", "flows", "pidmap", "summarize", "summarize/kernel", "summarize/report",
-		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history",
+		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history", "internal/places",
 	},
 
 	"fixtures":       {"capture"},
@@ -74,6 +75,7 @@ var leashes = []leash{
 	{path: "golang.org/x/net/bpf", rooms: []string{"capture/live"}, why: "filters are set where packets are captured"},
 	{path: "golang.org/x/net/idna", rooms: []string{"flows/names"}, why: "names are read where they are seen"},
 	{path: "golang.org/x/net/publicsuffix", rooms: []string{"flows/names"}, why: "the registrable part of a name"},
+	{path: "github.com/oschwald/maxminddb-golang/v2", rooms: []string{"internal/places"}, why: "networks and countries of addresses"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
 		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast"},

@@ -67,6 +67,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		Degraded:           o.degraded,
 		Incomplete:         o.incomplete,
 		Folded:             o.folded,
+		Destinations:       o.config.Destinations,
 	}
 	if o.folded != nil {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
