@@ -13,14 +13,14 @@ const (
 
 // turn takes the first segment with payload that a side sends after the other had spoken, or first of all.
 func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) {
-	if !to.stream.sawSYN && to.stream.lastNew == 0 {
-		return // nobody else was ever seen
+	if !to.stream.sawSYN || !r.initiatorKnown {
+		return // joined midway: nobody knows what is a request
 	}
 	if from.stream.started && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
 		return // sent again
 	}
 	t.sample(id, r, o)
-	if !r.initiatorKnown || r.watch&watchHello != 0 {
+	if r.watch&watchHello != 0 {
 		return
 	}
 	c := t.timings.of(t.rares.at(id))

@@ -10,6 +10,7 @@ import (
 // packet or two of a flow. It forgets flows where others take their place, and then misses a name that comes in several
 // segments. The zero value is ready. Not safe for concurrent use.
 type Follower struct {
+	Queries    bool // pass queries of DNS too, for Table.TakeTimes
 	directions [maxFollowed]followed
 }
 
@@ -87,7 +88,7 @@ func (f *Follower) forget(o *Observation) {
 func (f *Follower) wants(o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
 		// What is asked of a group or the link is answered or not, and nobody waits: only of DNS itself do queries count.
-		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || o.Dst.Port == 53) {
+		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || f.Queries && o.Dst.Port == 53) {
 			return true
 		}
 		return names.DatagramStart(payload)

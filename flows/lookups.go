@@ -38,6 +38,7 @@ type Lookup struct {
 // lookups collects them. Its texts must be set.
 type lookups struct {
 	texts   *names.Texts
+	on      bool // else nothing is noted
 	index   map[lookupKey]int
 	list    []lookup
 	dropped uint64 // queries for names that found no room
@@ -73,7 +74,7 @@ func (l *lookups) place(flow uint32, id uint16) *pendingQuery {
 
 // query takes a query over a flow.
 func (l *lookups) query(flow uint32, o *Observation, message []byte) {
-	if o.Dst.Port != 53 || len(message) < 12 || message[2]>>3 != 0 {
+	if !l.on || o.Dst.Port != 53 || len(message) < 12 || message[2]>>3 != 0 {
 		return
 	}
 	if l.pending == nil {
@@ -112,7 +113,7 @@ func (l *lookups) giveUp(p *pendingQuery, now int64) {
 
 // answer takes an answer over a flow, and returns when its query was sent, 0 if that was not seen.
 func (l *lookups) answer(flow uint32, o *Observation, m *names.Message) (asked int64) {
-	if o.Src.Port != 53 || m.Opcode != 0 || len(m.Questions) != 1 {
+	if !l.on || o.Src.Port != 53 || m.Opcode != 0 || len(m.Questions) != 1 {
 		return 0
 	}
 	to, sent := l.at(o.Dst.Addr, m.Questions[0].Name, o.Time), uint64(0)

@@ -57,7 +57,11 @@ func (t *Table) sample(id uint32, r *record, o *Observation) {
 	if r.watch&bit != 0 || r.low.packets == 0 || r.high.packets == 0 {
 		return
 	}
-	s := t.timings.of(t.rares.at(id)).side(o.fromLow)
+	rest := t.rares.at(id)
+	if from, _ := r.sender(o.fromLow); rest.timing == 0 && !r.initiatorKnown && from.packets < 4*sampleEvery {
+		return // short, and joined midway: not worth a clock
+	}
+	s := t.timings.of(rest).side(o.fromLow)
 	s.sampleEnd, s.sampledAt = o.streamStart()+o.Payload, o.Time
 	r.watch |= bit
 }

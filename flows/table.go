@@ -27,6 +27,7 @@ type Table struct {
 
 	holes     holeList
 	timings   timings
+	timed     bool // see TakeTimes
 	fragments fragments
 	names     nameBook
 	undecoded map[Kind]*Undecoded
@@ -59,6 +60,11 @@ func NewTable() *Table {
 		senders:   make(map[Endpoint]struct{}),
 	}
 }
+
+// TakeTimes makes the Table take the times of flows and look-ups: Flow.Timing and Lookups. Without it they are missing, and
+// captures of many short flows are read a quarter faster. It must come before the first packet; the Follower that picks payloads
+// must be told too.
+func (t *Table) TakeTimes() { t.timed, t.names.lookups.on = true, true }
 
 // AddBatch accounts for packets and appends to begun the keys of flows that they began, each as its first
 // sender sees it: for callers who want to look up sockets while they exist. It is Add for each packet, but that the
@@ -150,7 +156,7 @@ func (t *Table) add(o *Observation) (id uint32, began bool) {
 		r.snapped = true
 	case o.Proto == TCP && !o.FragLater:
 		t.tcp(id, r, from, to, o)
-	case o.Proto == UDP && (r.watch != 0 || o.signs&signInitial != 0):
+	case o.Proto == UDP && t.timed && (r.watch != 0 || o.signs&signInitial != 0):
 		t.quic(id, r, o)
 	}
 	return id, began
@@ -172,7 +178,9 @@ func (t *Table) askFor(young []uint32) {
 			client, server := r.opener()
 			answer := t.names.answer(client, server, r.first)
 			t.rares.at(id).told = answer.Host
-			t.lookedUp(id, r, client, answer)
+			if t.timed {
+				t.lookedUp(id, r, client, answer)
+			}
 		}
 	}
 }
@@ -236,16 +244,16 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	if o.Flags&SYN != 0 {
 		seq++ // the SYN takes a sequence number (RFC 9293 §3.4)
 		again = t.syn(r, t.rares.at(id), s, o, seq)
-	} else if r.watch != 0 || o.signs&signShut != 0 {
+	} else if r.watch != 0 || o.signs&signShut != 0 && t.timed {
 		t.watched(id, r, from, o)
 	}
 	if o.Payload > 0 {
-		if speaker := sideOf(o.fromLow); r.speaker != speaker {
+		if speaker := sideOf(o.fromLow); r.speaker != speaker && t.timed {
 			r.speaker = speaker
 			t.turn(id, r, from, to, o)
 		}
 		again = t.stream(id, s, seq, o) || again
-		if from.packets%sampleEvery == 0 && !again {
+		if from.packets%sampleEvery == 0 && t.timed && !again {
 			t.sample(id, r, o)
 		}
 	} else if !s.started {
@@ -256,7 +264,9 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	}
 	if again { // once for a segment, whatever of it was sent again
 		t.rares.at(id).sender(o.fromLow).retransmits++
-		t.resent(id, r, o)
+		if t.timed {
+			t.resent(id, r, o)
+		}
 	}
 }
 
@@ -270,7 +280,9 @@ func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) (resent
 		if s.resent(o.Time, rtt) {
 			return true
 		}
-		t.overtaken(id, o)
+		if t.timed {
+			t.overtaken(id, o)
+		}
 	}
 	return false
 }

@@ -26,6 +26,8 @@ type Input struct {
 	Lookups   []flows.Lookup
 	// Interfaces are the run's, in the order in which Flow.Interface counts them.
 	Interfaces []InterfaceInput
+	// TakeTimes says that destinations must have Times.
+	TakeTimes bool
 	// Destinations says what destinations are told apart by. Folded must have been added to with the same.
 	Destinations Grouping
 	// ListDestinations bounds the destinations listed under each app, the largest first; 0 lists all. What is not
@@ -80,7 +82,7 @@ func Build(in Input) *Summary {
 	}
 	auditFlows(&in, s.Flows)
 	all := newSums(maxDestinations)
-	all.destinations.by = in.Destinations
+	all.destinations.by, all.destinations.timed = in.Destinations, in.TakeTimes
 	if in.Folded != nil {
 		all.merge(in.Folded.sums)
 		s.Folded = in.Folded.sums.totals
@@ -102,7 +104,7 @@ func (in *Input) sumRest(all *sums) {
 	in.sideBySide(len(parts), func(i int) {
 		if parts[i].sums = all; i > 0 {
 			parts[i].sums = newSums(maxDestinations)
-			parts[i].sums.destinations.by = in.Destinations
+			parts[i].sums.destinations.by, parts[i].sums.destinations.timed = in.Destinations, in.TakeTimes
 		}
 		parts[i].sum(in, in.Rest[i], tuples)
 	})

@@ -54,6 +54,7 @@ type destinationTable struct {
 	waiting []waitingSum
 	times   timeTable
 	by      Grouping
+	timed   bool
 	touched uint64 // keeps the compiler from dropping flush's loads
 }
 
@@ -85,7 +86,7 @@ func (d *destinationTable) add(group uint32, use *FlowUse, t *Totals) {
 		addr = use.Flow.Key.RemoteAddr().Addr()
 	}
 	d.sum(key, addr, t)
-	if t.Flows > 0 { // of a flow that is divided, once
+	if d.timed && t.Flows > 0 { // of a flow that is divided, once
 		d.times.add(key, &use.Flow)
 	}
 }

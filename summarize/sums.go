@@ -84,7 +84,7 @@ func NewFolded() *Folded { return &Folded{newSums(maxFoldedDestinations)} }
 // Add counts a flow, which its owner and what it is called among the interfaces are found for in the way of Build, with
 // in.Owner asked now. It is not held against the kernel's counters: the sockets' readings may still be to come.
 func (y *Folded) Add(in *Input, f *flows.Flow) {
-	y.sums.destinations.by = in.Destinations
+	y.sums.destinations.by, y.sums.destinations.timed = in.Destinations, in.TakeTimes
 	use := FlowUse{Flow: *f, Verdict: VerdictUnavailable}
 	in.attributeTo(&use)
 	if use.Unavailable = in.incomparable(&use.Flow, nil); use.Unavailable == noCounters {

@@ -137,6 +137,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 
 		ListDestinations: f.list,
 		Destinations:     by,
+		TakeTimes:        f.takesTimes(),
 
 		MaxFlows:     f.most,
 		LocalAddrs:   hostAddrs,

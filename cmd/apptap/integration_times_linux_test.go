@@ -52,7 +52,11 @@ func TestIntegrationTimes(t *testing.T) {
 	if err := errors.Join(w.Close(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
-	checkTimes(t, file)
+	most := 10.0 // other programs run beside this: delays grow, but never shrink
+	if *update {
+		most = 1.1
+	}
+	checkTimes(t, file, most)
 	if *update {
 		keep(t, file, "../../fixtures/times.pcap")
 	}

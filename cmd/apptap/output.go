@@ -49,6 +49,11 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more: processes under apps, every cause in the audit")
 }
 
+// takesTimes says whether the report shows times: the table and the page have none.
+func (o *outputFlags) takesTimes() bool {
+	return o.explain != "" || o.format == report.JSON.String() || o.format == report.CSV.String()
+}
+
 // check finds mistakes before anything is captured.
 func (o *outputFlags) check() error {
 	if _, err := report.ParseFormat(o.format); err != nil {

@@ -68,6 +68,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		Incomplete:         o.incomplete,
 		Folded:             o.folded,
 		Destinations:       o.config.Destinations,
+		TakeTimes:          o.config.TakeTimes,
 	}
 	if o.folded != nil {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())

@@ -54,6 +54,9 @@ func newOwner(c *Config, run *shared) *owner {
 		first:    noTime,
 		last:     -noTime,
 	}
+	if c.TakeTimes {
+		o.table.TakeTimes()
+	}
 	for i, source := range c.Sources {
 		// Only a single source may find more interfaces as it is read, so the numbers never collide.
 		o.readers = append(o.readers, newReader(source, i, run))

@@ -56,6 +56,8 @@ type Config struct {
 
 	// ListFlows says that the Summary must list every flow.
 	ListFlows bool
+	// TakeTimes says that the Summary must have times and look-ups: see flows.Table.TakeTimes.
+	TakeTimes bool
 	// Destinations says what destinations are told apart by.
 	Destinations summarize.Grouping
 	// ListDestinations bounds the destinations listed under each app, as in summarize.Input; 0 lists all.

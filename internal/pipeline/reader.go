@@ -52,6 +52,7 @@ type shared struct {
 	live       bool
 	match      func(*capture.Packet) bool
 	tunnels    flows.Tunnels
+	takeTimes  bool
 	maxPackets uint64
 	taken      atomic.Uint64
 	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
@@ -66,7 +67,7 @@ type shared struct {
 
 func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	s := &shared{
-		live: c.Live, match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
+		live: c.Live, match: c.Match, tunnels: c.Tunnels, takeTimes: c.TakeTimes, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
 		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
 	s.stopAt.Store(math.MaxInt64)
@@ -81,7 +82,7 @@ const quietReads = 3
 // its packets. It returns why the source ended, nil for a regular end.
 func (r *reader) read(ctx context.Context) error {
 	pending := r.run.batch()
-	names := new(flows.Follower)
+	names := &flows.Follower{Queries: r.run.takeTimes}
 	defer func() {
 		r.run.send(pending)
 		r.publish()
