@@ -43,7 +43,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVar(&o.mmdb, "mmdb", "", "for --by asn or country: a local database in MaxMind's format, `FILE`")
 	f.BoolVar(&o.rdns, "rdns", false, "ask the resolver, after the capture, for names of addresses without one; nothing else is ever looked up")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
-	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time, about 250 bytes each, and sum up the idlest beyond, 0 for no bound")
+	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time, about 250 bytes each (450 where times are taken), and sum up the idlest beyond, 0 for no bound")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if the report is incomplete: drops, a cut file, bytes without an owner, an audit that does not close")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more: processes under apps, every cause in the audit")
