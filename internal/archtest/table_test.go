@@ -11,7 +11,8 @@ var arrows = map[string][]string{
 	// One parser of INET_DIAG messages for owners (pidmap) and counters (summarize/kernel).
 	"pidmap/sockdiag": {"flows"},
 	"pidmap/bpf":      {},
-	"pidmap":          {"flows", "pidmap/bpf", "pidmap/sockdiag"},
+	"pidmap/ntstat":   {"flows"}, // owners and counters of macOS in one message, read by both rooms
+	"pidmap":          {"flows", "pidmap/bpf", "pidmap/ntstat", "pidmap/sockdiag"},
 
 	"summarize":        {"flows", "pidmap"},
 	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag"},

@@ -1,0 +1,59 @@
+package ntstat
+
+import "encoding/binary"
+
+// Provider is a kind of flow source in the kernel.
+type Provider uint32
+
+// The providers that need no privilege. Those of user space are Network.framework's flows: no kernel socket, no file
+// descriptor, so nothing else but PKTAP tells of them.
+const (
+	TCPKernel Provider = 2
+	TCPUser   Provider = 3
+	UDPKernel Provider = 4
+	UDPUser   Provider = 5
+	QUICUser  Provider = 8
+)
+
+// Providers are all of them, in the order in which to ask.
+func Providers() []Provider { return []Provider{TCPKernel, UDPKernel, TCPUser, UDPUser, QUICUser} }
+
+// known says whether flows of the provider can be read.
+func (p Provider) known() bool {
+	return p == TCPKernel || p == TCPUser || p == UDPKernel || p == UDPUser || p == QUICUser
+}
+
+// datagrams says whether its descriptors are nstat_udp_descriptor.
+func (p Provider) datagrams() bool { return p == UDPKernel || p == UDPUser }
+
+const (
+	// filterQuietAdd spares a message for each new flow: NSTAT_FILTER_SUPPRESS_SRC_ADDED, and an update in its place,
+	// NSTAT_FILTER_USE_UPDATE_FOR_ADD.
+	filterQuietAdd = 0x100000 | 0x200000
+	allRefs        = ^uint64(0) // NSTAT_SRC_REF_ALL
+	addAllSize     = 56
+)
+
+// AddAllRequest asks for all flows of a provider, those of now and of later (nstat_msg_add_all_srcs).
+func AddAllRequest(context uint64, p Provider) []byte {
+	b := header(context, AddAll, addAllSize)
+	binary.LittleEndian.PutUint64(b[16:], filterQuietAdd)
+	binary.LittleEndian.PutUint32(b[32:], uint32(p))
+	return b
+}
+
+// UpdateRequest asks for an Update of every flow. The kernel answers in parts: while its Success has the flag Continuation
+// the same request, with the same context, asks for the next.
+func UpdateRequest(context uint64) []byte {
+	b := header(context, GetUpdate, refSize)
+	binary.LittleEndian.PutUint64(b[16:], allRefs)
+	return b
+}
+
+func header(context uint64, k Kind, size int) []byte {
+	b := make([]byte, size)
+	binary.LittleEndian.PutUint64(b, context)
+	binary.LittleEndian.PutUint32(b[8:], uint32(k))
+	binary.LittleEndian.PutUint16(b[12:], uint16(size))
+	return b
+}
