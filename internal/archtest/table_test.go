@@ -11,8 +11,10 @@ var arrows = map[string][]string{
 	// One parser of INET_DIAG messages for owners (pidmap) and counters (summarize/kernel).
 	"pidmap/sockdiag": {"flows"},
 	"pidmap/bpf":      {},
-	"pidmap/ntstat":   {"flows"}, // owners and counters of macOS in one message, read by both rooms
-	"pidmap":          {"flows", "pidmap/bpf", "pidmap/ntstat", "pidmap/sockdiag"},
+	// What macOS tells, as bytes; ntstat has owners and counters in one message, so both rooms read it.
+	"pidmap/libproc": {"flows"},
+	"pidmap/ntstat":  {"flows"},
+	"pidmap":         {"flows", "pidmap/bpf", "pidmap/libproc", "pidmap/ntstat", "pidmap/sockdiag"},
 
 	"summarize":        {"flows", "pidmap"},
 	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag"},
