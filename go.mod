@@ -16,7 +16,10 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/oschwald/maxminddb-golang/v2 v2.9.0
+require (
+	github.com/oschwald/maxminddb-golang/v2 v2.9.0
+	howett.net/plist v1.0.1
+)
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -12,9 +12,10 @@ var arrows = map[string][]string{
 	"pidmap/sockdiag": {"flows"},
 	"pidmap/bpf":      {},
 	// What macOS tells, as bytes; ntstat has owners and counters in one message, so both rooms read it.
+	"pidmap/bundle":  {},
 	"pidmap/libproc": {"flows"},
 	"pidmap/ntstat":  {"flows"},
-	"pidmap":         {"flows", "pidmap/bpf", "pidmap/libproc", "pidmap/ntstat", "pidmap/sockdiag"},
+	"pidmap":         {"flows", "pidmap/bpf", "pidmap/bundle", "pidmap/libproc", "pidmap/ntstat", "pidmap/sockdiag"},
 
 	"summarize":        {"flows", "pidmap"},
 	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag"},
@@ -69,6 +70,7 @@ var leashes = []leash{
 		why: "the kernel is asked where owners and counters are"},
 	{path: "github.com/shirou/gopsutil/v3", rooms: []string{"pidmap", "summarize/kernel"},
 		why: "a portable fallback for what these two read from the system"},
+	{path: "howett.net/plist", tests: true, why: "writes the binary property lists that tests read; its parser panics on damaged ones"},
 	{path: "github.com/spf13/cobra", rooms: []string{"cmd/apptap"}, why: "flags are read in cmd"},
 	{path: "github.com/spf13/pflag", rooms: []string{"cmd/apptap"}, why: "flags are read in cmd"},
 	{path: "golang.org/x/term", rooms: []string{"cmd/apptap"}, why: "only cmd knows that there is a terminal"},
