@@ -1,7 +1,7 @@
 // Package capture answers what was on the wire: which frames, when, how long, on which interface, and
 // what was dropped. It reads and writes capture files in pure Go; capture/live, below it, is the only
-// room that knows libpcap. The pipeline calls it. It never decodes above the link type and never knows
-// about processes.
+// room that knows libpcap. The pipeline calls it. It never decodes above the link type, and of processes it
+// passes on what a capture says.
 package capture
 
 import (
@@ -29,6 +29,9 @@ type Packet struct {
 	LinkType LinkType
 	// Interface is an index into the Source's Interfaces.
 	Interface int
+	// Owner is what the file says of the packet's process, nil if nothing; valid as long as Data. What a PKTAP header says
+	// HeaderOwners reads.
+	Owner *Owner
 }
 
 // Source yields packets in the order in which they were captured. A Source is used by one goroutine

@@ -36,6 +36,7 @@ type NgReader struct {
 	interfaces []Interface
 	clocks     []clock // one for each interface
 	names      names
+	processes  processes
 	err        error // how the file ended; given again by every later Next
 }
 
@@ -71,6 +72,8 @@ func (r *NgReader) block(p *Packet) (bool, error) {
 	length := int64(r.order.uint32(head[4:]))
 	switch kind {
 	case blockInterface, blockPacket, blockSimplePacket, blockNames, blockStatistics, blockEnhancedPacket:
+	case blockProcess:
+		return false, r.processBlock(length)
 	default:
 		return false, r.skipBlock(kind, length)
 	}
@@ -173,6 +176,7 @@ func (r *NgReader) section() error {
 	}
 	r.in.skip(int(length))
 	r.first = len(r.interfaces)
+	r.processes.reset()
 	return nil
 }
 

@@ -9,7 +9,14 @@ func (r *NgReader) enhancedPacket(body []byte, p *Packet) error {
 	if len(body) < fixed {
 		return r.in.damaged(r.in.offset(), "packet block has a body of %d bytes, %d are needed", len(body), fixed)
 	}
-	return r.timedPacket(uint64(r.order.uint32(body)), body, p)
+	if err := r.timedPacket(uint64(r.order.uint32(body)), body, p); err != nil {
+		return err
+	}
+	if len(r.processes.list) > 0 {
+		captured := int(r.order.uint32(body[12:]))
+		p.Owner = r.processes.of(body[min(fixed+padded(captured), len(body)):], r.order)
+	}
+	return nil
 }
 
 // oldPacket reads the obsolete packet block: the same but for a 16-bit interface number and a count of
