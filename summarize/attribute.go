@@ -47,7 +47,7 @@ func (in *Input) attributeTo(use *FlowUse) {
 		use.Interface = in.Interfaces[f.Interface].Name
 	}
 	in.ownerTo(&use.Owner, f)
-	transit := f.Locality == flows.LocalNeither && in.Live && !use.Owner.Known()
+	transit := f.Locality == flows.LocalNeither && in.Owner != nil && !use.Owner.Known()
 	if f.Locality != flows.LocalBoth && !transit {
 		return
 	}
@@ -64,7 +64,7 @@ func (in *Input) attributeTo(use *FlowUse) {
 }
 
 // transitTo finds the owner of a flow between others of which the far side, as it was captured, may be a socket in
-// another network namespace of this machine: a container that was called.
+// another network namespace of this machine, a container that was called, or a group that a process of the file listened to.
 func (in *Input) transitTo(use *FlowUse, turned *flows.Flow) {
 	var owner pidmap.Attribution
 	if in.ownerTo(&owner, turned); owner.Known() {

@@ -17,12 +17,13 @@ type batch struct {
 	packets  []flows.Observation
 	payloads []flows.Payload
 	bytes    []byte // of the payloads
+	stated   []statedOwner
 }
 
 func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, batchSize)} }
 
 func (b *batch) reset() {
-	b.packets, b.payloads, b.bytes = b.packets[:0], b.payloads[:0], b.bytes[:0]
+	b.packets, b.payloads, b.bytes, b.stated = b.packets[:0], b.payloads[:0], b.bytes[:0], b.stated[:0]
 }
 
 func (b *batch) full() bool { return len(b.packets) == batchSize || len(b.bytes) >= maxPayloads }

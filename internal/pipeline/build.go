@@ -73,9 +73,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 	if o.folded != nil {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
 	}
-	if o.config.Owners != nil {
-		in.Owner = o.history.Owner
-	}
+	in.Owner = o.ownerOf()
 	return in, local
 }
 
@@ -195,6 +193,9 @@ func (o *owner) localAddrs() (local []netip.Prefix, from string) {
 	}
 	if len(local) > 0 {
 		return local, "file"
+	}
+	if local = o.stated.local(); len(local) > 0 {
+		return local, "process_blocks"
 	}
 	return o.table.InferLocal(), "inferred"
 }

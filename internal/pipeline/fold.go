@@ -21,7 +21,10 @@ func (o *owner) fold() {
 		o.settleLocal()
 	}
 	in, local := o.input()
-	o.table.Fold(o.config.MaxFlows-o.config.MaxFlows/foldShare, local, func(f *flows.Flow) { o.folded.Add(&in, f) })
+	o.table.Fold(o.config.MaxFlows-o.config.MaxFlows/foldShare, local, func(f *flows.Flow) {
+		o.folded.Add(&in, f)
+		o.stated.forget(f)
+	})
 }
 
 // settleLocal fixes what a file has said until now of the host that captured: flows that were folded cannot be

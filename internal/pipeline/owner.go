@@ -22,6 +22,7 @@ type owner struct {
 	host    flows.Local // the set of local
 	begun   []flows.Key // scratch of addBatch
 	folded  *summarize.Folded
+	stated  stated
 
 	events   chan []pidmap.Event
 	closed   chan []summarize.SocketCounters
@@ -47,6 +48,7 @@ func newOwner(c *Config, run *shared) *owner {
 		config: c, run: run,
 		table:    flows.NewTable(),
 		history:  pidmap.NewHistory(c.AbsentReason),
+		stated:   newStated(),
 		events:   make(chan []pidmap.Event, 64),
 		closed:   make(chan []summarize.SocketCounters, 64),
 		failures: make(chan string, 8),
@@ -128,6 +130,7 @@ func (o *owner) addBatch(b *batch) {
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
 	}
 	o.packets += uint64(len(b.packets))
+	o.stated.add(b)
 	o.begun = o.table.AddBatch(b.packets, b.payloads, o.begun[:0])
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())

@@ -82,7 +82,7 @@ const quietReads = 3
 // its packets. It returns why the source ended, nil for a regular end.
 func (r *reader) read(ctx context.Context) error {
 	pending := r.run.batch()
-	names := &flows.Follower{Queries: r.run.takeTimes}
+	names, headers := &flows.Follower{Queries: r.run.takeTimes}, new(capture.HeaderOwners)
 	defer func() {
 		r.run.send(pending)
 		r.publish()
@@ -115,6 +115,7 @@ func (r *reader) read(ctx context.Context) error {
 		taken, last := r.take(&p)
 		if taken {
 			pending.add(&p, r.run.tunnels, names)
+			pending.state(&p, headers)
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
 			r.send(&pending)

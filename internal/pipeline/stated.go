@@ -1,0 +1,118 @@
+package pipeline
+
+import (
+	"net/netip"
+	"slices"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/pidmap"
+)
+
+const (
+	// maxStatedAddrs bounds the addresses taken from packets that say whose they are.
+	maxStatedAddrs = 4096
+	// maxStatedProcesses bounds the processes translated at a time.
+	maxStatedProcesses = 65536
+)
+
+// statedOwner is what a packet of a batch says of its owner.
+type statedOwner struct {
+	packet int // index into the batch's packets
+	owner  capture.Owner
+}
+
+// state keeps what p, the packet added last, says of its owner.
+func (b *batch) state(p *capture.Packet, headers *capture.HeaderOwners) {
+	if said := headers.Of(p); said != nil {
+		b.stated = append(b.stated, statedOwner{len(b.packets) - 1, *said})
+	}
+}
+
+// stated are the owners that a capture's own packets state, and what follows from them.
+type stated struct {
+	owners    *pidmap.InFile
+	processes map[*capture.Process]*pidmap.Process
+	addrs     map[netip.Addr]bool // of this host: the ends at which processes are
+}
+
+func newStated() stated {
+	return stated{pidmap.NewInFile(), map[*capture.Process]*pidmap.Process{}, map[netip.Addr]bool{}}
+}
+
+// add takes in a batch's statements.
+func (s *stated) add(b *batch) {
+	for i := range b.stated {
+		said := &b.stated[i]
+		o := &b.packets[said.packet]
+		if !o.Kind.Decoded() || o.FragLater {
+			continue
+		}
+		key := flows.Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6}
+		if !said.owner.Outgoing {
+			key = key.Reverse()
+		}
+		method := pidmap.MethodProcessBlock
+		if said.owner.Header {
+			method = pidmap.MethodPKTAP
+		}
+		s.owners.Add(&pidmap.Sighting{
+			Key: key, Time: o.Time, Process: s.process(said.owner.For()), Method: method,
+			Outgoing: said.owner.Outgoing, Bytes: o.Frame,
+		})
+		s.learn(key.LocalAddr().Addr())
+	}
+}
+
+func (s *stated) process(p *capture.Process) *pidmap.Process {
+	known := s.processes[p]
+	if known == nil {
+		if len(s.processes) >= maxStatedProcesses {
+			clear(s.processes)
+		}
+		known = &pidmap.Process{Key: pidmap.ProcessKey{PID: p.PID}, Name: p.Name, Path: p.Path}
+		s.processes[p] = known
+	}
+	return known
+}
+
+// learn notes an address of this host. A group that the host listens to is none, nor is a broadcast.
+func (s *stated) learn(addr netip.Addr) {
+	if len(s.addrs) < maxStatedAddrs && !addr.IsMulticast() && !addr.IsUnspecified() && addr != netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		s.addrs[addr] = true
+	}
+}
+
+// local lists the addresses in order.
+func (s *stated) local() []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(s.addrs))
+	for addr := range s.addrs {
+		list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	slices.SortFunc(list, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	return list
+}
+
+// forget drops what was stated of a flow that has been summed up.
+func (s *stated) forget(f *flows.Flow) {
+	s.owners.Forget(f.Key, f.Last)
+	s.owners.Forget(f.Key.Reverse(), f.Last)
+}
+
+// ownerOf asks the packets themselves first, then the history of sockets; nil where there is neither.
+func (o *owner) ownerOf() func(flows.Key, flows.Initiator, int64, int64) pidmap.Attribution {
+	switch {
+	case o.stated.owners.Len() == 0 && o.config.Owners == nil:
+		return nil
+	case o.stated.owners.Len() == 0:
+		return o.history.Owner
+	case o.config.Owners == nil:
+		return o.stated.owners.Owner
+	}
+	return func(key flows.Key, initiator flows.Initiator, first, last int64) pidmap.Attribution {
+		if a := o.stated.owners.Owner(key, initiator, first, last); a.Known() {
+			return a
+		}
+		return o.history.Owner(key, initiator, first, last)
+	}
+}
