@@ -135,3 +135,11 @@ func namedHelper(p Process) App {
 	}
 	return app
 }
+
+// appOf is the app that p's source named, else the one that p itself tells.
+func appOf(p Process) App {
+	if p.Bundle != nil {
+		return *p.Bundle
+	}
+	return AppOf(p)
+}

@@ -85,16 +85,16 @@ func (h *History) attribute(lives []*life, first, last int64, method Method) Att
 	if told != MethodSockDiag {
 		method = told // only a scan's answer is worth less where the socket had no peer
 	}
-	app := AppOf(holders[0])
+	app := appOf(holders[0])
 	for _, p := range holders[1:] {
-		if AppOf(p).ID != app.ID {
+		if appOf(p).ID != app.ID {
 			return Attribution{Reason: ReasonAmbiguous, Candidates: holders}
 		}
 	}
 	owner := holders[0]
 	if len(holders) > 1 {
 		owner = youngest(holders)
-		app = AppOf(owner)
+		app = appOf(owner)
 	}
 	return Attribution{App: app, Process: owner, Method: method}
 }
@@ -109,7 +109,7 @@ func (h *History) holders(lives []*life, first, last int64) ([]Process, Method) 
 		for _, s := range l.during(first, last) {
 			for _, p := range s.holders {
 				for _, i := range h.imagesWithin(l, p, s.time, first, last) {
-					as := heldAs{p.Key, AppOf(i.process).ID}
+					as := heldAs{p.Key, appOf(i.process).ID}
 					if at, ok := seenAt[as]; !ok || at <= i.time {
 						found[as], seenAt[as] = i.process, i.time
 					}

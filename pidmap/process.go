@@ -28,7 +28,9 @@ type Process struct {
 	Name      string // the kernel's short name (comm), 15 characters on Linux
 	Path      string // executable, "" if it may not be read or there is none (kernel threads)
 	Cmdline   []string
-	Cgroup    string // path below the root of cgroup v2, "/" = the root itself, "" if unknown
+	// Bundle is the app that a source on macOS found while the processes that it works for were there; nil elsewhere.
+	Bundle *App
+	Cgroup string // path below the root of cgroup v2, "/" = the root itself, "" if unknown
 }
 
 // App is what a person would name: the unit that reports sum by. Two processes with the same ID are

@@ -1,0 +1,183 @@
+package pidmap
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"apptap/flows"
+	"apptap/pidmap/libproc"
+)
+
+// Call numbers and flavours of proc_info(2), xnu bsd/sys/proc_info.h.
+const (
+	procListPIDs   = 1
+	procPIDInfo    = 2
+	procFDInfo     = 3
+	allProcesses   = 1 // PROC_ALL_PIDS
+	flavorFDs      = 1
+	flavorProcess  = 3
+	flavorSocket   = 3 // of procFDInfo
+	flavorPath     = 11
+	flavorShort    = 13
+	maxProcInfoBuf = 8 << 20
+)
+
+// macProcs reads the process table of a Mac.
+type macProcs struct {
+	// call is proc_info(2): it fills in buf and returns how many bytes there are, or for no buf how many there may be.
+	call  func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)
+	user  func(uid uint32) string // name of a user, "" if unknown
+	apps  MacApps
+	buf   []byte
+	pids  []int32
+	fds   []int32
+	known map[ProcessKey]Process
+}
+
+func newMacProcs(call func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)) *macProcs {
+	m := &macProcs{call: call, user: func(uid uint32) string { return strconv.FormatUint(uint64(uid), 10) },
+		buf: make([]byte, 16<<10), known: map[ProcessKey]Process{}}
+	m.apps.Process = func(pid int32) (Process, bool) { return m.bare(pid) }
+	return m
+}
+
+// list calls with a buffer that grows until the answer leaves room in it: the kernel cuts it to fit without a word.
+func (m *macProcs) list(number, pid, flavor int32) ([]byte, error) {
+	for {
+		n, err := m.call(number, pid, flavor, 0, m.buf)
+		if err != nil || n < len(m.buf) || len(m.buf) >= maxProcInfoBuf {
+			return m.buf[:max(n, 0)], err
+		}
+		m.buf = make([]byte, 2*len(m.buf))
+	}
+}
+
+// fixed calls for a structure of a known size; less is an error.
+func (m *macProcs) fixed(number, pid, flavor int32, arg uint64, size int) ([]byte, error) {
+	buf := make([]byte, size)
+	n, err := m.call(number, pid, flavor, arg, buf)
+	if err == nil && n != size {
+		err = fmt.Errorf("proc_info %d of process %d: %d bytes instead of %d: %w", number, pid, n, size, libproc.ErrLayout)
+	}
+	return buf, err
+}
+
+// bare is a process without its app. Start and parent of other users' processes are for root alone.
+func (m *macProcs) bare(pid int32) (Process, bool) {
+	var told libproc.Process
+	b, err := m.fixed(procPIDInfo, pid, flavorProcess, 0, libproc.ProcessSize)
+	if err == nil {
+		told, err = libproc.DecodeProcess(b)
+	} else if b, err = m.fixed(procPIDInfo, pid, flavorShort, 0, libproc.ShortProcessSize); err == nil {
+		told, err = libproc.DecodeShortProcess(b)
+	}
+	if err != nil || told.PID != pid {
+		return Process{}, false
+	}
+	p := Process{Key: ProcessKey{PID: pid, Start: told.Start}, StartTime: int64(told.Start) * 1000, PPID: told.PPID, UID: told.UID,
+		User: m.user(told.UID), Name: told.Name}
+	path := make([]byte, libproc.PathSize)
+	if n, err := m.call(procPIDInfo, pid, flavorPath, 0, path); err == nil && n > 0 {
+		p.Path = libproc.Path(path)
+	}
+	return p, true
+}
+
+// maxKnown bounds the processes remembered with their apps.
+const maxKnown = 16384
+
+// process is a process with its app, looked up once: whom it worked for may be gone when a report is made.
+func (m *macProcs) process(pid int32) (Process, bool) {
+	p, ok := m.bare(pid)
+	if !ok {
+		return p, false
+	}
+	if known, ok := m.known[p.Key]; ok && known.Path == p.Path && p.Key.Start != 0 {
+		return known, true
+	}
+	app := m.apps.App(p)
+	p.Bundle = &app
+	if len(m.known) >= maxKnown {
+		clear(m.known)
+	}
+	m.known[p.Key] = p
+	return p, true
+}
+
+// named is the process with the name that another source has for it, where the table does not have it any more.
+func (m *macProcs) named(pid int32, name string) Process {
+	if p, ok := m.process(pid); ok {
+		return p
+	}
+	p := Process{Key: ProcessKey{PID: pid}, Name: name}
+	app := m.apps.App(p)
+	p.Bundle = &app
+	return p
+}
+
+// macSocket is a socket that processes hold.
+type macSocket struct {
+	socket  Socket
+	holders []Process
+}
+
+// sockets lists the TCP and UDP sockets of all processes that may be read. Processes and sockets come and go meanwhile: what
+// cannot be read any more is left out. denied is how many processes did not let themselves be read.
+func (m *macProcs) sockets(refused func(error) bool) (all map[flows.Key]*macSocket, stats ScanStats, err error) {
+	b, err := m.list(procListPIDs, allProcesses, 0)
+	if err != nil {
+		return nil, stats, fmt.Errorf("list processes: %w", err)
+	}
+	m.pids = libproc.PIDs(m.pids[:0], b)
+	all = map[flows.Key]*macSocket{}
+	for _, pid := range m.pids {
+		stats.Processes++
+		b, err := m.list(procPIDInfo, pid, flavorFDs)
+		if err != nil {
+			if refused(err) {
+				stats.Denied++
+			}
+			continue
+		}
+		m.fds = libproc.Sockets(m.fds[:0], b)
+		if err := m.socketsOf(pid, all); err != nil {
+			return all, stats, err
+		}
+	}
+	return all, stats, nil
+}
+
+func (m *macProcs) socketsOf(pid int32, all map[flows.Key]*macSocket) error {
+	var holder *Process
+	for _, fd := range m.fds {
+		b, err := m.fixed(procFDInfo, pid, flavorSocket, uint64(fd), libproc.SocketSize)
+		if errors.Is(err, libproc.ErrLayout) {
+			return fmt.Errorf("read descriptor %d of process %d: %w", fd, pid, err)
+		} else if err != nil {
+			continue // closed since
+		}
+		s, ok, err := libproc.DecodeSocket(b)
+		if err != nil {
+			return fmt.Errorf("read descriptor %d of process %d: %w", fd, pid, err)
+		} else if !ok {
+			continue
+		}
+		if holder == nil {
+			p, ok := m.process(pid)
+			if !ok {
+				return nil
+			}
+			holder = &p
+		}
+		found := all[s.Key]
+		if found == nil {
+			found = &macSocket{socket: Socket{Key: s.Key, DualStack: s.DualStack, Listening: s.Listening(), UID: holder.UID}}
+			all[s.Key] = found
+		}
+		if n := len(found.holders); n == 0 || found.holders[n-1].Key != holder.Key {
+			found.holders = append(found.holders, *holder)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package pidmap
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"apptap/flows"
+)
+
+const (
+	// macScanInterval is how often descriptors are looked at: some 700 processes take single-digit milliseconds.
+	macScanInterval = 500 * time.Millisecond
+	// macPollInterval is how often the kernel is asked for all flows.
+	macPollInterval = time.Second
+	// macWakeInterval is how soon after the last look an unknown port is a reason for another.
+	macWakeInterval = 50 * time.Millisecond
+)
+
+// macWatch joins what macOS has to tell of sockets. The kernel's word on a flow comes before a scan's: it knows on whose
+// behalf a process acts, and tells of flows in user space that have no socket.
+type macWatch struct {
+	flows   *macFlows // nil if the kernel cannot be heard
+	procs   *macProcs
+	refused func(error) bool // of proc_info(2): not ours to see
+
+	held     map[flows.Key]*heldSocket // told of from scans
+	lastScan int64
+	lastPoll int64
+	off      []error // why sources were switched off
+	stats    ScanStats
+}
+
+type heldSocket struct {
+	macSocket
+	seen int64
+}
+
+// step does what is due: it hears, asks and looks. now is nanoseconds since 1970 UTC.
+func (w *macWatch) step(dst []Event, now func() int64, woken bool) []Event {
+	if w.flows != nil {
+		var err error
+		if dst, err = w.hear(dst, now, woken); err != nil {
+			w.off = append(w.off, fmt.Errorf("ntstat: switched off: %w", err))
+			dst = w.flows.abandon(dst, now())
+			w.flows.conn.Close() // nothing is on its way
+			w.stats.Lost += w.flows.lost
+			w.flows = nil
+		}
+	}
+	if w.procs != nil && due(w.lastScan, now(), macScanInterval, woken) {
+		var err error
+		if dst, err = w.scan(dst, now); err != nil {
+			w.off = append(w.off, fmt.Errorf("libproc: switched off: %w", err))
+			w.procs = nil
+		}
+	}
+	return dst
+}
+
+func due(last, now int64, interval time.Duration, woken bool) bool {
+	return now-last >= int64(interval) || woken && now-last >= int64(macWakeInterval)
+}
+
+func (w *macWatch) hear(dst []Event, now func() int64, woken bool) ([]Event, error) {
+	if due(w.lastPoll, now(), macPollInterval, woken) {
+		w.lastPoll = now()
+		if err := w.flows.poll(); err != nil {
+			return dst, err
+		}
+	}
+	return w.flows.receive(dst, now)
+}
+
+// scan tells of sockets that are new, gone or in other hands, but for those that the kernel tells of itself.
+func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
+	before := now()
+	all, stats, err := w.procs.sockets(w.refused)
+	if err != nil {
+		return dst, err
+	}
+	after := now()
+	w.stats.add(time.Duration(after-before), true)
+	w.stats.Processes, w.stats.Denied = stats.Processes, stats.Denied
+	start := len(dst)
+	for key, s := range all {
+		if w.flows != nil && w.flows.knows(key) {
+			continue
+		}
+		old := w.held[key]
+		if old == nil || !sameHolders(old.holders, s.holders) {
+			dst = append(dst, Event{Kind: SocketSeen, Time: after, Method: MethodLibproc, Socket: s.socket, Holders: s.holders,
+				NotBefore: w.notBefore(old)})
+		}
+		w.held[key] = &heldSocket{*s, before}
+	}
+	for key, s := range w.held {
+		if all[key] == nil || w.flows != nil && w.flows.knows(key) {
+			dst = append(dst, Event{Kind: SocketClosed, Time: after, Method: MethodLibproc, Socket: s.socket, LastSeen: s.seen})
+			delete(w.held, key)
+		}
+	}
+	sortEvents(dst[start:])
+	w.lastScan = before
+	if w.flows == nil {
+		dst = append(dst, Event{Kind: SocketsCurrent, Time: before, Method: MethodLibproc})
+	}
+	return dst, nil
+}
+
+// notBefore is when the last scan did not find a socket that this one found.
+func (w *macWatch) notBefore(old *heldSocket) int64 {
+	if old != nil {
+		return 0
+	}
+	return w.lastScan
+}
+
+// abandon closes all flows at the last time that they were told of: who is not heard any more owns nothing that comes later.
+func (f *macFlows) abandon(dst []Event, now int64) []Event {
+	start := len(dst)
+	for ref := range f.told {
+		dst = f.remove(dst, ref, now)
+	}
+	sortEvents(dst[start:])
+	return dst
+}
+
+// again makes everything due.
+func (w *macWatch) again() { w.lastScan, w.lastPoll = 0, 0 }
+
+// failures says which sources ended before the run did, nil for none.
+func (w *macWatch) failures() error {
+	errs := w.off
+	if w.flows != nil {
+		for provider, err := range w.flows.refused {
+			errs = append(errs, fmt.Errorf("ntstat: flows of provider %d are not told of: %w", provider, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// alive says whether any source is left.
+func (w *macWatch) alive() bool { return w.flows != nil || w.procs != nil }

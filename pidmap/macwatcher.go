@@ -1,0 +1,147 @@
+package pidmap
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"apptap/flows"
+)
+
+// MacSystem is what a MacWatcher asks of macOS. It is a struct of calls because that system's bytes are decoded the same on
+// any other.
+type MacSystem struct {
+	// Flows connects to the kernel control com.apple.network.statistics. Each Read is a datagram; its error is
+	// os.ErrDeadlineExceeded where none came within a twentieth of a second.
+	Flows func() (io.ReadWriteCloser, error)
+	// ProcInfo is proc_info(2): it fills in buf and returns how many bytes it wrote.
+	ProcInfo func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)
+	// Refused says whether an error of ProcInfo is a want of rights.
+	Refused func(error) bool
+	// UserName is the name of a user.
+	UserName func(uid uint32) string
+	// Files is the root of the file system.
+	Files fs.FS
+	// Now is the clock, nanoseconds since 1970 UTC; nil = the system's.
+	Now func() int64
+}
+
+// MacWatcher tells who uses which TCP, UDP and QUIC flows on macOS, from the kernel's statistics control and from scans of all
+// processes' descriptors. Run belongs to one goroutine; Wake, Scan and Scans may be called from any.
+type MacWatcher struct {
+	mutex sync.Mutex // guards watch: a last Scan may come while Run goes on
+	watch *macWatch
+	now   func() int64
+	woken atomic.Bool
+}
+
+// OpenMac prepares watching. The strings say what it cannot do here. Whoever opens a MacWatcher closes it.
+func OpenMac(system MacSystem) (*MacWatcher, []string) {
+	w := &MacWatcher{now: system.Now, watch: &macWatch{
+		procs: newMacProcs(system.ProcInfo), refused: system.Refused, held: map[flows.Key]*heldSocket{},
+	}}
+	if w.now == nil {
+		w.now = func() int64 { return time.Now().UnixNano() }
+	}
+	w.watch.procs.apps.Files = system.Files
+	if system.UserName != nil {
+		w.watch.procs.user = system.UserName
+	}
+	conn, err := system.Flows()
+	if err == nil {
+		if w.watch.flows, err = openMacFlows(conn, w.watch.procs); err != nil {
+			conn.Close() // nothing is on its way
+		}
+	}
+	if err != nil {
+		return w, []string{fmt.Sprintf("flows of user space networking, Safari's for one, have no owner: %v", err)}
+	}
+	return w, nil
+}
+
+// Close frees what the MacWatcher holds; Run must have returned.
+func (w *MacWatcher) Close() error {
+	if w.watch.flows == nil {
+		return nil
+	}
+	return w.watch.flows.conn.Close()
+}
+
+// Wake asks for a look soon; it never blocks.
+func (w *MacWatcher) Wake() { w.woken.Store(true) }
+
+// Scan looks at all sockets once.
+func (w *MacWatcher) Scan(ctx context.Context) ([]Event, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.watch.again()
+	return w.watch.step(nil, w.now, true), ctx.Err()
+}
+
+// Run emits what it learns until ctx ends. Its error says which sources had to be switched off.
+func (w *MacWatcher) Run(ctx context.Context, emit func([]Event)) error {
+	for ctx.Err() == nil {
+		events, heard, alive := w.step()
+		emit(events)
+		if !alive {
+			break
+		}
+		if !heard { // else reading waits
+			select {
+			case <-ctx.Done():
+			case <-time.After(macWakeInterval):
+			}
+		}
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.watch.failures()
+}
+
+func (w *MacWatcher) step() (events []Event, heard, alive bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	events = w.watch.step(nil, w.now, w.woken.Swap(false))
+	return events, w.watch.flows != nil, w.watch.alive()
+}
+
+// Scans says what looking has cost.
+func (w *MacWatcher) Scans() ScanStats {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	stats := w.watch.stats
+	if w.watch.flows != nil {
+		stats.Lost += w.watch.flows.lost
+	}
+	return stats
+}
+
+// Check tries each source once, for apptap doctor.
+func (w *MacWatcher) Check() []Check {
+	events, _ := w.Scan(context.Background())
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	counts := map[Method]int{}
+	for _, e := range events {
+		if e.Kind == SocketSeen {
+			counts[e.Method]++
+		}
+	}
+	ntstat := Check{Name: "flows from the kernel (ntstat)", OK: w.watch.flows != nil, Detail: fmt.Sprintf("%d flows", counts[MethodNtstat])}
+	libproc := Check{Name: "descriptors of processes (libproc)", OK: w.watch.procs != nil && w.watch.stats.Denied == 0, Detail: fmt.Sprintf(
+		"%d more sockets of %d processes, of which %d were denied", counts[MethodLibproc], w.watch.stats.Processes, w.watch.stats.Denied)}
+	if err := w.watch.failures(); err != nil {
+		ntstat.Detail = err.Error()
+	}
+	if !ntstat.OK {
+		ntstat.Mend = "report this with the version of macOS; sockets are found by scans meanwhile"
+	}
+	if !libproc.OK {
+		libproc.Mend = "run as root: sudo apptap ..."
+	}
+	return []Check{ntstat, libproc}
+}

@@ -1,0 +1,42 @@
+package pidmap
+
+import (
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// Watcher is what watches on this system.
+type Watcher = MacWatcher
+
+// Open prepares watching. The strings say what it cannot do here, each with the mend. Whoever opens a Watcher closes it.
+func Open(Config) (*Watcher, []string, error) {
+	w, degraded := OpenMac(thisMac())
+	if os.Geteuid() != 0 {
+		degraded = append(degraded, "sockets of other users' processes may have no owner; run as root: sudo apptap ...")
+	}
+	return w, degraded, nil
+}
+
+func thisMac() MacSystem {
+	return MacSystem{
+		Flows:    func() (io.ReadWriteCloser, error) { return openNtstat(macWakeInterval) },
+		ProcInfo: procInfo, Refused: refusedByMac, UserName: userName, Files: os.DirFS("/"),
+	}
+}
+
+func userName(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(number); err == nil {
+		return u.Username
+	}
+	return number
+}
+
+// Probe tries each source once.
+func Probe() []Check {
+	w, _ := OpenMac(thisMac())
+	defer w.Close()
+	return w.Check()
+}
