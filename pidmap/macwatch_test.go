@@ -1,0 +1,268 @@
+package pidmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+
+	"apptap/fixtures/mac"
+	"apptap/flows"
+	"apptap/pidmap/ntstat"
+)
+
+// macBench is a MacWatcher over a Mac that a test can change, and the History that hears it.
+type macBench struct {
+	kernel  *mac.Kernel
+	table   *mac.Table
+	watcher *MacWatcher
+	history *History
+	clock   int64 // nanoseconds since 1970 UTC
+}
+
+func newMacBench(t *testing.T, kernel *mac.Kernel, table *mac.Table) *macBench {
+	t.Helper()
+	b := &macBench{kernel: kernel, table: table, history: NewHistory(ReasonNoSocketSeen), clock: 1_000_000_000_000}
+	system := MacSystem{
+		Flows:    func() (io.ReadWriteCloser, error) { return kernel, nil },
+		ProcInfo: table.ProcInfo, Files: macTree(),
+		Refused: func(err error) bool { return errors.Is(err, syscall.EPERM) },
+		Now:     func() int64 { return b.clock },
+	}
+	if kernel == nil {
+		system.Flows = func() (io.ReadWriteCloser, error) { return nil, errors.ErrUnsupported }
+	}
+	var degraded []string
+	if b.watcher, degraded = OpenMac(system); (len(degraded) > 0) != (kernel == nil) {
+		t.Fatalf("degraded: %q", degraded)
+	}
+	b.after(0)
+	return b
+}
+
+// after lets seconds pass and hears what there is.
+func (b *macBench) after(seconds float64) []Event {
+	b.clock += int64(seconds * 1e9)
+	events, _, _ := b.watcher.step()
+	for _, e := range events {
+		b.history.Add(e)
+	}
+	return events
+}
+
+// owner is who owned the flow during the last tenth of a second, and how that is known.
+func (b *macBench) owner(key flows.Key) string {
+	a := b.history.Owner(key, flows.InitiatorLocal, b.clock-100_000_000, b.clock)
+	if !a.Known() {
+		return string(a.Reason)
+	}
+	return fmt.Sprintf("%s (%d) by %s", a.App.Name, a.Process.Key.PID, a.Method)
+}
+
+func (b *macBench) want(t *testing.T, what string, key flows.Key, want string) {
+	t.Helper()
+	if got := b.owner(key); got != want {
+		t.Errorf("%s: owner of %v: got %s, want %s", what, key, got, want)
+	}
+}
+
+func macKey(proto flows.Protocol, port uint16) flows.Key {
+	return flows.MakeKey(proto, netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), port), netip.MustParseAddrPort("198.51.100.7:443"))
+}
+
+func macFlow(ref uint64, p ntstat.Provider, port uint16, pid, effective int32, name string) ntstat.Flow {
+	proto := flows.TCP
+	if p == ntstat.UDPKernel || p == ntstat.UDPUser || p == ntstat.QUICUser {
+		proto = flows.UDP
+	}
+	return ntstat.Flow{Ref: ref, Provider: p, Key: macKey(proto, port), PID: pid, Effective: effective, Name: name, State: 4, Interface: 14}
+}
+
+func macTable() *mac.Table {
+	t := mac.NewTable(
+		mac.Process{PID: 1, Name: "launchd", Path: "/sbin/launchd", Start: 1},
+		mac.Process{PID: 300, PPID: 1, UID: 501, Name: "Safari", Path: safari, Start: 30_000_000},
+		mac.Process{PID: 301, PPID: 1, UID: 501, Name: "com.apple.WebKit", Path: webkit, Start: 31_000_000},
+		mac.Process{PID: 400, PPID: 1, UID: 501, Name: "Terminal", Path: terminal, Start: 40_000_000},
+		mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000},
+		mac.Process{PID: 500, PPID: 1, Name: "mDNSResponder", Path: "/usr/sbin/mDNSResponder", Start: 2_000_000, Foreign: true},
+	)
+	t.Files = 3
+	return t
+}
+
+func socket(tcp bool, port uint16) mac.Socket {
+	k := macKey(flows.TCP, port)
+	return mac.Socket{TCP: tcp, Local: k.LocalAddr(), Remote: k.RemoteAddr(), State: 4}
+}
+
+// TestMacBaseline: flows from before are told of in parts, and each has the app that it is for.
+func TestMacBaseline(t *testing.T) {
+	kernel := mac.NewKernel(
+		macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"),
+		macFlow(2, ntstat.QUICUser, 50002, 301, 300, "com.apple.WebKit.Networking"),
+		macFlow(3, ntstat.TCPUser, 50003, 301, 300, "com.apple.WebKit.Networking"),
+		macFlow(4, ntstat.UDPKernel, 50004, 500, 0, "mDNSResponder"),
+		macFlow(5, ntstat.TCPKernel, 50005, 999, 0, "gone"),
+	)
+	b := newMacBench(t, kernel, macTable())
+	b.want(t, "kernel TCP", macKey(flows.TCP, 50001), "curl (402) by ntstat")
+	b.want(t, "QUIC of user space", macKey(flows.UDP, 50002), "Safari (300) by ntstat")
+	b.want(t, "TCP of user space", macKey(flows.TCP, 50003), "Safari (300) by ntstat")
+	b.want(t, "another user's", macKey(flows.UDP, 50004), "mDNSResponder (500) by ntstat")
+	b.want(t, "a process that is gone", macKey(flows.TCP, 50005), "gone (999) by ntstat")
+	b.want(t, "nobody's", macKey(flows.TCP, 50006), "no_socket_seen")
+}
+
+// TestMacFlowLife: a flow begins without addresses, gets them, ends, and its port is used again.
+func TestMacFlowLife(t *testing.T) {
+	kernel := mac.NewKernel()
+	b := newMacBench(t, kernel, macTable())
+	blank := macFlow(7, ntstat.TCPKernel, 50001, 402, 0, "curl")
+	key := blank.Key
+	blank.Key = flows.Key{}
+	kernel.Begin(blank)
+	b.after(0.1)
+	b.want(t, "without addresses", key, "no_socket_seen")
+	kernel.End(7, false, true)
+	kernel.Begin(macFlow(7, ntstat.TCPKernel, 50001, 402, 0, "curl"))
+	b.after(0.1)
+	b.want(t, "with addresses", key, "curl (402) by ntstat")
+	kernel.End(7, false, false)
+	events := b.after(0.1)
+	if len(events) == 0 || events[0].Kind != SocketClosed || events[0].Socket.Cookie != 7 {
+		t.Fatalf("at the end: got %+v, want the socket closed", events)
+	}
+	kernel.Begin(macFlow(8, ntstat.TCPKernel, 50001, 300, 0, "Safari"))
+	b.after(1)
+	b.want(t, "port used again", key, "Safari (300) by ntstat")
+}
+
+// TestMacLosses: a flow whose end was dropped ends, one whose end was not told ends with the next whole poll, and a kernel
+// without room for an answer takes none away.
+func TestMacLosses(t *testing.T) {
+	kernel := mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"), macFlow(2, ntstat.TCPKernel, 50002, 402, 0, "curl"),
+		macFlow(3, ntstat.TCPKernel, 50003, 402, 0, "curl"))
+	b := newMacBench(t, kernel, macTable())
+	kernel.End(1, true, false)
+	kernel.End(2, false, true)
+	kernel.Fill(1)
+	b.after(1.1)
+	if kernel.Refused != 1 || b.watcher.Scans().Lost != 2 {
+		t.Fatalf("%d requests refused, %d losses counted; want 1 and 2", kernel.Refused, b.watcher.Scans().Lost)
+	}
+	open := func(port uint16) bool { return b.history.Knows(macKey(flows.TCP, port)) }
+	if open(50001) || !open(50002) || !open(50003) {
+		t.Errorf("after a refused poll: 50001 open %v, 50002 %v, 50003 %v; want the first closed", open(50001), open(50002), open(50003))
+	}
+	b.after(1.1)
+	if open(50002) || !open(50003) {
+		t.Errorf("after a whole poll: 50002 open %v, 50003 %v; want the first closed", open(50002), open(50003))
+	}
+	b.after(3.5)
+	b.want(t, "still there", macKey(flows.TCP, 50003), "curl (402) by ntstat")
+}
+
+// TestMacDrift: a layout that is not known switches the control off; scans go on, and the run's end says why.
+func TestMacDrift(t *testing.T) {
+	kernel := mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"))
+	table := macTable()
+	b := newMacBench(t, kernel, table)
+	kernel.Drift(304, 256)
+	b.after(5)
+	table.Set(mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000, Sockets: []mac.Socket{socket(true, 50002)}})
+	b.after(5)
+	b.want(t, "told of before", macKey(flows.TCP, 50001), "no_socket_seen")
+	b.want(t, "found by a scan", macKey(flows.TCP, 50002), "curl (402) by libproc")
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := b.watcher.Run(ended, func([]Event) {})
+	if !kernel.Closed() || !errors.Is(err, ntstat.ErrLayout) || !strings.Contains(err.Error(), "switched off") {
+		t.Errorf("closed %v, error %v; want it closed, and an error that wraps %v", kernel.Closed(), err, ntstat.ErrLayout)
+	}
+}
+
+// TestMacRefused: a provider that the kernel refuses is named at the end.
+func TestMacRefused(t *testing.T) {
+	kernel := mac.NewKernel()
+	kernel.Refuse = map[ntstat.Provider]uint32{ntstat.QUICUser: 2}
+	b := newMacBench(t, kernel, macTable())
+	if err := b.watcher.watch.failures(); err == nil || !strings.Contains(err.Error(), "provider 8") {
+		t.Errorf("got %v, want the provider named", err)
+	}
+	for _, p := range ntstat.Providers() {
+		kernel.Refuse[p] = 2
+	}
+	b = newMacBench(t, kernel, macTable())
+	if b.watcher.watch.flows != nil {
+		t.Error("every provider was refused, and the control is still asked")
+	}
+}
+
+// TestMacScan: sockets that come, change hands, go, and cannot be seen, without the kernel's control.
+func TestMacScan(t *testing.T) {
+	table := macTable()
+	b := newMacBench(t, nil, table)
+	curl := mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000,
+		Sockets: []mac.Socket{socket(true, 50001), socket(false, 50001), socket(true, 50002)}}
+	table.Set(curl)
+	b.watcher.Wake()
+	b.after(0.06)
+	b.want(t, "TCP", macKey(flows.TCP, 50001), "curl (402) by libproc")
+	b.want(t, "UDP of the same port", macKey(flows.UDP, 50001), "curl (402) by libproc")
+	if s := b.watcher.Scans(); s.Processes != 6 || s.Denied != 1 {
+		t.Errorf("%d processes, %d denied; want 6 and 1", s.Processes, s.Denied)
+	}
+	table.Remove(402)
+	curl.PID, curl.Start = 403, 50_000_000
+	curl.Sockets = curl.Sockets[:1]
+	table.Set(curl)
+	b.after(0.5)
+	b.want(t, "handed over", macKey(flows.TCP, 50001), "curl (403) by libproc")
+	b.after(5)
+	b.want(t, "closed", macKey(flows.TCP, 50002), "no_socket_seen")
+}
+
+// TestMacManyProcesses: lists that are cut to fit are asked for again with more room.
+func TestMacManyProcesses(t *testing.T) {
+	table := macTable()
+	for pid := range int32(5000) {
+		table.Set(mac.Process{PID: 1000 + pid, PPID: 1, Name: "idle", Path: "/bin/sleep", Start: uint64(pid + 1)})
+	}
+	many := mac.Process{PID: 90000, PPID: 1, Name: "server", Path: "/usr/bin/server", Start: 9_000_000}
+	for port := range uint16(5000) {
+		many.Sockets = append(many.Sockets, socket(true, 10000+port))
+	}
+	table.Set(many)
+	b := newMacBench(t, nil, table)
+	b.want(t, "last socket of the last process", macKey(flows.TCP, 14999), "server (90000) by libproc")
+	if got := b.watcher.Scans().Processes; got != 5007 {
+		t.Errorf("%d processes seen, want 5007", got)
+	}
+}
+
+// TestMacKernelFirst: of a socket that both tell of, the kernel's word counts, and there is one life of it.
+func TestMacKernelFirst(t *testing.T) {
+	kernel := mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 301, 300, "com.apple.WebKit.Networking"))
+	table := macTable()
+	table.Set(mac.Process{PID: 301, PPID: 1, UID: 501, Name: "com.apple.WebKit", Path: webkit, Start: 31_000_000, Sockets: []mac.Socket{socket(true, 50001)}})
+	b := newMacBench(t, kernel, table)
+	b.want(t, "at first", macKey(flows.TCP, 50001), "Safari (300) by ntstat")
+	b.after(1)
+	b.want(t, "later", macKey(flows.TCP, 50001), "Safari (300) by ntstat")
+	if n := len(b.history.connected[macKey(flows.TCP, 50001)]); n != 1 {
+		t.Errorf("%d lives of the flow, want 1", n)
+	}
+}
+
+func TestMacCheck(t *testing.T) {
+	b := newMacBench(t, mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl")), macTable())
+	checks := b.watcher.Check()
+	if len(checks) != 2 || !checks[0].OK || checks[1].OK || checks[1].Mend == "" {
+		t.Errorf("got %+v; want the kernel's control fine, and scans to lack rights", checks)
+	}
+}
