@@ -37,6 +37,7 @@ type NgReader struct {
 	clocks     []clock // one for each interface
 	names      names
 	processes  processes
+	extra      map[uint32]func(body []byte)
 	err        error // how the file ended; given again by every later Next
 }
 
@@ -75,7 +76,9 @@ func (r *NgReader) block(p *Packet) (bool, error) {
 	case blockProcess:
 		return false, r.processBlock(length)
 	default:
-		return false, r.skipBlock(kind, length)
+		if r.extra[kind] == nil {
+			return false, r.skipBlock(kind, length)
+		}
 	}
 	body, err := r.body(kind, length)
 	if err != nil {
@@ -104,6 +107,8 @@ func (r *NgReader) decode(kind uint32, body []byte, p *Packet) (bool, error) {
 		r.statistics(body)
 	case blockNames:
 		r.names.add(body, r.order)
+	default:
+		r.extra[kind](body)
 	}
 	return false, nil
 }
@@ -216,6 +221,18 @@ func (r *NgReader) Stats() Stats {
 // Names lists the names that the name resolution blocks read so far give to addresses, in the order
 // of the file. The slice must not be changed.
 func (r *NgReader) Names() []Name { return r.names.list }
+
+// OnBlock has Next give the bodies of blocks of a type that it would pass over to read, in the order of the file.
+// They are valid until read returns, and padded to a multiple of four bytes. BigEndian then says how they are written.
+func (r *NgReader) OnBlock(kind uint32, read func(body []byte)) {
+	if r.extra == nil {
+		r.extra = map[uint32]func([]byte){}
+	}
+	r.extra[kind] = read
+}
+
+// BigEndian is the byte order of the section that is being read.
+func (r *NgReader) BigEndian() bool { return r.order == bigEndian }
 
 // Close implements Source.
 func (r *NgReader) Close() error { return r.opened.Close() }

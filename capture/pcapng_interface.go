@@ -11,7 +11,9 @@ const (
 	optionInterfaceIPv6        = 5
 	optionInterfaceResolution  = 9
 	optionInterfaceFilter      = 11
+	optionInterfaceOS          = 12
 	optionInterfaceOffset      = 14
+	optionInterfaceHardware    = 15
 
 	optionStatsReceived = 4
 	optionStatsDropped  = 5

@@ -29,6 +29,8 @@ type WriterOptions struct {
 type Writer struct {
 	out        out
 	filter     string
+	system     string
+	hardware   string
 	interfaces int
 	stats      []Stats
 	last       int64 // newest time written: the time of the statistics blocks
@@ -36,7 +38,7 @@ type Writer struct {
 
 // NewWriter writes a section header and a description of each interface to w. It does not close w.
 func NewWriter(w io.Writer, o WriterOptions) (*Writer, error) {
-	nw := &Writer{out: newOut(w), filter: o.Filter}
+	nw := &Writer{out: newOut(w), filter: o.Filter, system: o.OS, hardware: o.Hardware}
 	b := nw.out.begin(blockSection)
 	b = append(b, 0x4d, 0x3c, 0x2b, 0x1a)
 	b = binary.LittleEndian.AppendUint16(b, 1)
@@ -69,6 +71,8 @@ func (w *Writer) AddInterface(i Interface) (int, error) {
 		b = appendPrefix(b, addr)
 	}
 	b = appendOption(b, optionInterfaceResolution, []byte{9})
+	b = appendText(b, optionInterfaceOS, w.system)
+	b = appendText(b, optionInterfaceHardware, w.hardware)
 	if w.filter != "" {
 		const filterString = 0 // the first byte says how the filter is written
 		b = appendOption(b, optionInterfaceFilter, append([]byte{filterString}, w.filter...))
@@ -108,6 +112,15 @@ func checkPacket(p *Packet) error {
 		return fmt.Errorf("write packet: %d captured bytes of %d do not fit a capture file", len(p.Data), p.Length)
 	}
 	return nil
+}
+
+// WriteBlock appends a block of a type of its writer's own: 0x80000000 and above are for local use, and readers pass over
+// those that they do not know (draft-ietf-opsawg-pcapng section 11.1). body is padded with zeros.
+func (w *Writer) WriteBlock(kind uint32, body []byte) error {
+	if len(body) > maxRecord-blockFraming {
+		return fmt.Errorf("write block of type %#x: %d bytes do not fit a capture file", kind, len(body))
+	}
+	return w.out.end(appendPadding(append(w.out.begin(kind), body...), len(body)))
 }
 
 // Flush hands everything written so far to the destination.
