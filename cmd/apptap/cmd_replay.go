@@ -14,6 +14,7 @@ import (
 	"apptap/capture"
 	"apptap/flows"
 	"apptap/internal/pipeline"
+	"apptap/internal/session"
 	"apptap/pidmap"
 	"apptap/summarize"
 )
@@ -93,6 +94,7 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 		}
 		c.Match = filter.match
 	}
+	c.Session = session.NewReplay(in.sessions)
 	result := pipeline.Run(ctx, c)
 	warn(s, result.Warnings)
 	return f.outputFlags.write(ctx, s, result.Summary)
@@ -160,9 +162,10 @@ func exists(path string) bool {
 
 // inputs are the opened capture files of a replay.
 type inputs struct {
-	sources []capture.Source
-	files   []*countedFile
-	total   int64 // bytes of all of them, 0 if one has no size
+	sources  []capture.Source
+	sessions []*session.Source // the same
+	files    []*countedFile
+	total    int64 // bytes of all of them, 0 if one has no size
 }
 
 // openFiles opens all files or none.
@@ -186,7 +189,8 @@ func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, e
 			}
 			return nil, foreign(name, err)
 		}
-		in.sources = append(in.sources, source)
+		recorded := session.NewSource(source, name)
+		in.sources, in.sessions = append(in.sources, recorded), append(in.sessions, recorded)
 	}
 	if !sized {
 		in.total = 0

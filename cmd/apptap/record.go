@@ -4,17 +4,22 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 
 	"apptap/capture"
 	"apptap/internal/pipeline"
+	"apptap/internal/session"
+	"apptap/summarize"
 )
 
-// recorder writes the captured packets to a file. A nil recorder does nothing.
+// recorder writes the session to a file: the captured packets, and what else the report is made of. A nil recorder does nothing.
 type recorder struct {
 	name   string
-	writer *capture.Writer
+	writer *session.Writer
 	file   io.Closer
 }
 
@@ -38,18 +43,18 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	for _, source := range c.Sources {
 		interfaces = append(interfaces, source.Interfaces()...)
 	}
-	writer, err := capture.NewWriter(out, capture.WriterOptions{
+	writer, err := session.NewWriter(out, capture.WriterOptions{
 		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(),
 		Filter: c.Source.Filter, Interfaces: interfaces,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.record, err)
 	}
-	r.writer, c.Record = writer, writer
+	r.writer, c.Record, c.Journal = writer, writer, writer
 	return r, nil
 }
 
-// close writes what was received and dropped on each interface, and ends the file. Its error is the first that the
+// close writes the names of addresses and what was received and dropped on each interface, and ends the file. Its error is the first that the
 // recording met, in the run or here.
 func (r *recorder) close(result pipeline.Result) error {
 	if r == nil {
@@ -58,7 +63,7 @@ func (r *recorder) close(result pipeline.Result) error {
 	for i, described := range result.Interfaces {
 		r.writer.SetStats(i, described.Stats)
 	}
-	err := cmp.Or(result.RecordErr, r.writer.Close())
+	err := cmp.Or(result.RecordErr, r.writer.WriteNames(addressNames(result.Summary)), r.writer.Close())
 	if r.file != nil {
 		err = cmp.Or(err, r.file.Close())
 	}
@@ -66,4 +71,29 @@ func (r *recorder) close(result pipeline.Result) error {
 		return withHint(fmt.Errorf("write %s: %w", r.name, pathCause(err)), "the recording ended there and can be replayed; the report is of the whole capture")
 	}
 	return nil
+}
+
+// addressNames are the names that a report has for addresses, for other programs that read the recording.
+func addressNames(s *summarize.Summary) []capture.Name {
+	names := map[netip.Addr][]string{}
+	for i := range s.Apps {
+		addNames(names, s.Apps[i].Destinations)
+	}
+	addNames(names, s.Unattributed.Destinations)
+	var list []capture.Name
+	for _, addr := range slices.SortedFunc(maps.Keys(names), netip.Addr.Compare) {
+		slices.Sort(names[addr])
+		list = append(list, capture.Name{Addr: addr, Names: slices.Compact(names[addr])})
+	}
+	return list
+}
+
+func addNames(names map[netip.Addr][]string, list []summarize.Destination) {
+	for i := range list {
+		if d := &list[i]; d.NameSource != "none" {
+			for _, addr := range d.Addresses {
+				names[addr] = append(names[addr], d.Name)
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"apptap/capture"
 	"apptap/flows"
+	"apptap/pidmap"
 )
 
 // batchSize is how many observations travel together: a channel operation for each costs 50-60 ns, in
@@ -18,15 +19,20 @@ type batch struct {
 	payloads []flows.Payload
 	bytes    []byte // of the payloads
 	stated   []statedOwner
+	events   []pidmap.Event // what the file says of owners between these packets
 }
 
 func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, batchSize)} }
 
 func (b *batch) reset() {
-	b.packets, b.payloads, b.bytes, b.stated = b.packets[:0], b.payloads[:0], b.bytes[:0], b.stated[:0]
+	b.packets, b.payloads, b.bytes, b.stated, b.events = b.packets[:0], b.payloads[:0], b.bytes[:0], b.stated[:0], b.events[:0]
 }
 
-func (b *batch) full() bool { return len(b.packets) == batchSize || len(b.bytes) >= maxPayloads }
+func (b *batch) full() bool {
+	return len(b.packets) == batchSize || len(b.bytes) >= maxPayloads || len(b.events) >= batchSize
+}
+
+func (b *batch) empty() bool { return len(b.packets) == 0 && len(b.events) == 0 }
 
 // add decodes a packet into the batch.
 func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follower) {

@@ -44,7 +44,7 @@ func (o *owner) buildReport() *summarize.Summary {
 		in.Flows = o.table.Flows(nil, local)
 	} else {
 		in.Rest = o.table.Drain(local, buildParts)
-		if o.config.Owners == nil { // a History is asked by one goroutine
+		if in.Owner == nil { // a History is asked by one goroutine
 			in.Side = sideBySide
 		}
 	}
@@ -74,6 +74,9 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
 	}
 	in.Owner = o.ownerOf()
+	if o.config.Session != nil {
+		o.config.Session.Complete(&in)
+	}
 	return in, local
 }
 
@@ -183,6 +186,11 @@ func (o *owner) interfaceNames() []string {
 func (o *owner) localAddrs() (local []netip.Prefix, from string) {
 	if o.config.LocalAddrs != nil {
 		return o.local, "interface"
+	}
+	if o.config.Session != nil {
+		if local, from := o.config.Session.Local(); from != "" {
+			return local, from
+		}
 	}
 	for _, r := range o.readers {
 		for _, i := range r.state.Load().interfaces {

@@ -33,6 +33,8 @@ type owner struct {
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
 	degraded                []string
 	incomplete              bool
+	heard                   bool // of any socket or process
+	keptDegraded, keptLocal int  // how many of each the journal has
 
 	packets, bytes uint64
 	begin, end     int64 // window of a live run, nanoseconds since 1970 UTC
@@ -75,6 +77,7 @@ func (o *owner) start() {
 	} else {
 		o.readSockets(summarize.AtStart)
 	}
+	o.writeState(false)
 }
 
 func (o *owner) degrade(what string) { o.degraded = append(o.degraded, what) }
@@ -105,7 +108,7 @@ func (o *owner) readSockets(moment summarize.Moment) {
 		o.degrade(fmt.Sprintf("socket counters: %v", err))
 		return
 	}
-	o.sockets = append(o.sockets, counters...)
+	o.addSockets(counters)
 }
 
 // readInterfaces reads the counters that there are; those that are missing are told of interface by
@@ -131,6 +134,7 @@ func (o *owner) addBatch(b *batch) {
 	}
 	o.packets += uint64(len(b.packets))
 	o.stated.add(b)
+	o.addEvents(b.events)
 	o.begun = o.table.AddBatch(b.packets, b.payloads, o.begun[:0])
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())
@@ -150,4 +154,6 @@ func (o *owner) addEvents(events []pidmap.Event) {
 	for i := range events {
 		o.history.Add(events[i])
 	}
+	o.heard = o.heard || len(events) > 0
+	o.keep(func(j Journal) error { return j.WriteEvents(events) })
 }

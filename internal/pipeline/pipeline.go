@@ -41,6 +41,10 @@ type Config struct {
 	MaxPackets uint64
 	// Record is given every wanted packet, one at a time; its first error ends the recording, not the run.
 	Record Recorder
+	// Journal is given everything else that the report is made of; nil if nobody wants it, and without Record.
+	Journal Journal
+	// Session is what the files of a replay say beside their packets; nil for a live run. There is one source then.
+	Session Session
 
 	// LocalAddrs lists the host's addresses now; asked at the start and at every tick, because they change.
 	// nil for files.

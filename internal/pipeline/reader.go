@@ -62,12 +62,13 @@ type shared struct {
 
 	recordMutex sync.Mutex // guards record and recordErr: sources are read concurrently, a file is written in turn
 	record      Recorder
+	session     Session
 	recordErr   error
 }
 
 func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	s := &shared{
-		live: c.Live, match: c.Match, tunnels: c.Tunnels, takeTimes: c.TakeTimes, maxPackets: c.MaxPackets, record: c.Record, reachedMax: reachedMax,
+		live: c.Live, match: c.Match, tunnels: c.Tunnels, takeTimes: c.TakeTimes, maxPackets: c.MaxPackets, record: c.Record, session: c.Session, reachedMax: reachedMax,
 		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
 	s.stopAt.Store(math.MaxInt64)
@@ -91,6 +92,9 @@ func (r *reader) read(ctx context.Context) error {
 	quiet := 0
 	for {
 		err := r.source.Next(&p)
+		if r.run.session != nil {
+			pending.events = append(pending.events, r.run.session.Events()...)
+		}
 		switch {
 		case err == nil:
 			quiet = 0
@@ -208,7 +212,7 @@ func (s *shared) batch() *batch {
 }
 
 func (s *shared) send(b *batch) {
-	if len(b.packets) > 0 {
+	if !b.empty() {
 		s.batches <- b
 		return
 	}

@@ -54,7 +54,7 @@ func (o *owner) own(ctx context.Context, readErrs <-chan error) (errs []error) {
 		case events := <-o.events:
 			o.addEvents(events)
 		case counters := <-o.closed:
-			o.sockets = append(o.sockets, counters...)
+			o.addSockets(counters)
 		case <-tick.C:
 			o.publish()
 		case <-done:
@@ -151,7 +151,7 @@ func (o *owner) collect(wait *sync.WaitGroup) {
 		case events := <-o.events:
 			o.addEvents(events)
 		case counters := <-o.closed:
-			o.sockets = append(o.sockets, counters...)
+			o.addSockets(counters)
 		case failure := <-o.failures:
 			o.degrade(failure)
 		case <-returned:
@@ -168,7 +168,7 @@ func (o *owner) drain() {
 		case events := <-o.events:
 			o.addEvents(events)
 		case counters := <-o.closed:
-			o.sockets = append(o.sockets, counters...)
+			o.addSockets(counters)
 		case failure := <-o.failures:
 			o.degrade(failure)
 		default:
@@ -187,11 +187,12 @@ func (o *owner) result(errs []error) Result {
 	for _, warning := range result.Warnings {
 		o.degrade(warning.Error())
 	}
-	if result.RecordErr = o.run.recordErr; result.RecordErr != nil {
-		o.degrade(fmt.Sprintf("the recording ended early, the report did not: %v", result.RecordErr))
-	}
 	if o.end == 0 {
 		o.end = o.config.Now().UnixNano()
+	}
+	o.writeState(true)
+	if result.RecordErr = o.run.recordErr; result.RecordErr != nil {
+		o.degrade(fmt.Sprintf("the recording ended early, the report did not: %v", result.RecordErr))
 	}
 	result.Summary = o.buildReport()
 	for _, r := range o.readers {

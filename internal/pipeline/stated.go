@@ -101,12 +101,13 @@ func (s *stated) forget(f *flows.Flow) {
 
 // ownerOf asks the packets themselves first, then the history of sockets; nil where there is neither.
 func (o *owner) ownerOf() func(flows.Key, flows.Initiator, int64, int64) pidmap.Attribution {
+	sockets := o.config.Owners != nil || o.heard
 	switch {
-	case o.stated.owners.Len() == 0 && o.config.Owners == nil:
+	case o.stated.owners.Len() == 0 && !sockets:
 		return nil
 	case o.stated.owners.Len() == 0:
 		return o.history.Owner
-	case o.config.Owners == nil:
+	case !sockets:
 		return o.stated.owners.Owner
 	}
 	return func(key flows.Key, initiator flows.Initiator, first, last int64) pidmap.Attribution {

@@ -28,6 +28,7 @@ func (o *owner) startView() {
 // never waits for a terminal.
 func (o *owner) publish() {
 	o.learnLocal()
+	o.keepState()
 	if o.view == nil {
 		return
 	}

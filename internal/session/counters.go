@@ -1,0 +1,44 @@
+package session
+
+import (
+	"slices"
+
+	"apptap/summarize"
+)
+
+// moments are the words for summarize.Moment, in its order.
+var moments = [...]string{summarize.AtStart: "start", summarize.AtClose: "close", summarize.AtEnd: "end"}
+
+// countersRecord is what the kernel counted for a TCP socket: a summarize.SocketCounters.
+type countersRecord struct {
+	keyRecord
+	Cookie     uint64 `json:"cookie,omitempty"`
+	Time       int64  `json:"time"`
+	Moment     string `json:"moment"`
+	Sequence   uint64 `json:"sequence,omitempty"`
+	Sent       uint64 `json:"bytes_sent"`
+	Retrans    uint64 `json:"bytes_retrans"`
+	Received   uint64 `json:"bytes_received"`
+	Acked      uint64 `json:"bytes_acked"`
+	Incomplete bool   `json:"incomplete,omitempty"`
+}
+
+func countersRecordOf(c *summarize.SocketCounters) countersRecord {
+	return countersRecord{
+		keyRecord: keyRecordOf(c.Key), Cookie: c.Cookie, Time: c.Time, Moment: moments[c.Moment], Sequence: c.Sequence,
+		Sent: c.BytesSent, Retrans: c.BytesRetrans, Received: c.BytesReceived, Acked: c.BytesAcked, Incomplete: c.Incomplete,
+	}
+}
+
+func (r *countersRecord) counters() (c summarize.SocketCounters, err error) {
+	moment := slices.Index(moments[:], r.Moment)
+	if moment < 0 {
+		return c, errUnknownKind
+	}
+	c = summarize.SocketCounters{
+		Cookie: r.Cookie, Time: r.Time, Moment: summarize.Moment(moment), Sequence: r.Sequence,
+		BytesSent: r.Sent, BytesRetrans: r.Retrans, BytesReceived: r.Received, BytesAcked: r.Acked, Incomplete: r.Incomplete,
+	}
+	c.Key, err = r.key()
+	return c, err
+}

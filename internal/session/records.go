@@ -1,0 +1,139 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// errUnknownKind says that a record is of a kind that a newer apptap made: it is passed over.
+var errUnknownKind = errors.New("unknown kind")
+
+// records are what the blocks of one file have told so far.
+type records struct {
+	state     *stateRecord
+	events    []pidmap.Event
+	counters  []summarize.SocketCounters
+	processes map[uint32]pidmap.Process
+
+	told         int // events in all
+	processBytes int
+	newer        string // version of blocks that are not understood
+	unread       int    // records that make no sense
+	firstUnread  error
+	beyond       bool // the bounds were met: the rest is not kept
+}
+
+// take reads a block. Nothing in it is an error: a record that makes no sense is counted.
+func (r *records) take(body []byte) {
+	lines, ok := bytes.CutPrefix(body, []byte(magic))
+	if !ok {
+		r.foreign(body)
+		return
+	}
+	for line := range bytes.Lines(lines) {
+		if line = bytes.Trim(line, "\n\x00"); len(line) == 0 {
+			continue
+		}
+		if err := r.add(line); err != nil && !errors.Is(err, errUnknownKind) {
+			r.unread++
+			if r.firstUnread == nil {
+				r.firstUnread = err
+			}
+		}
+	}
+}
+
+// foreign notes a block of another version; one of another program is none of ours.
+func (r *records) foreign(body []byte) {
+	const name = "apptap.session/"
+	if version, ok := bytes.CutPrefix(body, []byte(name)); ok {
+		end := bytes.IndexByte(version, '\n')
+		r.newer = fmt.Sprintf("%.20q", version[:max(end, 0)])
+	}
+}
+
+func (r *records) add(line []byte) error {
+	var one record
+	if err := json.Unmarshal(line, &one); err != nil {
+		return err
+	}
+	switch {
+	case one.Process != nil:
+		return r.addProcess(one.Process, len(line))
+	case one.Event != nil:
+		return r.addEvent(one.Event)
+	case one.Counters != nil:
+		return r.addCounters(one.Counters)
+	case one.State != nil && len(line) <= maxStateBytes:
+		r.state = one.State
+	}
+	return nil
+}
+
+func (r *records) addProcess(p *processRecord, size int) error {
+	if r.processBytes += size; r.processBytes > maxProcessBytes {
+		r.beyond = true
+		return nil
+	}
+	if r.processes == nil {
+		r.processes = map[uint32]pidmap.Process{}
+	}
+	if p.Number == 0 {
+		return errors.New("process without a number")
+	}
+	r.processes[p.Number] = p.process()
+	return nil
+}
+
+func (r *records) process(number uint32) (pidmap.Process, error) {
+	p, ok := r.processes[number]
+	if !ok && number != 0 {
+		return p, fmt.Errorf("process %d is not described", number)
+	}
+	return p, nil
+}
+
+func (r *records) addEvent(e *eventRecord) error {
+	event, err := e.event(r.process)
+	if err != nil {
+		return err
+	}
+	if r.told++; r.told > maxEvents {
+		r.beyond = true
+		return nil
+	}
+	r.events = append(r.events, event)
+	return nil
+}
+
+func (r *records) addCounters(c *countersRecord) error {
+	counters, err := c.counters()
+	if err != nil {
+		return err
+	}
+	if len(r.counters) == maxSockets {
+		r.beyond = true
+		return nil
+	}
+	r.counters = append(r.counters, counters)
+	return nil
+}
+
+// troubles are what could not be read, in sentences.
+func (r *records) troubles() (list []string) {
+	if r.newer != "" {
+		list = append(list, fmt.Sprintf("session records of format %s are not understood; replay them with the apptap that wrote them", r.newer))
+	}
+	if r.unread > 0 {
+		list = append(list, fmt.Sprintf("%d session records make no sense and are left out, the first because: %v", r.unread, r.firstUnread))
+	}
+	if r.beyond {
+		list = append(list, "there are more session records than memory is given to: the later ones are left out")
+	}
+	return list
+}

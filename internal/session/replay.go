@@ -1,0 +1,151 @@
+package session
+
+import (
+	"net/netip"
+	"slices"
+
+	"apptap/flows"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// Replay is what the files of one run tell together. It gives a report what it was made from the first time.
+type Replay struct{ sources []*Source }
+
+// NewReplay joins files, in the order in which their interfaces are counted.
+func NewReplay(sources []*Source) *Replay { return &Replay{sources} }
+
+// Events gives what was read of ownership since the last call. It is called by the goroutine that reads the sources.
+func (r *Replay) Events() []pidmap.Event {
+	if len(r.sources) == 1 {
+		return r.sources[0].takeEvents()
+	}
+	var all []pidmap.Event
+	for _, s := range r.sources {
+		all = append(all, s.takeEvents()...)
+	}
+	return all
+}
+
+// states are the latest of each file; whole says that there is one of each.
+func (r *Replay) states() (list []*stateRecord, whole bool) {
+	for _, s := range r.sources {
+		s.mu.Lock()
+		if s.records.state != nil {
+			list = append(list, s.records.state) // replaced when there is news, never changed
+		}
+		s.mu.Unlock()
+	}
+	return list, len(list) == len(r.sources) && len(list) > 0
+}
+
+// Local lists the addresses of the host whose sessions these are, and how that was known; "" if no file says.
+func (r *Replay) Local() (local []netip.Prefix, from string) {
+	states, _ := r.states()
+	for _, s := range states {
+		for _, p := range s.Local {
+			if !slices.Contains(local, p) {
+				local = append(local, p)
+			}
+		}
+		from = max(from, string(s.LocalFrom))
+	}
+	return local, from
+}
+
+// Complete fills in what the files say of the run, as far as they have been read. Where one of them is no session the
+// run is none: owners and counters are still those of the sessions. The addresses are in Local.
+func (r *Replay) Complete(in *summarize.Input) {
+	states, whole := r.states()
+	in.Degraded = slices.Clone(in.Degraded)
+	rest := make([]*summarize.InterfaceInput, len(in.Interfaces))
+	for i := range in.Interfaces {
+		rest[i] = &in.Interfaces[i]
+	}
+	for _, s := range states {
+		s.complete(in)
+		rest = s.completeInterfaces(rest)
+	}
+	r.addCounters(in)
+	if !whole {
+		return
+	}
+	in.Live, in.SocketsUnavailable = true, ""
+	for _, s := range states {
+		in.Window.Start = earlier(in.Window.Start, s.Start)
+		in.Window.End = max(in.Window.End, s.End)
+		in.SocketsUnavailable = max(in.SocketsUnavailable, string(s.SocketsUnavailable))
+	}
+	in.Owner = ownerSoughtBy(in.Owner)
+}
+
+// complete fills in what stands for the whole run.
+func (r *stateRecord) complete(in *summarize.Input) {
+	in.Source.SnapLen = max(in.Source.SnapLen, r.SnapLen)
+	in.Filter = both(in.Filter, string(r.Filter))
+	in.Source.Filter = in.Filter
+	in.CounterOverflows += r.CounterOverflows
+	in.DroppedUserspace += r.DroppedUserspace
+	in.Degraded = append(in.Degraded, stringsOf(r.Degraded)...)
+	in.Incomplete = in.Incomplete || r.Incomplete
+}
+
+// completeInterfaces fills in what is said of interfaces, and returns the rows that are left: one interface may be
+// described once in each of several files.
+func (r *stateRecord) completeInterfaces(rows []*summarize.InterfaceInput) []*summarize.InterfaceInput {
+	for i := range r.Interfaces {
+		said := &r.Interfaces[i]
+		at := slices.IndexFunc(rows, func(row *summarize.InterfaceInput) bool { return row.Name == string(said.Name) })
+		if at < 0 {
+			continue
+		}
+		row := rows[at]
+		row.Loopback, row.Filter, row.Readings = said.Loopback, string(said.Filter), said.Readings.readings()
+		if row.Readings != nil && !r.Final {
+			row.Readings.Unavailable = "the session ends before the capture did"
+		}
+		rows = slices.Delete(slices.Clone(rows), at, at+1)
+	}
+	return rows
+}
+
+func (r *Replay) addCounters(in *summarize.Input) {
+	in.Sockets = slices.Clone(in.Sockets)
+	for _, s := range r.sources {
+		s.mu.Lock()
+		in.Sockets = append(in.Sockets, s.records.counters...)
+		s.mu.Unlock()
+	}
+}
+
+// ownerSoughtBy is owner on the word of a run that looked for owners: one that is missing was not seen.
+func ownerSoughtBy(owner func(flows.Key, flows.Initiator, int64, int64) pidmap.Attribution) func(flows.Key, flows.Initiator, int64, int64) pidmap.Attribution {
+	if owner == nil {
+		return nil
+	}
+	return func(key flows.Key, initiator flows.Initiator, first, last int64) pidmap.Attribution {
+		a := owner(key, initiator, first, last)
+		if a.Reason == pidmap.ReasonNoOwnerInFile {
+			a.Reason = pidmap.ReasonNoSocketSeen
+		}
+		return a
+	}
+}
+
+// both is the filter of packets that passed two.
+func both(a, b string) string {
+	switch {
+	case a == b || b == "":
+		return a
+	case a == "":
+		return b
+	}
+	return "(" + b + ") and (" + a + ")"
+}
+
+func earlier(a, b int64) int64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}

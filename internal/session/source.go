@@ -1,0 +1,82 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"apptap/capture"
+	"apptap/pidmap"
+)
+
+// Source is a capture file that may be a session: its packets, and what its own blocks tell. Next and Events belong to
+// one goroutine, as those of a capture.Source do.
+type Source struct {
+	capture.Source
+	name string
+	last int64 // time of the newest packet
+
+	mu      sync.Mutex // guards records: a report may be made while the file is read. Packets do not take it.
+	records records
+}
+
+// NewSource reads from inner, a file that messages call name.
+func NewSource(inner capture.Source, name string) *Source {
+	s := &Source{Source: inner, name: name}
+	if ng, ok := inner.(*capture.NgReader); ok {
+		ng.OnBlock(BlockType, func(body []byte) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.records.take(body)
+		})
+	}
+	return s
+}
+
+// Next implements capture.Source. A session that ends without its last record, however cleanly, ends with an error that
+// wraps capture.ErrTruncated and says what is missing.
+func (s *Source) Next(p *capture.Packet) error {
+	err := s.Source.Next(p)
+	if err == nil {
+		s.last = max(s.last, p.Time)
+		return nil
+	}
+	if errors.Is(err, capture.ErrTimeout) {
+		return err
+	}
+	if missing := s.missing(); len(missing) > 0 {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return errors.Join(append([]error{err}, missing...)...)
+	}
+	return err
+}
+
+// missing says what a session that is read to its end lacks.
+func (s *Source) missing() (errs []error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, trouble := range s.records.troubles() {
+		errs = append(errs, fmt.Errorf("%s: %s", s.name, trouble))
+	}
+	if state := s.records.state; state != nil && !state.Final {
+		errs = append(errs, fmt.Errorf("%s: %w: the session was not ended; missing are packets and owners of after %s, "+
+			"how many packets were received and dropped, and the kernel's counters at the end",
+			s.name, capture.ErrTruncated, capture.At(max(s.last, state.End)).Format("2006-01-02T15:04:05.000000Z07:00")))
+	}
+	return errs
+}
+
+// takeEvents gives the events read since the last call.
+func (s *Source) takeEvents() []pidmap.Event {
+	if len(s.records.events) == 0 {
+		return nil // only the caller's goroutine adds any
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := s.records.events
+	s.records.events = nil
+	return events
+}

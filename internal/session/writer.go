@@ -1,0 +1,119 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"apptap/capture"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// record is one line of a block: exactly one of its fields.
+type record struct {
+	Process  *processRecord  `json:"process,omitempty"`
+	Event    *eventRecord    `json:"event,omitempty"`
+	Counters *countersRecord `json:"counters,omitempty"`
+	State    *stateRecord    `json:"state,omitempty"`
+}
+
+// fullBlock is how many bytes of records make a block; more than one record comes on top only if it is larger.
+const fullBlock = 64 << 10
+
+// Writer writes a session: packets, and between them what else the run learns, as soon as it is told. Errors are as with
+// capture.Writer; it is not safe for concurrent use.
+type Writer struct {
+	*capture.Writer
+	numbered numbered
+	block    bytes.Buffer
+	encoder  *json.Encoder
+}
+
+// NewWriter begins a session in w, which it does not close.
+func NewWriter(w io.Writer, o capture.WriterOptions) (*Writer, error) {
+	packets, err := capture.NewWriter(w, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Writer{Writer: packets}
+	s.encoder = json.NewEncoder(&s.block)
+	s.encoder.SetEscapeHTML(false)
+	return s, nil
+}
+
+// WriteEvents appends what sources of ownership told.
+func (w *Writer) WriteEvents(events []pidmap.Event) error {
+	var undescribed error
+	number := func(p *pidmap.Process) uint32 {
+		number, fresh := w.numbered.number(p)
+		if fresh {
+			described := processRecordOf(number, p)
+			if err := w.add(record{Process: &described}); err != nil {
+				undescribed = err
+			}
+		}
+		return number
+	}
+	for i := range events {
+		r, err := eventRecordOf(&events[i], number)
+		if err == nil {
+			err = undescribed
+		}
+		if err == nil {
+			err = w.add(record{Event: &r})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.end()
+}
+
+// WriteCounters appends what the kernel counted for sockets.
+func (w *Writer) WriteCounters(counters []summarize.SocketCounters) error {
+	for i := range counters {
+		r := countersRecordOf(&counters[i])
+		if err := w.add(record{Counters: &r}); err != nil {
+			return err
+		}
+	}
+	return w.end()
+}
+
+// WriteState appends what is known of the run as such; final says that nothing comes after it.
+func (w *Writer) WriteState(in *summarize.Input, final bool) error {
+	r := stateRecordOf(in, final)
+	if err := w.add(record{State: &r}); err != nil {
+		return err
+	}
+	return w.end()
+}
+
+// add appends a record to the block and writes that once it is full.
+func (w *Writer) add(r record) error {
+	if w.block.Len() == 0 {
+		w.block.WriteString(magic)
+	}
+	if err := w.encoder.Encode(r); err != nil {
+		return fmt.Errorf("encode session record: %w", err)
+	}
+	if w.block.Len() < fullBlock {
+		return nil
+	}
+	return w.end()
+}
+
+// end writes the block that was begun.
+func (w *Writer) end() error {
+	if w.block.Len() == 0 {
+		return nil
+	}
+	for w.block.Len()%4 != 0 {
+		w.block.WriteByte('\n') // an empty line: padding that is still text
+	}
+	err := w.WriteBlock(BlockType, w.block.Bytes())
+	w.block.Reset()
+	return err
+}
