@@ -23,6 +23,8 @@ type stateRecord struct {
 	DroppedUserspace   uint64            `json:"dropped_userspace,omitempty"`
 	Degraded           []text            `json:"degraded,omitzero"`
 	Incomplete         bool              `json:"incomplete,omitempty"`
+	Reader             text              `json:"reader,omitempty"`
+	Kept               text              `json:"kept,omitempty"`
 }
 
 // interfaceRecord is an interface in the order of the file's descriptions. Received and dropped packets stand in the
@@ -58,6 +60,7 @@ func stateRecordOf(in *summarize.Input, final bool) stateRecord {
 		Local: in.Source.Local, LocalFrom: text(in.Source.LocalFrom),
 		SocketsUnavailable: text(in.SocketsUnavailable), CounterOverflows: in.CounterOverflows, DroppedUserspace: in.DroppedUserspace,
 		Degraded: texts(in.Degraded), Incomplete: in.Incomplete, Interfaces: []interfaceRecord{},
+		Reader: text(in.Source.Reader), Kept: text(in.Source.Kept),
 	}
 	for i := range in.Interfaces {
 		r.Interfaces = append(r.Interfaces, interfaceRecordOf(&in.Interfaces[i]))
