@@ -47,7 +47,8 @@ func newCaptureCommand(s streams) *cobra.Command {
 		Short: "capture packets until ^C and report per app and destination",
 		Long: `Capture packets on one or more interfaces until -d, -c, ^C or SIGTERM, and report what every app sent
 and received. Without -i it takes the physical interface that carries the default route.
-BPF-EXPR is a filter as in tcpdump (pcap-filter(7)).`,
+BPF-EXPR is a filter as in tcpdump (pcap-filter(7)). What -w writes is a pcapng file that every
+analyser opens, and 'apptap replay' makes the same report from it.`,
 		Example: `  sudo apptap capture
   sudo apptap capture -i eth0 -i wlan0 -d 10s --format json -o report.json
   sudo apptap capture -w session.pcapng tcp port 443`,
@@ -61,7 +62,7 @@ BPF-EXPR is a filter as in tcpdump (pcap-filter(7)).`,
 	flags.StringVarP(&f.filter, "filter", "f", "", "capture only what matches `BPF-EXPR`")
 	flags.StringVarP(&f.duration, "duration", "d", "", "end after `DURATION`: 30s, 5m, or a number of seconds")
 	flags.Uint64VarP(&f.packets, "count", "c", 0, "end after `PACKETS` packets")
-	flags.StringVarP(&f.record, "write", "w", "", "write the packets to `SESSION.pcapng` too, - for standard output")
+	flags.StringVarP(&f.record, "write", "w", "", "write packets, owners and counters to `SESSION.pcapng` too, for replay; - for standard output")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), or auto: the ring where it works")

@@ -32,7 +32,8 @@ func newReplayCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay [flags] FILE... [BPF-EXPR]",
 		Short: "report from capture files",
-		Long: `Read capture files (pcap and pcapng, also gzip or zstd, - for standard input) and report as capture does.
+		Long: `Read capture files (pcap and pcapng, also gzip or zstd, - for standard input) and report as capture does. What
+'apptap capture -w' wrote gives the same report again, with owners and the kernel's counters.
 Several files are merged by time. What follows the last FILE that exists is a filter as in tcpdump
 (pcap-filter(7)).`,
 		Example: `  apptap replay session.pcapng

@@ -71,9 +71,8 @@ func (r *Replay) Complete(in *summarize.Input) {
 		return
 	}
 	in.Live, in.SocketsUnavailable = true, ""
+	in.Window = windowOf(states, in.Window.End)
 	for _, s := range states {
-		in.Window.Start = earlier(in.Window.Start, s.Start)
-		in.Window.End = max(in.Window.End, s.End)
 		in.SocketsUnavailable = max(in.SocketsUnavailable, string(s.SocketsUnavailable))
 	}
 	in.Owner = ownerSoughtBy(in.Owner)
@@ -144,9 +143,14 @@ func both(a, b string) string {
 	return "(" + b + ") and (" + a + ")"
 }
 
-func earlier(a, b int64) int64 {
-	if a == 0 {
-		return b
+// windowOf is the time that sessions cover together; those that were not ended go until last, their last packet.
+func windowOf(states []*stateRecord, last int64) summarize.Window {
+	w := summarize.Window{Start: states[0].Start, End: states[0].End}
+	for _, s := range states {
+		w.Start, w.End = min(w.Start, s.Start), max(w.End, s.End)
+		if !s.Final {
+			w.End = max(w.End, last)
+		}
 	}
-	return min(a, b)
+	return w
 }
