@@ -10,8 +10,8 @@ import (
 // Reader says what takes packets from the kernel.
 type Reader string
 
-// The readers. ReaderAuto takes the ring wherever that works: the whole of apptap takes 10 to 40 % less processor time
-// with it at full rates (docs/performance.md), and nothing has to be installed for it.
+// The readers. ReaderAuto takes the ring wherever that works: the whole of apptap takes some 20 % less processor time
+// with it (docs/performance.md), and nothing has to be installed for it.
 const (
 	ReaderAuto Reader = ""
 	ReaderRing Reader = "ring" // a TPACKET_V3 ring of our own, Linux only
