@@ -34,8 +34,8 @@ const (
 	DefaultBufferBytes = 32 << 20
 	// DefaultReadTimeout is also the time after which Linux hands over a TPACKET_V3 block that is not
 	// full (libpcap's tp_retire_blk_tov), and macOS a BPF buffer. The first packet of a flow has to be
-	// seen while the process that sent it is alive, and 100 wake-ups a second cost an idle machine
-	// next to nothing.
+	// seen while the process that sent it is alive, and 100 wake-ups a second cost a few per
+	// cent of one core (docs/performance.md).
 	DefaultReadTimeout = 10 * time.Millisecond
 )
 
