@@ -19,8 +19,12 @@ func (t *Table) watched(id uint32, r *record, from *half, o *Observation) {
 	}
 	c := t.timings.of(rest)
 	if awaited := watchOf(!o.fromLow); r.watch&awaited != 0 && o.Flags&ACK != 0 {
-		if s := c.side(!o.fromLow); int32(o.Ack-s.sampleEnd) >= 0 {
+		s := c.side(!o.fromLow)
+		switch ahead := int32(o.Ack - s.sampleEnd); {
+		case ahead == 0:
 			s.rtt.add(o.Time - s.sampledAt)
+			fallthrough
+		case ahead > 0: // together with later data, which it may have been held back for
 			r.watch &^= awaited
 		}
 	}
@@ -50,8 +54,8 @@ func (c *clock) window(r *record, o *Observation) {
 	r.watch.set(watchShut, c.low.shutAt > 0 || c.high.shutAt > 0)
 }
 
-// sample begins to time the acknowledgement of a segment of new data. One at a time: of data that is acknowledged together
-// only the last was not delayed on purpose (RFC 9293 §3.8.6.3), but which one that is nobody knows yet.
+// sample begins to time the acknowledgement of a segment of new data, one at a time. It counts if it is for just that
+// segment: of data that is acknowledged together only the last was not delayed on purpose (RFC 9293 §3.8.6.3).
 func (t *Table) sample(id uint32, r *record, o *Observation) {
 	bit := watchOf(o.fromLow)
 	if r.watch&bit != 0 || r.low.packets == 0 || r.high.packets == 0 {
