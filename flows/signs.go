@@ -61,9 +61,10 @@ func tlsRecord(payload []byte) byte {
 	return payload[0]
 }
 
-// quicSigns reads the first bytes of a datagram (RFC 9000 §17, RFC 9369 §3.2).
+// quicSigns reads the first bytes of a datagram (RFC 9000 §17, RFC 9369 §3.2). The fixed bit is not asked for: ends may agree to
+// vary it (RFC 9287), though not in the client's first Initial.
 func quicSigns(payload []byte) signs {
-	if len(payload) < 8 || payload[0]&0x40 == 0 {
+	if len(payload) < 8 {
 		return 0
 	}
 	if payload[0]&0x80 == 0 {

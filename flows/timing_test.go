@@ -168,7 +168,7 @@ func TestTimingQUIC(t *testing.T) {
 			add(table, millis, fixtures.UDP(src, dst, append(head, make([]byte, 60)...)))
 		}
 		datagram(0, true, first...)
-		datagram(30, false, first...)
+		datagram(30, false, append([]byte{first[0] &^ 0x40}, first[1:]...)...) // greased (RFC 9287)
 		datagram(35, true, 0x41)
 		for i := range int64(9) {
 			datagram(40+20*i, false, 0x40|byte(i/2%2)<<5)
