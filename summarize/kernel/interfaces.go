@@ -19,8 +19,9 @@ var ErrNoInterface = errors.New("no such interface")
 // dev_get_stats, which on veth grow by exactly the frame bytes that a capture sees; lo leaves out its
 // link-layer header, which is added here. /proc follows the network namespace
 // of the process, /sys the one in which it was mounted: inside "nsenter --net" it is the wrong one.
+// Source on macOS: the sysctl net.link.generic.ifdata (bsd/net/if_mib.c).
 func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCounters, error) {
-	stats, err := net.IOCounters(true)
+	stats, err := interfaceStats()
 	if err != nil {
 		return nil, fmt.Errorf("read interface counters: %w", err)
 	}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/shirou/gopsutil/v3/net"
-
 	"apptap/pidmap/sockdiag"
 	"apptap/summarize"
 )
@@ -64,7 +62,7 @@ func probeDestroyed(c *Counters, degraded []string) Check {
 
 func probeInterfaces() Check {
 	check := Check{Name: "counters of interfaces"}
-	stats, err := net.IOCounters(true)
+	stats, err := interfaceStats()
 	if err != nil {
 		check.Detail, check.Mend = err.Error(), "mount proc on /proc"
 		return check

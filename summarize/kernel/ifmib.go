@@ -1,0 +1,38 @@
+package kernel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/shirou/gopsutil/v3/net"
+)
+
+// ErrUncounted says that an interface's driver does not count, which is no mismatch: some of Apple's count packets alone.
+var ErrUncounted = errors.New("its driver does not count bytes")
+
+// Offsets into struct ifmibdata (xnu bsd/net/if_mib.h): the interface's name, and a struct if_data64.
+const (
+	ifmibNameSize = 16
+	ifmibDataAt   = 52
+	ifmibSize     = ifmibDataAt + 128
+)
+
+// decodeIFMIB reads the value of the sysctl net.link.generic.ifdata.INDEX.1. Unlike those of routing messages its byte counters are
+// neither rounded nor 32 bits wide for programs that are not Apple's.
+func decodeIFMIB(b []byte) (net.IOCountersStat, error) {
+	if len(b) < ifmibSize {
+		return net.IOCountersStat{}, fmt.Errorf("read ifmibdata: %d bytes, it has %d", len(b), ifmibSize)
+	}
+	name, _, _ := bytes.Cut(b[:ifmibNameSize], []byte{0})
+	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(b[ifmibDataAt+at:]) }
+	s := net.IOCountersStat{
+		Name: string(name), PacketsRecv: u64(24), Errin: u64(32), PacketsSent: u64(40), Errout: u64(48),
+		BytesRecv: u64(64), BytesSent: u64(72), Dropin: u64(96),
+	}
+	if s.PacketsRecv > 0 && s.BytesRecv == 0 || s.PacketsSent > 0 && s.BytesSent == 0 {
+		return s, fmt.Errorf("read counters of %s: %w", name, ErrUncounted)
+	}
+	return s, nil
+}

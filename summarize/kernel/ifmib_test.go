@@ -1,0 +1,37 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/shirou/gopsutil/v3/net"
+)
+
+func TestDecodeIFMIB(t *testing.T) {
+	build := func(counters map[int]uint64) []byte {
+		b := make([]byte, ifmibSize)
+		copy(b, "en0")
+		for at, n := range counters {
+			binary.LittleEndian.PutUint64(b[52+at:], n)
+		}
+		return b
+	}
+	const large = 1 << 33 // more than 32 bits
+	b := build(map[int]uint64{24: 10, 32: 1, 40: 20, 48: 2, 64: large, 72: large + 1, 96: 3})
+	want := net.IOCountersStat{Name: "en0", PacketsRecv: 10, Errin: 1, PacketsSent: 20, Errout: 2, BytesRecv: large, BytesSent: large + 1, Dropin: 3}
+	if got, err := decodeIFMIB(b); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	if _, err := decodeIFMIB(b[:ifmibSize-1]); err == nil {
+		t.Error("a structure that is cut short was read")
+	}
+	for name, counters := range map[string]map[int]uint64{"received": {24: 10}, "sent": {40: 1, 64: 5}} {
+		if got, err := decodeIFMIB(build(counters)); !errors.Is(err, ErrUncounted) {
+			t.Errorf("no bytes %s: got %+v, %v; want %v", name, got, err, ErrUncounted)
+		}
+	}
+	if got, err := decodeIFMIB(build(nil)); err != nil || got.Name != "en0" {
+		t.Errorf("an idle interface: got %+v, %v", got, err)
+	}
+}
