@@ -118,6 +118,7 @@ func (m *macProcs) named(pid int32, name string) Process {
 
 // macSocket is a socket that processes hold.
 type macSocket struct {
+	method  Method
 	socket  Socket
 	holders []Process
 }
@@ -172,7 +173,7 @@ func (m *macProcs) socketsOf(pid int32, all map[flows.Key]*macSocket) error {
 		}
 		found := all[s.Key]
 		if found == nil {
-			found = &macSocket{socket: Socket{Key: s.Key, DualStack: s.DualStack, Listening: s.Listening(), UID: holder.UID}}
+			found = &macSocket{method: MethodLibproc, socket: Socket{Key: s.Key, DualStack: s.DualStack, Listening: s.Listening(), UID: holder.UID}}
 			all[s.Key] = found
 		}
 		if n := len(found.holders); n == 0 || found.holders[n-1].Key != holder.Key {

@@ -23,6 +23,7 @@ type macWatch struct {
 	flows   *macFlows // nil if the kernel cannot be heard
 	procs   *macProcs
 	refused func(error) bool // of proc_info(2): not ours to see
+	pcbs    func(sysctl string) ([]byte, error)
 
 	held     map[flows.Key]*heldSocket // told of from scans
 	lastScan int64
@@ -79,6 +80,12 @@ func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
 	if err != nil {
 		return dst, err
 	}
+	if w.flows == nil && w.pcbs != nil {
+		if err := w.procs.addPCBs(all, w.pcbs); err != nil {
+			w.off = append(w.off, fmt.Errorf("pcblist: switched off: %w", err))
+			w.pcbs = nil
+		}
+	}
 	after := now()
 	w.stats.add(time.Duration(after-before), true)
 	w.stats.Processes, w.stats.Denied = stats.Processes, stats.Denied
@@ -89,14 +96,14 @@ func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
 		}
 		old := w.held[key]
 		if old == nil || !sameHolders(old.holders, s.holders) {
-			dst = append(dst, Event{Kind: SocketSeen, Time: after, Method: MethodLibproc, Socket: s.socket, Holders: s.holders,
+			dst = append(dst, Event{Kind: SocketSeen, Time: after, Method: s.method, Socket: s.socket, Holders: s.holders,
 				NotBefore: w.notBefore(old)})
 		}
 		w.held[key] = &heldSocket{*s, before}
 	}
 	for key, s := range w.held {
 		if all[key] == nil || w.flows != nil && w.flows.knows(key) {
-			dst = append(dst, Event{Kind: SocketClosed, Time: after, Method: MethodLibproc, Socket: s.socket, LastSeen: s.seen})
+			dst = append(dst, Event{Kind: SocketClosed, Time: after, Method: s.method, Socket: s.socket, LastSeen: s.seen})
 			delete(w.held, key)
 		}
 	}

@@ -29,7 +29,7 @@ func newMacBench(t *testing.T, kernel *mac.Kernel, table *mac.Table) *macBench {
 	b := &macBench{kernel: kernel, table: table, history: NewHistory(ReasonNoSocketSeen), clock: 1_000_000_000_000}
 	system := MacSystem{
 		Flows:    func() (io.ReadWriteCloser, error) { return kernel, nil },
-		ProcInfo: table.ProcInfo, Files: macTree(),
+		ProcInfo: table.ProcInfo, PCBs: table.PCBs, Files: macTree(),
 		Refused: func(err error) bool { return errors.Is(err, syscall.EPERM) },
 		Now:     func() int64 { return b.clock },
 	}
@@ -225,6 +225,26 @@ func TestMacScan(t *testing.T) {
 	b.want(t, "handed over", macKey(flows.TCP, 50001), "curl (403) by libproc")
 	b.after(5)
 	b.want(t, "closed", macKey(flows.TCP, 50002), "no_socket_seen")
+}
+
+// TestMacPCBs: without the kernel's control its list of sockets tells of those that descriptors do not, with the process that
+// another one acts for.
+func TestMacPCBs(t *testing.T) {
+	table := macTable()
+	table.Set(mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000, Sockets: []mac.Socket{socket(true, 50001)}})
+	table.List(mac.PCB{Socket: socket(true, 50001), PID: 402}, mac.PCB{Socket: socket(true, 50002), PID: 301, Effective: 300},
+		mac.PCB{Socket: socket(false, 50003), PID: 500}, mac.PCB{Socket: socket(true, 50004), PID: 999})
+	b := newMacBench(t, nil, table)
+	b.want(t, "found by both", macKey(flows.TCP, 50001), "curl (402) by libproc")
+	b.want(t, "user space", macKey(flows.TCP, 50002), "Safari (300) by pcblist")
+	b.want(t, "another user's", macKey(flows.UDP, 50003), "mDNSResponder (500) by pcblist")
+	b.want(t, "of a process that is gone", macKey(flows.TCP, 50004), "no_socket_seen")
+	table.DamageList()
+	b.after(1)
+	if err := b.watcher.watch.failures(); err == nil || !strings.Contains(err.Error(), "pcblist: switched off") {
+		t.Errorf("after a list that cannot be: got %v, want it switched off", err)
+	}
+	b.want(t, "found by a scan", macKey(flows.TCP, 50001), "curl (402) by libproc")
 }
 
 // TestMacManyProcesses: lists that are cut to fit are asked for again with more room.

@@ -20,6 +20,8 @@ type MacSystem struct {
 	Flows func() (io.ReadWriteCloser, error)
 	// ProcInfo is proc_info(2): it fills in buf and returns how many bytes it wrote.
 	ProcInfo func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)
+	// PCBs reads a sysctl that lists sockets; nil reads none. It is asked where Flows are not to be had.
+	PCBs func(sysctl string) ([]byte, error)
 	// Refused says whether an error of ProcInfo is a want of rights.
 	Refused func(error) bool
 	// UserName is the name of a user.
@@ -42,7 +44,7 @@ type MacWatcher struct {
 // OpenMac prepares watching. The strings say what it cannot do here. Whoever opens a MacWatcher closes it.
 func OpenMac(system MacSystem) (*MacWatcher, []string) {
 	w := &MacWatcher{now: system.Now, watch: &macWatch{
-		procs: newMacProcs(system.ProcInfo), refused: system.Refused, held: map[flows.Key]*heldSocket{},
+		procs: newMacProcs(system.ProcInfo), refused: system.Refused, pcbs: system.PCBs, held: map[flows.Key]*heldSocket{},
 	}}
 	if w.now == nil {
 		w.now = func() int64 { return time.Now().UnixNano() }

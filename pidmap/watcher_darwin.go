@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // Watcher is what watches on this system.
@@ -22,7 +24,7 @@ func Open(Config) (*Watcher, []string, error) {
 func thisMac() MacSystem {
 	return MacSystem{
 		Flows:    func() (io.ReadWriteCloser, error) { return openNtstat(macWakeInterval) },
-		ProcInfo: procInfo, Refused: refusedByMac, UserName: userName, Files: os.DirFS("/"),
+		ProcInfo: procInfo, PCBs: func(name string) ([]byte, error) { return unix.SysctlRaw(name) }, Refused: refusedByMac, UserName: userName, Files: os.DirFS("/"),
 	}
 }
 
