@@ -127,3 +127,26 @@ func TestRunMacFile(t *testing.T) {
 		}
 	}
 }
+
+// TestRunPKTAP: headers in front of packets name owners too, under both link types.
+func TestRunPKTAP(t *testing.T) {
+	for _, link := range []capture.LinkType{capture.LinkTypePKTAP, capture.LinkTypeUser2} {
+		const header, in, out = 156, 1, 2
+		wrap := func(flags byte, src, dst string, payload int) capture.Packet {
+			b := make([]byte, header)
+			b[0], b[4], b[8], b[36] = header, 1, 1, flags
+			b[52], b[84] = 70, 80 // process 70 for process 80
+			copy(b[56:], "com.apple.WebKit")
+			copy(b[88:], "Safari")
+			b = append(b, fixtures.UDP(netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst), make([]byte, payload))...)
+			return capture.Packet{Time: 1e9, Data: b, Length: len(b), LinkType: link}
+		}
+		s := tape{[]capture.Packet{
+			wrap(out, "192.0.2.2:40001", "198.51.100.7:443", 10), wrap(in, "198.51.100.7:443", "192.0.2.2:40001", 900),
+		}}
+		want := []flowOwner{{"udp 192.0.2.2:40001 -> 198.51.100.7:443", "Safari", "pktap", ""}}
+		if diff := cmp.Diff(want, flowOwners(s.run(Config{}))); diff != "" {
+			t.Errorf("link type %v: flows (-want +got):\n%s", link, diff)
+		}
+	}
+}
