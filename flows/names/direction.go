@@ -133,5 +133,10 @@ func (d *direction) restarts(off int, b []byte) bool {
 	default:
 		return false
 	}
+	// A hello in records of a few bytes has ones in its middle that look like its first. None is known to follow a
+	// preamble, and the beginning of a flow needs no such signs.
+	if b[0] == recordHandshake && int(b[3])<<8|int(b[4]) < 4 { // type and length
+		return false
+	}
 	return StreamStart(b)
 }
