@@ -18,8 +18,10 @@ import (
 const (
 	malformedDir  = "../../../shared/corpus/malformed"
 	maxHostileRSS = 512 << 10 // KiB, as getrusage(2) counts
-	// hostileTime ends a run that hangs: every file here takes milliseconds.
+	// hostileTime bounds the processor time of a run: every file here takes milliseconds, but a gz bomb.
 	hostileTime = 10 * time.Second
+	// hungTime ends a run that hangs without using the processor, on whatever else the machine does.
+	hungTime = 2 * time.Minute
 )
 
 // outcome is how a run of the command ended.
@@ -31,7 +33,7 @@ type outcome struct {
 // runBounded runs apptap and holds it to the bounds on hostile input: time, memory, no panic, no terminal escape.
 func runBounded(t *testing.T, args ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hostileTime)
+	ctx, cancel := context.WithTimeout(t.Context(), hungTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "apptap", args...)
 	var stdout, stderr bytes.Buffer
@@ -42,11 +44,14 @@ func runBounded(t *testing.T, args ...string) outcome {
 		t.Fatalf("apptap %q: %v", args, err)
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("apptap %q: still running after %v", args, hostileTime)
+		t.Fatalf("apptap %q: still running after %v", args, hungTime)
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok || usage.Maxrss > maxHostileRSS {
 		t.Errorf("apptap %q: took %d KiB of memory, want at most %d", args, usage.Maxrss, maxHostileRSS)
+	}
+	if used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); used > hostileTime {
+		t.Errorf("apptap %q: took %v of processor time, want at most %v", args, used, hostileTime)
 	}
 	o := outcome{cmd.ProcessState.ExitCode(), stdout.Bytes(), stderr.Bytes()}
 	if o.code != 0 && o.code != 1 || bytes.Contains(o.stderr, []byte("goroutine ")) {
