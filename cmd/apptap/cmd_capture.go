@@ -162,6 +162,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		// Whoever reads the packets may leave: that ends the recording, not the capture and its report.
 		signal.Ignore(syscall.SIGPIPE)
 	}
+	giveUpRights(s, f)
 	fmt.Fprintln(s.err, capturingOn(c.Sources, &c.Source))
 	if limit > 0 {
 		var cancel context.CancelFunc

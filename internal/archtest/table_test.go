@@ -27,11 +27,12 @@ var arrows = map[string][]string{
 	"internal/web":      {"summarize", "flows", "pidmap"},
 	"internal/history":  {"summarize", "flows", "pidmap"},
 	"internal/places":   {},
+	"internal/rights":   {},
 	"internal/archtest": {},
 
 	"cmd/apptap": {
 		"capture", "capture/live", "flows", "pidmap", "summarize", "summarize/kernel", "summarize/report",
-		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history", "internal/places",
+		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history", "internal/places", "internal/rights",
 	},
 
 	"fixtures":       {"capture"},
