@@ -196,7 +196,7 @@ func (h *History) Forget(before int64) {
 	prune(h.connected, over)
 	prune(h.bound, over)
 	prune(h.byIdentity, over)
-	h.forgetTraced(over)
+	h.forgetTraced(before, over)
 	maps.DeleteFunc(h.early, func(_ identity, e Event) bool { return e.Time < before })
 	for key, time := range h.exits {
 		if time < before {

@@ -218,6 +218,20 @@ func TestTracedForget(t *testing.T) {
 	}
 }
 
+// TestTracedForgetYoung keeps the maker of a socket that has no address yet.
+func TestTracedForgetYoung(t *testing.T) {
+	h := NewHistory(ReasonNoSocketSeen)
+	maker := Process{Key: ProcessKey{PID: 10, Start: 1}, Name: "a", Path: "/a"}
+	h.Add(Event{Kind: SocketMade, Method: MethodEBPF, Time: 1000, Socket: Socket{Cookie: 1}, Process: maker})
+	h.Forget(1000)
+	if len(h.traced) != 1 {
+		t.Fatal("a socket that was made at the time is forgotten, want it kept")
+	}
+	if h.Forget(1001); len(h.traced) != 0 {
+		t.Error("a socket without an address is kept for ever, want it forgotten")
+	}
+}
+
 // TestTracedLost gives a flow after a loss of events to nobody, until its socket is heard of again: the socket in its place may
 // be another one's.
 func TestTracedLost(t *testing.T) {

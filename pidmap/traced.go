@@ -13,7 +13,8 @@ type traced struct {
 	lives []*life
 	peers int
 	maker Process
-	made  bool // maker is known
+	made  bool  // maker is known
+	heard int64 // when it was last told of
 	users []mover
 }
 
@@ -31,6 +32,7 @@ func (h *History) trace(e *Event) {
 		t = &traced{}
 		h.traced[e.Socket.Cookie] = t
 	}
+	t.heard = max(t.heard, e.Time)
 	switch {
 	case e.Kind == SocketUsed:
 		t.use(e)
@@ -146,9 +148,10 @@ func (h *History) rejoin(l *life) {
 	}
 }
 
-func (h *History) forgetTraced(over func(*life) bool) {
+// forgetTraced keeps a socket that has no address yet but was told of lately: who made it may still be asked for.
+func (h *History) forgetTraced(before int64, over func(*life) bool) {
 	for cookie, t := range h.traced {
-		if t.lives = slices.DeleteFunc(t.lives, over); len(t.lives) == 0 {
+		if t.lives = slices.DeleteFunc(t.lives, over); len(t.lives) == 0 && t.heard < before {
 			delete(h.traced, cookie)
 		}
 	}
