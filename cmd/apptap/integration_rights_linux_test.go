@@ -30,38 +30,50 @@ func TestIntegrationRights(t *testing.T) {
 		}
 	}
 	apptap, talk := buildStatic(t, programs, "apptap/cmd/apptap"), buildStatic(t, programs, "apptap/fixtures/talk")
-	for _, tt := range []struct {
-		name string
-		attr *syscall.SysProcAttr
-		most uint64 // capabilities that may be left: sys_ptrace, dac_read_search, and bpf before Linux 6.0
-	}{
-		{"root", nil, 1<<19 | 1<<2 | 1<<39},
-		{"user", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: setcap}, 1<<19 | 1<<2 | 1<<39},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			here, there := netns.Pair(t)
-			dir := t.TempDir()
-			startServer(t, there, talk)
-			out, err := os.Create(filepath.Join(dir, "report.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer out.Close()
-			capture := exec.CommandContext(t.Context(), apptap, "capture", "-i", netns.Interface, "--reader", "ring", "--format", "json", "--flows")
-			capture.SysProcAttr, capture.Stdout = tt.attr, out
-			var wait func()
-			here.Do(t, func() { wait = start(t, capture, "capturing on") })
-			checkRights(t, capture.Process.Pid, tt.most)
-			truthFile := runClients(t, here, there, talk, dir)
-			checkRights(t, capture.Process.Pid, tt.most) // threads that began since have no more
-			interrupt(t, capture)
-			wait()
+	const most = 1<<19 | 1<<2 | 1<<39 // may be left: sys_ptrace, dac_read_search, and bpf before Linux 6.0
+	here, there := netns.Pair(t)
+	dir := t.TempDir()
+	startServer(t, there, talk)
+	// Both watch the same programs at once: a run takes ten seconds.
+	root := startRights(t, here, apptap, filepath.Join(dir, "root.json"), nil)
+	user := startRights(t, here, apptap, filepath.Join(dir, "user.json"),
+		&syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: setcap})
+	checkRights(t, root.Process.Pid, most)
+	checkRights(t, user.Process.Pid, most)
+	truths := readTruth(t, runClients(t, here, there, talk, dir))
+	for name, capture := range map[string]*rightsRun{"root": root, "user": user} {
+		t.Run(name, func(t *testing.T) {
+			checkRights(t, capture.Process.Pid, most) // threads that began since have no more
+			interrupt(t, capture.Cmd)
+			capture.wait()
 			var report reportJSON
-			readJSON(t, out.Name(), &report)
-			checkAttribution(t, &report, readTruth(t, truthFile))
-			checkTold(t, out.Name())
+			readJSON(t, capture.report, &report)
+			checkAttribution(t, &report, truths)
+			checkTold(t, capture.report)
 		})
 	}
+}
+
+// rightsRun is a capture and the file that its report goes to.
+type rightsRun struct {
+	*exec.Cmd
+	report string
+	wait   func()
+}
+
+// startRights starts a capture whose report goes to standard output: to make a file it would keep one right more.
+func startRights(t *testing.T, n *netns.Namespace, apptap, report string, attr *syscall.SysProcAttr) *rightsRun {
+	t.Helper()
+	out, err := os.Create(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close() })
+	c := exec.CommandContext(t.Context(), apptap, "capture", "-i", netns.Interface, "--reader", "ring", "--format", "json", "--flows")
+	c.SysProcAttr, c.Stdout = attr, out
+	r := &rightsRun{Cmd: c, report: report}
+	n.Do(t, func() { r.wait = start(t, c, "capturing on") })
+	return r
 }
 
 // buildStatic builds a program without cgo: only the threads of such a one can all give up rights.
