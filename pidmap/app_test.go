@@ -1,6 +1,7 @@
 package pidmap
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,15 +54,25 @@ func TestAppOf(t *testing.T) {
 	}
 }
 
-// The same process always is the same app, and no app is without a name, whatever a program calls itself.
+// The same process always is the same app, no app is without a name, a reason and a kind that the report documents, whatever
+// a program calls itself and whatever its cgroup is called.
 func FuzzAppOf(f *testing.F) {
-	f.Add("/usr/bin/python3", "python3\x00-m\x00http.server")
-	f.Add("/bin/sh", "sh\x00--")
-	f.Add("", "")
-	f.Fuzz(func(t *testing.T, exe, cmdline string) {
-		p := Process{Key: ProcessKey{PID: 9}, Path: exe, Cmdline: strings.Split(cmdline, "\x00")}
+	kinds := []string{"desktop", "flatpak", "snap", "appimage", "unit", "container", "script", "executable", "kernel"}
+	f.Add("/usr/bin/python3", "python3\x00-m\x00http.server", "0::/", "", "")
+	f.Add("/bin/sh", "sh\x00--", "0::/system.slice/a@b.service", "/bin/sh", "x=y")
+	f.Add("/tmp/.mount_KritaAbCdEf/x", "", "0::/kubepods/pod0123456789abcdef0123456789abcdef/x", "/usr/bin/x", "/")
+	f.Add("/opt/c/c", "c\x00--type=x", "0::/x/app-a-b-c.scope\n1:pids:/lxc/", "/opt/c/c", "[Application]\nname=")
+	f.Add("", "", "", "", "")
+	f.Fuzz(func(t *testing.T, exe, cmdline, cgroup, parent, file string) {
+		args := strings.Split(cmdline, "\x00")
+		p := Process{Key: ProcessKey{PID: 9}, Path: exe, Cmdline: args, Cgroup: cgroupPath([]byte(cgroup))}
+		p.AppImage, p.Flatpak = file, flatpakID([]byte(file))
+		p.Ancestors = []Ancestor{{Key: ProcessKey{PID: 8}, Path: parent, Cmdline: args}}
+		if d, ok := parseDesktop(file, []byte(file)); ok {
+			p.Desktop = d.DesktopEntry
+		}
 		a, b := AppOf(p), AppOf(p)
-		if a.ID == "" || a.Name == "" || a.ID != b.ID {
+		if a.ID == "" || a.Name == "" || a.ID != b.ID || len(a.Why) == 0 || !slices.Contains(kinds, a.Kind) {
 			t.Fatalf("AppOf(%+v) = %+v, then %+v", p, a, b)
 		}
 	})

@@ -30,7 +30,18 @@ type Process struct {
 	Cmdline   []string
 	// Bundle is the app that a source on macOS found while the processes that it works for were there; nil elsewhere.
 	Bundle *App
-	Cgroup string // path below the root of cgroup v2, "/" = the root itself, "" if unknown
+	Cgroup string // path below the root of cgroup v2, "/" = the root itself, "" if unknown; of a host without
+	// version 2 the path in a hierarchy of version 1
+
+	// Beside says that the cgroup is the one that apptap runs in: it tells nothing apart, as everything that is started from
+	// the same terminal, container or job is in it.
+	Beside bool
+	// Ancestors are the processes above, nearest first, as far as they may be of the same program.
+	Ancestors []Ancestor
+	AppImage  string       // $APPIMAGE, of a program that runs from the mount of one
+	Flatpak   string       // the application that /.flatpak-info of its root names
+	Container string       // what the runtime calls the container, "" if it is not known
+	Desktop   DesktopEntry // the .desktop file that starts the program, zero for none
 }
 
 // App is what a person would name: the unit that reports sum by. Two processes with the same ID are

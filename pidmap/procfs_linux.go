@@ -25,10 +25,20 @@ type procfs struct {
 	link  []byte
 	path  []byte
 	dir   []byte
+
+	own         string            // apptap's own cgroup
+	desktopDirs []string          // where .desktop files are
+	desktops    desktopIndex      // nil until it is needed
+	dockerRoot  string            // where docker describes its containers
+	containers  map[string]string // names by id
 }
 
 func newProcfs(root string) (*procfs, error) {
-	p := &procfs{root: root, users: map[uint32]string{}, link: make([]byte, 64), path: make([]byte, unix.PathMax), dir: make([]byte, 32<<10)}
+	p := &procfs{root: root, users: map[uint32]string{}, link: make([]byte, 64), path: make([]byte, unix.PathMax), dir: make([]byte, 32<<10),
+		desktopDirs: desktopDirs(), dockerRoot: "/var/lib/docker/containers", containers: map[string]string{}}
+	if b, err := os.ReadFile(filepath.Join(root, "self", "cgroup")); err == nil {
+		p.own = cgroupPath(b)
+	}
 	b, err := os.ReadFile(filepath.Join(root, "stat"))
 	if err != nil {
 		return nil, fmt.Errorf("read process table: %w", err)
@@ -165,6 +175,7 @@ func (p *procfs) describe(ctx context.Context, d procDir) (Process, error) {
 			out.UID, out.User = uid, p.user(ctx, ps, uid)
 		}
 	}
+	p.place(d, &out)
 	return out, nil
 }
 

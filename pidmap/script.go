@@ -11,6 +11,7 @@ type interpreter struct {
 	inline []string // options after which there is no script: the program is in the arguments
 	module []string // options whose value names the program instead of a file
 	values []string // options whose value is the next argument
+	skip   []string // words before the script
 }
 
 // interpreterOf knows interpreters by their base name without a version. The options are those of python3
@@ -35,6 +36,19 @@ func interpreterOf(stem string) (in interpreter, ok bool) {
 	case "java":
 		in.module = []string{"-jar"}
 		in.values = []string{"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules"}
+	case "deno":
+		in.inline, in.skip = []string{"eval", "repl"}, []string{"run", "serve", "test"}
+		in.values = []string{"-c", "--config", "--import-map"}
+	case "bun", "tsx", "ts-node":
+		in.inline, in.skip, in.values = []string{"-e", "--eval", "-p"}, []string{"run"}, []string{"--cwd", "-r", "--preload"}
+	case "mono", "mono-sgen":
+		in.values = []string{"--config"}
+	case "dotnet":
+		in.skip, in.values = []string{"exec"}, []string{"--runtimeconfig", "--depsfile", "--additionalprobingpath", "--fx-version"}
+	case "lua", "luajit":
+		in.inline, in.values = []string{"-e"}, []string{"-l"}
+	case "Rscript", "tclsh", "wish", "guile", "gjs", "gjs-console", "electron", "escript":
+		in.inline = []string{"-e", "-c"}
 	default:
 		return in, false
 	}
@@ -70,6 +84,7 @@ func (in interpreter) script(stem string, args []string) (script, bool) {
 			return script{}, false
 		case slices.Contains(in.values, arg):
 			i++
+		case slices.Contains(in.skip, arg):
 		case arg == "--" && i+1 < len(args) && args[i+1] != "":
 			return fileScript(stem, args[i+1]), true
 		case arg == "" || arg == "-" || arg == "--":
@@ -94,7 +109,28 @@ func (in interpreter) isInline(arg string) bool {
 }
 
 func fileScript(stem, file string) script {
-	return script{id: file, name: path.Base(file), path: file, why: "script run by " + stem}
+	return script{id: file, name: scriptName(file), path: file, why: "script run by " + stem}
+}
+
+// scriptName is a file's name, or that of the directory where files of that name are all over.
+func scriptName(file string) string {
+	base := path.Base(file)
+	switch base {
+	case "app.asar", "app.asar.unpacked", "resources", "__main__.py", "index.js", "main.js", "server.js", "cli.js", "manage.py", "app.py", "main.py":
+	default:
+		return base
+	}
+	for dir := path.Dir(file); dir != "." && dir != "/"; dir = path.Dir(dir) {
+		switch name := path.Base(dir); name {
+		case "resources", "dist", "build", "bin", "src", "lib", "app", "..":
+		default:
+			if strings.HasPrefix(base, "app.asar") || base == "resources" {
+				return name // all of an Electron app
+			}
+			return name + "/" + base
+		}
+	}
+	return base
 }
 
 // namedScript is a module (python -m) or a file behind an option (java -jar).

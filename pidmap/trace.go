@@ -33,7 +33,9 @@ type translator struct {
 	describe func(bpf.Process) (Process, bool)
 	// complete adds what a record has by number: user name, cgroup path, start time.
 	complete func(*Process, bpf.Process)
-	moved    func(cookie uint64, u bpf.User) (bpf.Moved, bool)
+	// entry finds the .desktop file of a program.
+	entry func(exe string, cmdline []string) DesktopEntry
+	moved func(cookie uint64, u bpf.User) (bpf.Moved, bool)
 
 	processes map[ProcessKey]*remembered
 	shared    map[uint64]*sharedSocket // by cookie
@@ -92,6 +94,12 @@ func (t *translator) exec(e *bpf.Event) {
 	if p.Path == "" {
 		p.Path = e.Filename
 	}
+	if before := t.processes[keyOf(e.Process.User)]; before != nil {
+		p.become(before.process.Ancestors)
+	}
+	if t.entry != nil {
+		p.Desktop = t.entry(p.Path, p.Cmdline)
+	}
 	t.processes[keyOf(e.Process.User)] = &remembered{p, e.Process.Exec, true}
 }
 
@@ -102,6 +110,7 @@ func (t *translator) fork(e *bpf.Event) {
 	}
 	p := t.named(&e.Process)
 	p.Path, p.Cmdline, p.PPID = parent.process.Path, parent.process.Cmdline, e.Parent
+	p.inherit(parent.process)
 	t.processes[keyOf(e.Process.User)] = &remembered{p, e.Process.Exec, true}
 }
 
@@ -128,7 +137,9 @@ func (t *translator) process(b *bpf.Process) Process {
 	known := false
 	if !b.Kernel && t.describe != nil {
 		if described, ok := t.describe(*b); ok {
-			described.Cgroup = p.Cgroup
+			if p.Cgroup != "" && p.Cgroup != "/" { // version 1 has no ids: what /proc says is more
+				described.Cgroup, described.Beside = p.Cgroup, p.Beside
+			}
 			p, known = described, true
 		}
 	}

@@ -43,6 +43,7 @@ func openTrace(root string) (tr *trace, lacks []string, err error) {
 	}
 	tr = &trace{tracer: tracer, t: newTranslator(), procs: procs, report: report}
 	tr.t.describe, tr.t.complete, tr.t.moved = tr.describe, tr.complete, tracer.Moved
+	tr.t.entry = tr.procs.entry
 	tr.t.netns = ownNamespace()
 	tr.setClock()
 	tr.rememberAll()
@@ -92,9 +93,6 @@ func (tr *trace) lookUp(pid int32) (Process, bool) {
 	if err != nil {
 		return Process{}, false
 	}
-	if b, err := d.read("cgroup"); err == nil {
-		p.Cgroup, _ = parseCgroup(b)
-	}
 	return p, true
 }
 
@@ -107,7 +105,7 @@ func (tr *trace) complete(p *Process, b bpf.Process) {
 	p.StartTime = startTime(tr.procs.boot, p.Key.Start)
 	p.User = tr.userName(b.UID)
 	if b.Cgroup != 0 {
-		p.Cgroup = tr.tracer.CgroupPath(b.Cgroup)
+		tr.procs.setCgroup(p, tr.tracer.CgroupPath(b.Cgroup))
 	}
 }
 
