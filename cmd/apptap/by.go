@@ -4,18 +4,26 @@ import (
 	"strings"
 
 	"apptap/internal/places"
+	"apptap/pidmap"
 	"apptap/summarize"
 )
 
 // byWord is a value of --by: what apps or destinations are told apart by. The flag takes one of each, with a comma between.
 type byWord struct {
 	word         string
+	apps         pidmap.By // "" for a word of destinations
 	destinations summarize.GroupBy
 }
 
 // byWords are all of them, those of apps and those of destinations.
 func byWords() []byWord {
 	return []byWord{
+		{word: "app", apps: pidmap.ByApp},
+		{word: "process", apps: pidmap.ByProcess},
+		{word: "executable", apps: pidmap.ByExecutable},
+		{word: "unit", apps: pidmap.ByUnit},
+		{word: "container", apps: pidmap.ByContainer},
+		{word: "user", apps: pidmap.ByUser},
 		{word: "name", destinations: summarize.ByName},
 		{word: "domain", destinations: summarize.ByDomain},
 		{word: "address", destinations: summarize.ByAddress},
@@ -32,13 +40,29 @@ func byUsage() string {
 	return strings.Join(words, ", ")
 }
 
+// appsBy is what --by says of apps.
+func (o *outputFlags) appsBy() pidmap.By {
+	by := pidmap.ByApp
+	for word := range strings.SplitSeq(o.by, ",") {
+		for _, w := range byWords() {
+			if w.word == word && w.apps != "" {
+				by = w.apps
+			}
+		}
+	}
+	return by
+}
+
 // grouping is what --by and --mmdb say of destinations. The file stays open as long as the process.
 func (o *outputFlags) grouping() (g summarize.Grouping, err error) {
 	for word := range strings.SplitSeq(o.by, ",") {
 		known := false
 		for _, w := range byWords() {
-			if w.word == word {
-				g.By, known = w.destinations, true
+			if w.word != word {
+				continue
+			}
+			if known = true; w.apps == "" {
+				g.By = w.destinations
 			}
 		}
 		if !known && word != "" {

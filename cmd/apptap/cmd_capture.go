@@ -138,6 +138,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 
 		ListDestinations: f.list,
 		Destinations:     by,
+		By:               f.appsBy(),
 		TakeTimes:        f.takesTimes(),
 
 		MaxFlows:     f.most,

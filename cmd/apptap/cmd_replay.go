@@ -80,7 +80,7 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	c := pipeline.Config{
 		Sources:   []capture.Source{capture.Merge(in.sources)},
 		Tunnels:   tunnels,
-		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, TakeTimes: f.takesTimes(), MaxFlows: f.most,
+		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), MaxFlows: f.most,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),
 		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},

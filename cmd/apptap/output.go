@@ -39,7 +39,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
 	f.StringVar(&o.explain, "explain", "", "say in words where the time of `APP|NAME` went, in place of the table")
-	f.StringVar(&o.by, "by", "name", "tell destinations apart by `WORD`: "+byUsage())
+	f.StringVar(&o.by, "by", "name", "tell apps or destinations apart by `WORD`, or one of each with a comma between: "+byUsage())
 	f.StringVar(&o.mmdb, "mmdb", "", "for --by asn or country: a local database in MaxMind's format, `FILE`")
 	f.BoolVar(&o.rdns, "rdns", false, "ask the resolver, after the capture, for names of addresses without one; nothing else is ever looked up")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")

@@ -73,7 +73,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 	if o.folded != nil {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
 	}
-	in.Owner = o.ownerOf()
+	in.Owner = o.config.By.Owner(o.ownerOf())
 	if o.config.Session != nil {
 		o.config.Session.Complete(&in)
 	}

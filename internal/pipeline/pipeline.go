@@ -62,6 +62,8 @@ type Config struct {
 	ListFlows bool
 	// TakeTimes says that the Summary must have times and look-ups: see flows.Table.TakeTimes.
 	TakeTimes bool
+	// By is what the Summary sums by where an owner is known; "" = apps.
+	By pidmap.By
 	// Destinations says what destinations are told apart by.
 	Destinations summarize.Grouping
 	// ListDestinations bounds the destinations listed under each app, as in summarize.Input; 0 lists all.
