@@ -20,6 +20,7 @@ type processRecord struct {
 	Cmdline   []text     `json:"cmdline,omitzero"`
 	Cgroup    text       `json:"cgroup,omitempty"`
 	Bundle    *appRecord `json:"bundle,omitempty"`
+	placeRecord
 }
 
 // appRecord is an app that was found while the processes that it consists of were there.
@@ -49,16 +50,18 @@ func processRecordOf(number uint32, p *pidmap.Process) processRecord {
 	return processRecord{
 		Number: number, PID: p.Key.PID, Start: p.Key.Start, StartTime: p.StartTime, PPID: p.PPID, UID: p.UID,
 		User: text(p.User), Name: text(p.Name), Path: text(p.Path), Cmdline: texts(p.Cmdline), Cgroup: text(p.Cgroup),
-		Bundle: appRecordOf(p.Bundle),
+		Bundle: appRecordOf(p.Bundle), placeRecord: placeRecordOf(p),
 	}
 }
 
 func (r *processRecord) process() pidmap.Process {
-	return pidmap.Process{
+	p := pidmap.Process{
 		Key: pidmap.ProcessKey{PID: r.PID, Start: r.Start}, StartTime: r.StartTime, PPID: r.PPID, UID: r.UID,
 		User: string(r.User), Name: string(r.Name), Path: string(r.Path), Cmdline: stringsOf(r.Cmdline), Cgroup: string(r.Cgroup),
 		Bundle: r.Bundle.app(),
 	}
+	r.into(&p)
+	return p
 }
 
 // maxNumbered bounds the processes that are remembered as written; beyond it all are described again.
