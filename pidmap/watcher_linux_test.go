@@ -342,9 +342,11 @@ func TestIntegrationShortLived(t *testing.T) {
 	}
 	events := runWatcher(t, w)
 	h := NewHistory(ReasonNoSocketSeen)
+	var seen int64 // when the newest socket was
 	add := func(batch []Event) (pids []int32) {
 		for _, e := range batch {
 			h.Add(e)
+			seen = max(seen, e.Time)
 			for _, p := range e.Holders {
 				pids = append(pids, p.Key.PID)
 			}
@@ -355,14 +357,13 @@ func TestIntegrationShortLived(t *testing.T) {
 	c := startChild(t, "udp4")
 	for !slices.Contains(add(<-events), int32(c.process.Pid)) {
 	}
-	now := time.Now().UnixNano()
 	c.end(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := flows.MakeKey(flows.UDP, c.sockets["udp4"][0], c.sockets["udp4"][1])
-	got := h.Owner(key, flows.InitiatorLocal, now-1, now)
+	got := h.Owner(key, flows.InitiatorLocal, seen, seen)
 	if got.Process.Key.PID != int32(c.process.Pid) || got.Process.Path != exe {
 		t.Errorf("pid %d, path %q (%s); want %d, %q", got.Process.Key.PID, got.Process.Path, got.Reason, c.process.Pid, exe)
 	}
