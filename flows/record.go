@@ -177,13 +177,12 @@ func (r *record) orient(local Local) (localIsLow bool, locality Locality) {
 	return r.firstIsLow, locality
 }
 
-func (h handshake) halves() (syn, ack int64) {
-	syn, ack = NoRTT, NoRTT
-	if h.syn != 0 && h.synAck != 0 {
-		syn = h.synAck - h.syn
+func (h handshake) halves() (syn, ack int64) { return lapse(h.syn, h.synAck), lapse(h.synAck, h.ack) }
+
+// lapse is the time from one packet to a later one, NoRTT if either was not seen or the capture's clock ran backwards.
+func lapse(from, to int64) int64 {
+	if from == 0 || to == 0 || to < from {
+		return NoRTT
 	}
-	if h.synAck != 0 && h.ack != 0 {
-		ack = h.ack - h.synAck
-	}
-	return syn, ack
+	return to - from
 }

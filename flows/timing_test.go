@@ -243,3 +243,23 @@ func TestLookups(t *testing.T) {
 		t.Errorf("got  %q, %d dropped\nwant %q", got, dropped, want)
 	}
 }
+
+// TestClockThatRunsBackwards: no duration of a handshake is negative.
+func TestClockThatRunsBackwards(t *testing.T) {
+	table := flows.NewTable()
+	defer table.Close()
+	for i, frame := range [][]byte{
+		fixtures.TCP(host4, peer4, "S", 1, 0, nil), fixtures.TCP(peer4, host4, "SA", 1, 2, nil), fixtures.TCP(host4, peer4, "A", 2, 2, nil),
+	} {
+		p := packet(capture.LinkTypeEthernet, frame)
+		p.Time = second * int64(10-i)
+		var o flows.Observation
+		flows.Outer.Decode(p, &o)
+		table.Add(&o)
+	}
+	for f := range table.All(local4()) {
+		if f.SYNRTT != flows.NoRTT || f.ACKRTT != flows.NoRTT {
+			t.Errorf("halves of %d and %d ns, want none", f.SYNRTT, f.ACKRTT)
+		}
+	}
+}
