@@ -9,9 +9,22 @@ import (
 // Follower picks the payloads that may state a name, so that whoever reads packets has to keep only those: mostly a
 // packet or two of a flow. It forgets flows where others take their place, and then misses a name that comes in several
 // segments. The zero value is ready. Not safe for concurrent use.
+//
+// A Follower that a Table made also reads what can be read of a packet by itself, so that the Table's goroutine need not:
+// a ClientHello in one piece, and answers of DNS.
 type Follower struct {
-	Queries    bool // pass queries of DNS too, for Table.TakeTimes
+	queries    bool         // pass queries of DNS too, for Table.TakeTimes
+	texts      *names.Texts // nil = read nothing
+	message    names.Message
+	addresses  []names.Address // scratch of readReply
 	directions [maxFollowed]followed
+}
+
+// Follower makes one whose payloads are for t, to be used by another goroutine than t's. It must come before the
+// first packet.
+func (t *Table) Follower() *Follower {
+	texts := t.names.texts.Twin()
+	return &Follower{queries: t.timed, texts: texts, message: names.Message{Texts: texts}}
 }
 
 // followed is one direction of a TCP flow of which more is wanted: left bytes from the sequence number next on.
@@ -33,38 +46,43 @@ const (
 	maxHello = 18 << 10
 )
 
-// Payload is what one packet may state a name with.
-type Payload struct {
-	Packet int         // index in its batch
-	Bytes  []byte      // what was captured of its TCP or UDP payload; nil if Hello says all
-	Hello  names.Hello // of a ClientHello in one piece
-}
-
-// Keep copies what p refers to to the end of buf, which it returns: a packet's own bytes are gone with the next one.
-func (p *Payload) Keep(buf []byte) []byte {
-	for _, part := range [...]*[]byte{&p.Bytes, &p.Hello.Name, &p.Hello.ALPN} {
-		if *part != nil {
-			buf = append(buf, *part...)
-			*part = buf[len(buf)-len(*part) : len(buf) : len(buf)]
-		}
-	}
-	return buf
-}
-
-// Wants says whether payload, as Decode returned it for o, may state a name, and sets p to what is to be read of it. A
-// ClientHello in one piece, as nearly all are, is read here, where its bytes are in the cache.
+// Wants says whether payload, as Decode returned it for o, may state a name, and sets p to what is to be read of it. p is
+// valid until the next call, or as long as payload.
 func (f *Follower) Wants(o *Observation, payload []byte, p *Payload) bool {
-	if o.Proto == TCP && len(payload) > 0 && payload[0] == 0x16 && o.Flags&SYN == 0 && !o.carriesDNS() {
-		if hello, whole := names.WholeHello(payload); whole {
-			f.forget(o)
-			*p = Payload{Hello: hello}
-			return true
-		}
+	if f.texts != nil && (f.readHello(o, payload, p) || f.readReply(o, payload, p)) {
+		return true
 	}
 	if !f.wants(o, payload) {
 		return false
 	}
 	*p = Payload{Bytes: payload}
+	return true
+}
+
+// readHello reads a ClientHello in one piece, as nearly all are.
+func (f *Follower) readHello(o *Observation, payload []byte, p *Payload) bool {
+	if o.Proto != TCP || len(payload) == 0 || payload[0] != 0x16 || o.Flags&SYN != 0 || o.carriesDNS() {
+		return false
+	}
+	said, whole := names.WholeHello(payload)
+	if !whole {
+		return false
+	}
+	f.forget(o)
+	*p = Payload{kind: wholeHello, hello: hello{f.texts.NumberOfRaw(said.Name), f.texts.NumberOfALPN(said.ALPN), said.ECH}}
+	return true
+}
+
+// readReply reads an answer of DNS over UDP.
+func (f *Follower) readReply(o *Observation, payload []byte, p *Payload) bool {
+	if o.Proto != UDP || !o.carriesDNS() || !names.MessageStart(payload) || payload[2]&0x80 == 0 {
+		return false
+	}
+	if err := f.message.Parse(payload); err != nil && f.message.Empty() {
+		return false
+	}
+	*p = Payload{kind: wholeReply, reply: f.message.Reply(f.addresses)}
+	f.addresses = p.reply.Addresses
 	return true
 }
 
@@ -88,7 +106,7 @@ func (f *Follower) forget(o *Observation) {
 func (f *Follower) wants(o *Observation, payload []byte) bool {
 	if o.Proto == UDP {
 		// What is asked of a group or the link is answered or not, and nobody waits: only of DNS itself do queries count.
-		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || f.Queries && o.Dst.Port == 53) {
+		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || f.queries && o.Dst.Port == 53) {
 			return true
 		}
 		return names.DatagramStart(payload)

@@ -100,7 +100,7 @@ func (l *lookups) giveUp(p *pendingQuery, now int64) {
 	if m.Parse(p.message[:p.length]); len(m.Questions) == 0 { // what follows the question is cut
 		return
 	}
-	to := l.at(p.client, m.Questions[0].Name, p.first)
+	to := l.at(p.client, l.texts.Number(m.Questions[0].Name), p.first)
 	if to == nil {
 		return
 	}
@@ -112,11 +112,11 @@ func (l *lookups) giveUp(p *pendingQuery, now int64) {
 }
 
 // answer takes an answer over a flow, and returns when its query was sent, 0 if that was not seen.
-func (l *lookups) answer(flow uint32, o *Observation, m *names.Message) (asked int64) {
-	if !l.on || o.Src.Port != 53 || m.Opcode != 0 || len(m.Questions) != 1 {
+func (l *lookups) answer(flow uint32, o *Observation, m *names.Reply) (asked int64) {
+	if !l.on || o.Src.Port != 53 || m.Opcode != 0 || !m.Single {
 		return 0
 	}
-	to, sent := l.at(o.Dst.Addr, m.Questions[0].Name, o.Time), uint64(0)
+	to, sent := l.at(o.Dst.Addr, m.Question, o.Time), uint64(0)
 	if l.pending != nil {
 		if p := l.place(flow, m.ID); p.sent > 0 && p.flow == flow && p.id == m.ID {
 			asked, sent = p.first, uint64(p.sent)
@@ -130,7 +130,7 @@ func (l *lookups) answer(flow uint32, o *Observation, m *names.Message) (asked i
 	return asked
 }
 
-func (to *lookup) answered(m *names.Message, asked, at int64) {
+func (to *lookup) answered(m *names.Reply, asked, at int64) {
 	to.Answers++
 	if asked > 0 {
 		to.First = min(to.First, asked)
@@ -139,7 +139,7 @@ func (to *lookup) answered(m *names.Message, asked, at int64) {
 	switch {
 	case m.RCode != 0:
 		to.Failures[m.RCode&15]++
-	case slices.ContainsFunc(m.Records, func(r names.Record) bool { return r.Addr.IsValid() }):
+	case m.Addressed:
 		to.Addressed++
 		to.Last = at
 	case !m.Truncated:
@@ -155,9 +155,9 @@ func asker(client [16]byte) [16]byte {
 	return client
 }
 
-// at is a client's look-up of a name, nil if there is no room for one more. It is valid until the next.
-func (l *lookups) at(client [16]byte, name string, now int64) *lookup {
-	key := lookupKey{asker(client), l.texts.Number(name)}
+// at is a client's look-up of the name of a number, nil if there is no room for one more. It is valid until the next.
+func (l *lookups) at(client [16]byte, name uint32, now int64) *lookup {
+	key := lookupKey{asker(client), name}
 	if i, ok := l.index[key]; ok {
 		return &l.list[i]
 	}

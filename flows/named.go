@@ -52,11 +52,12 @@ type nameBook struct {
 	found   arena[found]              // by flow; as many as the last flow that has any
 	texts   *names.Texts
 
-	dns     names.Cache
-	message names.Message
-	streams map[streamID]*names.MessageStream
-	asked   bool // dns holds something
-	lookups lookups
+	dns       names.Cache
+	message   names.Message
+	addresses []names.Address // scratch of learn
+	streams   map[streamID]*names.MessageStream
+	asked     bool // dns holds something
+	lookups   lookups
 }
 
 // found are the numbers of a flow's names in texts, 0 = none.
@@ -125,16 +126,11 @@ func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool
 }
 
 // readHello takes a ClientHello that came in one piece: nothing more is wanted of its flow.
-func (b *nameBook) readHello(flow uint32, h *names.Hello) {
+func (b *nameBook) readHello(flow uint32, h *hello) {
 	b.finish(flow)
 	f := b.at(flow)
-	if f.tls == 0 {
-		f.tls = b.texts.NumberOfRaw(h.Name)
-	}
-	if f.alpn == 0 {
-		f.alpn = b.texts.NumberOfALPN(h.ALPN)
-	}
-	f.ech = f.ech || h.ECH
+	f.tls, f.alpn = cmp.Or(f.tls, h.name), cmp.Or(f.alpn, h.alpn)
+	f.ech = f.ech || h.ech
 }
 
 // streamStart is the sequence number of the first byte of payload.
@@ -290,14 +286,20 @@ func (b *nameBook) learn(flow uint32, o *Observation, message []byte) bool {
 		b.lookups.query(flow, o, message)
 		return true
 	}
-	if err := b.message.Parse(message); err != nil && len(b.message.Records) == 0 && len(b.message.Questions) == 0 {
+	if err := b.message.Parse(message); err != nil && b.message.Empty() {
 		return false
 	}
-	k := o.key()
-	asked := b.lookups.answer(flow, o, &b.message)
-	b.dns.AddAnswer(k.RemoteAddr().Addr(), &b.message, asked, o.Time)
-	b.asked = true
+	reply := b.message.Reply(b.addresses)
+	b.addresses = reply.Addresses
+	b.readReply(flow, o, &reply)
 	return true
+}
+
+func (b *nameBook) readReply(flow uint32, o *Observation, r *names.Reply) {
+	k := o.key()
+	asked := b.lookups.answer(flow, o, r)
+	b.dns.AddReply(k.RemoteAddr().Addr(), r, asked, o.Time)
+	b.asked = true
 }
 
 // Domain is the registrable domain of a name, false if it has none: an address, a single label, a public suffix.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"apptap/capture"
 	"apptap/flows"
 	"apptap/flows/names"
@@ -76,6 +78,11 @@ func isOne(name string, stated []string) bool {
 // namedFlows are the names of a file's flows; a 5-tuple that is used again has several.
 func namedFlows(t *testing.T, path string, tunnels flows.Tunnels) map[string][]flows.Names {
 	t.Helper()
+	return namesBy(t, path, tunnels, (*flows.Table).Follower)
+}
+
+func namesBy(t *testing.T, path string, tunnels flows.Tunnels, newFollower func(*flows.Table) *flows.Follower) map[string][]flows.Names {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +93,8 @@ func namedFlows(t *testing.T, path string, tunnels flows.Tunnels) map[string][]f
 		t.Fatal(err)
 	}
 	defer source.Close()
-	table, follower := flows.NewTable(), new(flows.Follower)
+	table := flows.NewTable()
+	follower := newFollower(table)
 	defer table.Close()
 	var p capture.Packet
 	for err = source.Next(&p); err == nil; err = source.Next(&p) {
@@ -107,4 +115,35 @@ func namedFlows(t *testing.T, path string, tunnels flows.Tunnels) map[string][]f
 		named[key] = append(named[key], f.Names)
 	}
 	return named
+}
+
+// TestFollowerReadsAsTable: what a Follower reads ahead of the table is what the table would have read.
+func TestFollowerReadsAsTable(t *testing.T) {
+	files, _ := filepath.Glob("../fixtures/*.pcap*")
+	recorded, _ := filepath.Glob(filepath.Join(corpusDir, "captures", "*"))
+	named := 0
+	for _, file := range append(files, recorded...) {
+		ahead := namedFlows(t, file, flows.Outer)
+		later := namesBy(t, file, flows.Outer, func(*flows.Table) *flows.Follower { return new(flows.Follower) })
+		for _, all := range []map[string][]flows.Names{ahead, later} {
+			for _, list := range all {
+				for i := range list {
+					list[i].Number = 0 // which number a name gets is up to each table
+				}
+			}
+		}
+		if diff := cmp.Diff(later, ahead); diff != "" {
+			t.Errorf("%s: read by the table (-), ahead of it (+):\n%s", filepath.Base(file), diff)
+		}
+		for _, list := range ahead {
+			for _, n := range list {
+				if host, _ := n.Best(); host != "" {
+					named++
+				}
+			}
+		}
+	}
+	if len(files) == 0 || named == 0 {
+		t.Errorf("%d fixtures with %d names compare nothing", len(files), named)
+	}
 }

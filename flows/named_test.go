@@ -35,23 +35,23 @@ func clientHello(t *testing.T, name string) []byte {
 // run takes frames the way of a run, a batch of all of them.
 func run(table *flows.Table, follower *flows.Follower, frames ...[]byte) {
 	batch := make([]flows.Observation, len(frames))
-	var payloads []flows.Payload
+	var payloads flows.Payloads
 	for i, frame := range frames {
 		p := packet(capture.LinkTypeEthernet, frame)
 		p.Time = int64(i+1) * second
 		var wanted flows.Payload
 		if follower.Wants(&batch[i], flows.Outer.Decode(p, &batch[i]), &wanted) {
-			wanted.Packet = i
-			payloads = append(payloads, wanted)
+			payloads.Add(i, wanted)
 		}
 	}
-	table.AddBatch(batch, payloads, nil)
+	table.AddBatch(batch, payloads.List, nil)
 }
 
 // TestNamesOfSplitHellos: a ClientHello in small segments, in and out of order, twice on one 5-tuple.
 func TestNamesOfSplitHellos(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}} {
-		table, follower := flows.NewTable(), new(flows.Follower)
+		table := flows.NewTable()
+		follower := table.Follower()
 		var frames [][]byte
 		for life, name := range []string{"first.example", "second.example"} {
 			hello := clientHello(t, name)
@@ -96,7 +96,8 @@ func TestNamesOfOtherPayloads(t *testing.T) {
 
 // TestNamesAreBounded: a flood of flows that each begin to name someone leaves the table with what is whole.
 func TestNamesAreBounded(t *testing.T) {
-	table, follower := flows.NewTable(), new(flows.Follower)
+	table := flows.NewTable()
+	follower := table.Follower()
 	defer table.Close()
 	const flood = 20_000
 	for i := range flood {
@@ -129,7 +130,8 @@ func TestNamesAreBounded(t *testing.T) {
 
 // TestNamesFromDNS: the name is the one that this host had asked for before it opened the flow.
 func TestNamesFromDNS(t *testing.T) {
-	table, follower := flows.NewTable(), new(flows.Follower)
+	table := flows.NewTable()
+	follower := table.Follower()
 	resolver := netip.MustParseAddrPort("192.0.2.53:53")
 	query := []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x00\x00\x01\x00\x01")
 	answer := append([]byte("\x12\x34\x81\x80\x00\x01\x00\x01"), query[8:]...)
@@ -152,7 +154,8 @@ func TestNamesFromDNS(t *testing.T) {
 
 // TestNamesAtTheBeginning: what DNS tells after a flow began is not its name, however often the address is told again.
 func TestNamesAtTheBeginning(t *testing.T) {
-	table, follower := flows.NewTable(), new(flows.Follower)
+	table := flows.NewTable()
+	follower := table.Follower()
 	defer table.Close()
 	resolver := netip.MustParseAddrPort("192.0.2.53:53")
 	answer := func(label string) []byte {

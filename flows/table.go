@@ -62,8 +62,7 @@ func NewTable() *Table {
 }
 
 // TakeTimes makes the Table take the times of flows and look-ups: Flow.Timing and Lookups. Without it they are missing, and
-// captures of many short flows are read a quarter faster. It must come before the first packet; the Follower that picks payloads
-// must be told too.
+// captures of many short flows are read a quarter faster. It must come before the first packet and before Follower.
 func (t *Table) TakeTimes() { t.timed, t.names.lookups.on = true, true }
 
 // AddBatch accounts for packets and appends to begun the keys of flows that they began, each as its first
@@ -99,8 +98,10 @@ func (t *Table) AddBatch(batch []Observation, payloads []Payload, begun []Key) [
 func (t *Table) read(id uint32, o *Observation, p *Payload) {
 	switch {
 	case !o.Kind.Decoded() || o.FragLater:
-	case p.Bytes == nil:
-		t.names.readHello(id, &p.Hello)
+	case p.kind == wholeHello:
+		t.names.readHello(id, &p.hello)
+	case p.kind == wholeReply:
+		t.names.readReply(id, o, &p.reply)
 	default:
 		from, _ := t.records.at(id).sender(o.fromLow)
 		t.names.read(id, o, p.Bytes, from.stream.sawSYN, t.rares.at(id).sender(o.fromLow).isn)

@@ -196,9 +196,10 @@ func TestLookups(t *testing.T) {
 		}
 		return m
 	}
-	table, follower := flows.NewTable(), &flows.Follower{Queries: true}
+	table := flows.NewTable()
 	defer table.Close()
 	table.TakeTimes()
+	follower := table.Follower()
 	say := func(millis int64, frame []byte) {
 		var o [1]flows.Observation
 		p := packet(capture.LinkTypeEthernet, frame)

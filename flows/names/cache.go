@@ -63,14 +63,27 @@ func (c *Cache) Add(src, dst netip.Addr, m *Message, at int64) (asked int64) {
 			delete(c.asked, key)
 		}
 	}
-	c.AddAnswer(dst, m, asked, at)
+	if c.Texts == nil {
+		c.Texts = new(Texts)
+	}
+	m.Texts = c.Texts
+	reply := m.Reply(nil)
+	c.AddReply(dst, &reply, asked, at)
 	return asked
 }
 
-// AddAnswer is Add of a response for a caller who knows when its query was asked, 0 if that was not seen.
-func (c *Cache) AddAnswer(dst netip.Addr, m *Message, asked, at int64) {
-	if m.RCode == 0 && m.Opcode == 0 {
-		c.learn(dst.Unmap(), m, asked, at)
+// AddReply is Add of a response for a caller who knows when its query was asked, 0 if that was not seen. The numbers in r
+// are those of c.Texts.
+func (c *Cache) AddReply(dst netip.Addr, r *Reply, asked, at int64) {
+	client := dst.Unmap()
+	a := answer{asked: asked, answered: at}
+	if client.IsValid() && !client.IsLoopback() && !client.IsMulticast() {
+		a.client = client.As16()
+	}
+	for i := range r.Addresses {
+		told := &r.Addresses[i]
+		a.addr, a.host, a.ttl = told.Addr, told.Host, told.TTL
+		c.answers.add(&a)
 	}
 }
 
@@ -134,31 +147,6 @@ func withoutService(host string) string {
 		host = rest
 	}
 	return host
-}
-
-// learn keeps the addresses of a response to client.
-func (c *Cache) learn(client netip.Addr, m *Message, asked, at int64) {
-	if c.Texts == nil {
-		c.Texts = new(Texts)
-	}
-	a := answer{asked: asked, answered: at}
-	if client.IsValid() && !client.IsLoopback() && !client.IsMulticast() {
-		a.client = client.As16()
-	}
-	var of string
-	for i := range m.Records {
-		r := &m.Records[i]
-		if !r.Addr.IsValid() || r.Addr.IsUnspecified() { // the latter is how filters answer for names that they block
-			continue
-		}
-		host, ttl := m.root(r)
-		if host != of {
-			of, a.host = host, c.Texts.Number(host)
-		}
-		if a.addr, a.ttl = r.Addr.As16(), ttl; a.host > 0 {
-			c.answers.add(&a)
-		}
-	}
 }
 
 // Name is the name that client had most likely meant when it began to send to addr at the time at: the latest that it

@@ -95,6 +95,9 @@ func (m *Message) Parse(b []byte) error {
 	return nil
 }
 
+// Empty says that nothing was read.
+func (m *Message) Empty() bool { return len(m.Records) == 0 && len(m.Questions) == 0 }
+
 func (m *Message) question(b []byte, at int) int {
 	name, at := m.name(b, at)
 	if at < 0 || at+4 > len(b) {

@@ -1,5 +1,7 @@
 package names
 
+import "sync"
+
 // maxTexts bounds the different names that are kept. Past it further names are not: whoever makes up a name for each
 // flow must not fill the memory.
 const maxTexts = 1 << 18
@@ -8,12 +10,57 @@ const maxTexts = 1 << 18
 const maxRaw = 255
 
 // Texts gives each different name a number, so that flows and answers hold four bytes of it. The zero value is ready.
-// Not safe for concurrent use while names are added.
+// Not safe for concurrent use; see Twin.
 type Texts struct {
-	list    []string          // text n has number n+1
-	numbers map[string]uint32 // of the list
+	numbers map[string]uint32 // of the names that were asked for here
 	raw     map[string]uint32 // of names as they stood on the wire: an escape in them would be another's clean name
 	alpn    map[string]uint32 // of lists of protocols as they are encoded
+	shared  *sharedTexts
+}
+
+// Twin makes Texts that give the same numbers, for another goroutine. Each Text may be asked of any of them once its number was
+// handed over, by a channel say. Which names find room depends on what was asked of this one alone, so that it is
+// the same in every run.
+func (t *Texts) Twin() *Texts { return &Texts{shared: t.all()} }
+
+func (t *Texts) all() *sharedTexts {
+	if t.shared == nil {
+		t.shared = new(sharedTexts)
+	}
+	return t.shared
+}
+
+// textsPart is how many texts stand together. Parts never move: they are read while others are added.
+const textsPart = 1 << 10
+
+// sharedTexts are the texts of all twins. Text n has number n+1.
+type sharedTexts struct {
+	mutex   sync.Mutex // guards all but the texts that have a number
+	numbers map[string]uint32
+	parts   [4 * maxTexts / textsPart]*[textsPart]string
+}
+
+func (s *sharedTexts) number(text string) uint32 {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	n := len(s.numbers)
+	if number, known := s.numbers[text]; known || n/textsPart == len(s.parts) {
+		return number
+	}
+	if s.numbers == nil {
+		s.numbers = make(map[string]uint32)
+	}
+	part := &s.parts[n/textsPart]
+	if *part == nil {
+		*part = new([textsPart]string)
+	}
+	(*part)[n%textsPart] = text
+	s.numbers[text] = uint32(n + 1)
+	return uint32(n + 1)
+}
+
+func (s *sharedTexts) text(number uint32) string {
+	return s.parts[(number-1)/textsPart][(number-1)%textsPart]
 }
 
 // Number is the number of a clean name, from 1; 0 for "" and for a new one that finds no room.
@@ -21,15 +68,18 @@ func (t *Texts) Number(text string) uint32 {
 	if text == "" {
 		return 0
 	}
-	if n, known := t.numbers[text]; known || len(t.list) == maxTexts {
+	if n, known := t.numbers[text]; known || len(t.numbers) == maxTexts {
 		return n
+	}
+	n := t.all().number(text)
+	if n == 0 {
+		return 0
 	}
 	if t.numbers == nil {
 		t.numbers = make(map[string]uint32)
 	}
-	t.list = append(t.list, text)
-	t.numbers[text] = uint32(len(t.list))
-	return uint32(len(t.list))
+	t.numbers[t.shared.text(n)] = n
+	return n
 }
 
 // NumberOfRaw is the number of Clean(raw). Most names have been seen before, and then it allocates nothing.
@@ -63,14 +113,14 @@ func (t *Texts) Text(number uint32) string {
 	if number == 0 {
 		return ""
 	}
-	return t.list[number-1]
+	return t.shared.text(number)
 }
 
 // known is string(text), the one that is kept if there is one.
 func (t *Texts) known(text []byte) string {
 	if t != nil {
 		if n, ok := t.numbers[string(text)]; ok {
-			return t.list[n-1]
+			return t.shared.text(n)
 		}
 	}
 	return string(text)

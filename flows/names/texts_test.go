@@ -2,6 +2,7 @@ package names
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 )
 
@@ -40,10 +41,39 @@ func TestTextsAreBounded(t *testing.T) {
 		}
 		texts.NumberOfRaw(append(spelling, byte(i>>13), byte(i>>21)))
 	}
-	if len(texts.list) > maxTexts || len(texts.numbers) > maxTexts || len(texts.raw) > maxTexts {
-		t.Errorf("holds %d names, %d numbers, %d spellings", len(texts.list), len(texts.numbers), len(texts.raw))
+	if shared := len(texts.shared.numbers); shared > maxTexts || len(texts.numbers) > maxTexts || len(texts.raw) > maxTexts {
+		t.Errorf("holds %d names, %d numbers, %d spellings", shared, len(texts.numbers), len(texts.raw))
 	}
 	if texts.Number("known.example") != known || texts.Number("past the bound") != 0 {
 		t.Error("the first is forgotten or the last is kept")
+	}
+}
+
+// TestTextsTwin: twins give one number for one name, also side by side, and what finds no room with one does with another.
+func TestTextsTwin(t *testing.T) {
+	var texts Texts
+	const many = 3000
+	name := func(i int) string { return fmt.Sprint("host", i, ".example") }
+	var numbers [2][many]uint32
+	var sides sync.WaitGroup
+	for i, side := range []*Texts{&texts, texts.Twin()} {
+		sides.Go(func() {
+			for n := range many {
+				numbers[i][n] = side.Number(name(n))
+			}
+		})
+	}
+	sides.Wait()
+	for n := range many {
+		if numbers[0][n] != numbers[1][n] || texts.Text(numbers[1][n]) != name(n) {
+			t.Fatalf("%s has numbers %d and %d, which stand for %q", name(n), numbers[0][n], numbers[1][n], texts.Text(numbers[1][n]))
+		}
+	}
+	for i := range maxTexts {
+		texts.Number(fmt.Sprint("full", i))
+	}
+	twin := texts.Twin()
+	if texts.Number("late.example") != 0 || twin.Text(twin.Number("late.example")) != "late.example" || texts.Number("late.example") != 0 {
+		t.Error("what another twin is asked for decides what finds room")
 	}
 }

@@ -16,8 +16,7 @@ const maxPayloads = 256 << 10
 // batch is what a reader sends: what packets said, and of those that may state a name, their payloads.
 type batch struct {
 	packets  []flows.Observation
-	payloads []flows.Payload
-	bytes    []byte // of the payloads
+	payloads flows.Payloads
 	stated   []statedOwner
 	events   []pidmap.Event // what the file says of owners between these packets
 }
@@ -25,11 +24,12 @@ type batch struct {
 func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, batchSize)} }
 
 func (b *batch) reset() {
-	b.packets, b.payloads, b.bytes, b.stated, b.events = b.packets[:0], b.payloads[:0], b.bytes[:0], b.stated[:0], b.events[:0]
+	b.packets, b.stated, b.events = b.packets[:0], b.stated[:0], b.events[:0]
+	b.payloads.Reset()
 }
 
 func (b *batch) full() bool {
-	return len(b.packets) == batchSize || len(b.bytes) >= maxPayloads || len(b.events) >= batchSize
+	return len(b.packets) == batchSize || b.payloads.Len() >= maxPayloads || len(b.events) >= batchSize
 }
 
 func (b *batch) empty() bool { return len(b.packets) == 0 && len(b.events) == 0 }
@@ -41,8 +41,6 @@ func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follo
 	payload := tunnels.Decode(p, &b.packets[i])
 	var wanted flows.Payload
 	if names.Wants(&b.packets[i], payload, &wanted) {
-		wanted.Packet = i
-		b.bytes = wanted.Keep(b.bytes)
-		b.payloads = append(b.payloads, wanted)
+		b.payloads.Add(i, wanted)
 	}
 }

@@ -63,7 +63,7 @@ func newOwner(c *Config, run *shared) *owner {
 	}
 	for i, source := range c.Sources {
 		// Only a single source may find more interfaces as it is read, so the numbers never collide.
-		o.readers = append(o.readers, newReader(source, i, run))
+		o.readers = append(o.readers, newReader(source, i, run, o.table.Follower()))
 	}
 	return o
 }
@@ -135,7 +135,7 @@ func (o *owner) addBatch(b *batch) {
 	o.packets += uint64(len(b.packets))
 	o.stated.add(b)
 	o.addEvents(b.events)
-	o.begun = o.table.AddBatch(b.packets, b.payloads, o.begun[:0])
+	o.begun = o.table.AddBatch(b.packets, b.payloads.List, o.begun[:0])
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())
 	}) {

@@ -19,6 +19,7 @@ type reader struct {
 	source capture.Source
 	base   int // index of the source's first interface in the run
 	run    *shared
+	names  *flows.Follower
 	state  atomic.Pointer[sourceState]
 	sent   int // batches since the state was last published
 	ahead  buffered
@@ -34,8 +35,8 @@ type sourceState struct{ interfaces []capture.Interface }
 // publishEvery is how many batches go by between copies of the state on a busy source.
 const publishEvery = 256
 
-func newReader(source capture.Source, base int, run *shared) *reader {
-	r := &reader{source: source, base: base, run: run}
+func newReader(source capture.Source, base int, run *shared, names *flows.Follower) *reader {
+	r := &reader{source: source, base: base, run: run, names: names}
 	r.ahead, _ = source.(buffered)
 	r.publish()
 	return r
@@ -52,7 +53,6 @@ type shared struct {
 	live       bool
 	match      func(*capture.Packet) bool
 	tunnels    flows.Tunnels
-	takeTimes  bool
 	maxPackets uint64
 	taken      atomic.Uint64
 	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
@@ -68,7 +68,7 @@ type shared struct {
 
 func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	s := &shared{
-		live: c.Live, match: c.Match, tunnels: c.Tunnels, takeTimes: c.TakeTimes, maxPackets: c.MaxPackets, record: c.Record, session: c.Session, reachedMax: reachedMax,
+		live: c.Live, match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, session: c.Session, reachedMax: reachedMax,
 		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
 	s.stopAt.Store(math.MaxInt64)
@@ -83,7 +83,7 @@ const quietReads = 3
 // its packets. It returns why the source ended, nil for a regular end.
 func (r *reader) read(ctx context.Context) error {
 	pending := r.run.batch()
-	names, headers := &flows.Follower{Queries: r.run.takeTimes}, new(capture.HeaderOwners)
+	headers := new(capture.HeaderOwners)
 	defer func() {
 		r.run.send(pending)
 		r.publish()
@@ -118,7 +118,7 @@ func (r *reader) read(ctx context.Context) error {
 		}
 		taken, last := r.take(&p)
 		if taken {
-			pending.add(&p, r.run.tunnels, names)
+			pending.add(&p, r.run.tunnels, r.names)
 			pending.state(&p, headers)
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
