@@ -30,12 +30,8 @@ type sketchBin struct {
 	n     uint32
 }
 
-// add takes a duration in nanoseconds; a negative one is none.
-func (s *sketch) add(nanos int64) {
-	if nanos < 0 {
-		return
-	}
-	us := uint64(nanos / 1000)
+// add takes a duration in microseconds.
+func (s *sketch) add(us uint64) {
 	s.put(binOf(us), 1)
 	if s.count == 0 || us < s.min {
 		s.min = us

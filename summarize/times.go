@@ -1,6 +1,10 @@
 package summarize
 
-import "apptap/flows"
+import (
+	"slices"
+
+	"apptap/flows"
+)
 
 // Times are where the time of a destination's flows went, as far as packets tell: docs/scripting.md has the definitions.
 // Distributions are over flows, in microseconds.
@@ -61,10 +65,11 @@ const maxTimed = 1 << 14
 // timeTable keeps the times of destinations.
 type timeTable map[destinationKey]*timeSum
 
-// timeSum is what the times of one destination add up to. Most destinations of a flood have nothing to spread.
+// timeSum is what the times of one destination add up to.
 type timeSum struct {
 	counts   TimeCounts
-	sketches *[spreads]sketch
+	samples  []sample         // while there are few
+	sketches *[spreads]sketch // from then on
 }
 
 // Indexes of sketches, in the order of Times.
@@ -89,10 +94,27 @@ func (s *timeSum) add(spread int, nanos int64) {
 	if nanos < 0 {
 		return
 	}
+	s.put(sampleOf(spread, uint64(nanos/1000)))
+}
+
+func (s *timeSum) put(one sample) {
+	if s.sketches == nil && len(s.samples) < maxSamples {
+		s.samples = append(s.samples, one)
+		return
+	}
+	s.inBins()[one.spread()].add(one.micros())
+}
+
+// inBins are the sketches, to which the samples go.
+func (s *timeSum) inBins() *[spreads]sketch {
 	if s.sketches == nil {
 		s.sketches = new([spreads]sketch)
+		for _, one := range s.samples {
+			s.sketches[one.spread()].add(one.micros())
+		}
+		s.samples = nil
 	}
-	s.sketches[spread].add(nanos)
+	return s.sketches
 }
 
 func (t *timeTable) at(key destinationKey) *timeSum {
@@ -250,14 +272,14 @@ func (t *timeTable) merge(key destinationKey, o timeTable, from destinationKey) 
 		return
 	}
 	s.counts.merge(&other.counts)
+	for _, one := range other.samples {
+		s.put(one)
+	}
 	if other.sketches == nil {
 		return
 	}
-	if s.sketches == nil {
-		s.sketches = new([spreads]sketch)
-	}
-	for i := range other.sketches {
-		s.sketches[i].merge(&other.sketches[i])
+	for i, to := 0, s.inBins(); i < spreads; i++ {
+		to[i].merge(&other.sketches[i])
 	}
 }
 
@@ -280,14 +302,14 @@ func (s *timeSum) result() *Times {
 		return nil
 	}
 	t := &Times{TimeCounts: s.counts}
-	if s.sketches == nil {
-		return t
-	}
 	to := [spreads]*Distribution{
 		&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later,
 	}
+	few := distributionsOf(slices.Clone(s.samples)) // a Summary only reads what it is made of
 	for i := range to {
-		*to[i] = s.sketches[i].distribution()
+		if *to[i] = few[i]; s.sketches != nil {
+			*to[i] = s.sketches[i].distribution()
+		}
 	}
 	return t
 }

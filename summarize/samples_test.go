@@ -1,0 +1,44 @@
+package summarize
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestSamplesSayWhatSketchesSay: whether durations were kept one by one, counted in bins, or divided and merged, the
+// distributions are the same.
+func TestSamplesSayWhatSketchesSay(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, count := range []int{0, 1, 2, 19, 20, maxSamples - 1, maxSamples, maxSamples + 1, 5 * maxSamples} {
+		var whole timeSum
+		var parts [3]timeSum
+		var bins [spreads]sketch
+		for range count {
+			spread := random.IntN(spreads)
+			nanos := int64(1) << random.IntN(62)
+			nanos += random.Int64N(nanos)
+			whole.add(spread, nanos)
+			parts[random.IntN(len(parts))].add(spread, nanos)
+			bins[spread].add(uint64(nanos / 1000))
+		}
+		tables := [len(parts)]timeTable{}
+		var key destinationKey
+		for i := range parts {
+			tables[i] = timeTable{key: &parts[i]}
+		}
+		tables[0].merge(key, tables[1], key)
+		tables[0].merge(key, tables[2], key)
+		sketched := timeSum{sketches: &bins}
+		want := sketched.result()
+		for how, got := range map[string]*Times{"together": whole.result(), "again": whole.result(), "merged": tables[0][key].result()} {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%d durations, %s: in bins (-), else (+):\n%s", count, how, diff)
+			}
+		}
+	}
+	if none := (&timeSum{}).result(); none.Connect.Count != 0 {
+		t.Errorf("nothing was added, and %+v", none.Connect)
+	}
+}
