@@ -22,7 +22,7 @@ func writeJSON(w io.Writer, s *summarize.Summary, o Options) error {
 	if err := indented(&text, "").Encode(jsonReportOf(s, o.ToolVersion)); err != nil {
 		return err
 	}
-	rest, err := spliceDestinations(out, text.Bytes(), s)
+	rest, err := spliceLists(out, text.Bytes(), s)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func jsonReportOf(s *summarize.Summary, version string) jsonReport {
 		Degraded:     each(s.Degraded, same),
 		Incomplete:   s.Incomplete,
 		Folded:       jsonTotalsOf(s.Folded),
-		Lookups:      each(s.Lookups, jsonLookupOf),
+		Lookups:      []jsonLookup{}, // see spliceLists
 	}
 }
 
@@ -213,7 +213,7 @@ func jsonTotalsOf(t summarize.Totals) jsonTotals {
 	return jsonTotals{t.TxPackets, t.TxBytes, t.TxPayload, t.RxPackets, t.RxBytes, t.RxPayload, t.Flows}
 }
 
-// jsonUnattributedOf leaves the destinations to spliceDestinations.
+// jsonUnattributedOf leaves the destinations to spliceLists.
 func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
 	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations)}
 }

@@ -50,7 +50,7 @@ type jsonOthers struct {
 	jsonTotals
 }
 
-// jsonAppOf leaves the destinations to spliceDestinations.
+// jsonAppOf leaves the destinations to spliceLists.
 func jsonAppOf(a summarize.AppUse) jsonApp {
 	return jsonApp{
 		App:          jsonAppName{a.App.ID, a.App.Name, a.App.Kind, a.App.Path, each(a.App.Why, same)},

@@ -1,11 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"strconv"
 
 	"apptap/flows"
-	"apptap/summarize"
 )
 
 // jsonTimes are a destination's times; a distribution without a value is null.
@@ -111,52 +109,11 @@ type jsonFlowTiming struct {
 	Spin       *jsonRoundTrips `json:"spin_rtt"`
 }
 
-func jsonTimesOf(t *summarize.Times) *jsonTimes {
-	if t == nil {
-		return nil
-	}
-	j := &jsonTimes{
-		DNS: jsonSpreadOf(t.DNS), SYNRTT: jsonSpreadOf(t.SYNRTT), Connect: jsonSpreadOf(t.Connect), ACKRTT: jsonSpreadOf(t.ACKRTT), TLS: jsonSpreadOf(t.TLS),
-		QUIC: jsonSpreadOf(t.QUIC), TTFB: jsonSpreadOf(t.TTFB), Transfer: jsonSpreadOf(t.Transfer), RTT: jsonSpreadOf(t.RTT),
-		RTTMin: jsonSpreadOf(t.RTTMin), First: jsonSpreadOf(t.First), Later: jsonSpreadOf(t.Later),
-		Exchanges: t.Exchanges, Wait: t.Wait, Transferred: t.Transferred,
-		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxLate: t.TxLateBytes, RxLate: t.RxLateBytes, TxShut: t.TxShut, RxShut: t.RxShut,
-		Handshakes: jsonHandshakes{t.Done, t.Unanswered, t.Refused, t.Half},
-		TxResets:   t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
-		Failed: jsonFailed{Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Took: t.Failed.Took, Retries: t.Failed.Retries()},
-	}
-	if t.Failed.Flows > 0 {
-		first, last := rfc3339(t.Failed.First), rfc3339(t.Failed.Last)
-		j.Failed.First, j.Failed.Last = &first, &last
-	}
-	return j
-}
-
-func jsonSpreadOf(d summarize.Distribution) *jsonSpread {
-	if d.Count == 0 {
-		return nil
-	}
-	return &jsonSpread{d.Count, d.Median, d.P95, d.Max, d.Sum}
-}
-
 func jsonRoundTripsOf(r flows.RoundTrips) *jsonRoundTrips {
 	if r.Samples == 0 {
 		return nil
 	}
 	return &jsonRoundTrips{r.Samples, r.Min, r.Sum / uint64(r.Samples), r.Max}
-}
-
-func jsonLookupOf(l flows.Lookup) jsonLookup {
-	j := jsonLookup{
-		Client: l.Client.String(), Name: l.Name, Queries: l.Queries, Answers: l.Answers, TimedOut: l.TimedOut,
-		Addressed: l.Addressed, NoAddress: l.NoAddress, Failures: map[string]uint64{}, Time: jsonRoundTripsOf(l.Times), Flows: l.Flows,
-	}
-	for code, n := range l.Failures {
-		if n > 0 {
-			j.Failures[responseCode(code)] = uint64(n)
-		}
-	}
-	return j
 }
 
 // responseCode is the name of a DNS response code (RFC 6895 §2.3).
@@ -181,14 +138,4 @@ func jsonFlowTimingOf(f *flows.Flow) jsonFlowTiming {
 	j.TxAgain, j.RxAgain, j.TxShut, j.RxShut = m.TxRetransmitBytes, m.RxRetransmitBytes, m.TxShut/1000, m.RxShut/1000
 	j.RTT, j.Answer, j.Spin = jsonRoundTripsOf(m.RTT), jsonRoundTripsOf(m.Answer), jsonRoundTripsOf(m.Spin)
 	return j
-}
-
-// appendTimes appends what encoding/json makes of a destination's times behind indent, a line feed and spaces.
-func appendTimes(b []byte, indent string, t *summarize.Times) []byte {
-	if t == nil {
-		return append(b, "null"...)
-	}
-	var out bytes.Buffer
-	_ = indented(&out, indent[1:]).Encode(jsonTimesOf(t)) // numbers and a buffer have no errors
-	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
 }
