@@ -77,7 +77,7 @@ func (e *evidence) class(r relation, left int64) string {
 // proof: a socket that never sent may have been closed before anything arrived.
 func (e *evidence) counterLost() bool {
 	last := &e.life.last
-	if last.Moment != AtClose {
+	if last.Moment != AtClose || last.FINKnown {
 		return false
 	}
 	zero := last.BytesSent == 0 && last.BytesReceived == 0

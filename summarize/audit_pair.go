@@ -19,9 +19,11 @@ type side struct {
 	peer bool
 }
 
-// pairing is the search for each flow's socket.
+// pairing is the search for each flow's socket. Those of other network namespaces are looked for apart: such a socket has
+// only flows of which neither address is this host's, and no other has those.
 type pairing struct {
 	uses    []FlowUse
+	foreign bool
 	lives   map[side]*socketLife
 	unclear map[int]bool // by index of uses: several lives might be this flow's, whether or not one was chosen
 }
@@ -62,19 +64,13 @@ func pairSockets(readings []SocketCounters, uses []FlowUse) (own map[int]*socket
 	if len(readings) == 0 {
 		return nil, nil
 	}
-	intact, remnants := map[flows.Key][]*socketLife{}, map[flows.Key][]*socketLife{}
 	lives := livesOf(readings)
-	for i := range lives {
-		l := &lives[i]
-		if wiped(l.key) {
-			remnants[remnant(l.key)] = append(remnants[remnant(l.key)], l)
-		} else {
-			intact[l.key] = append(intact[l.key], l)
-		}
-	}
 	p := pairing{uses: uses, lives: map[side]*socketLife{}, unclear: map[int]bool{}}
-	p.by(remnants, func(k flows.Key, reset bool) (flows.Key, bool) { return remnant(k), reset })
-	p.by(intact, func(k flows.Key, _ bool) (flows.Key, bool) { return k, true })
+	for _, p.foreign = range []bool{false, true} {
+		intact, remnants := p.byKey(lives)
+		p.by(remnants, func(k flows.Key, reset bool) (flows.Key, bool) { return remnant(k), reset })
+		p.by(intact, func(k flows.Key, _ bool) (flows.Key, bool) { return k, true })
+	}
 	own = make(map[int]*socketLife)
 	for s, life := range p.lives {
 		if !s.peer {
@@ -82,6 +78,22 @@ func pairSockets(readings []SocketCounters, uses []FlowUse) (own map[int]*socket
 		}
 	}
 	return own, p.unclear
+}
+
+// byKey sorts lives by their 5-tuple, or what is left of it.
+func (p *pairing) byKey(lives []socketLife) (intact, remnants map[flows.Key][]*socketLife) {
+	intact, remnants = map[flows.Key][]*socketLife{}, map[flows.Key][]*socketLife{}
+	for i := range lives {
+		l := &lives[i]
+		switch {
+		case l.last.Foreign != p.foreign:
+		case wiped(l.key):
+			remnants[remnant(l.key)] = append(remnants[remnant(l.key)], l)
+		default:
+			intact[l.key] = append(intact[l.key], l)
+		}
+	}
+	return intact, remnants
 }
 
 // by pairs the sides that have a key among lives and no socket yet.
@@ -97,6 +109,9 @@ func (p *pairing) by(lives map[flows.Key][]*socketLife, keyOf func(k flows.Key, 
 	}
 	for i := range p.uses {
 		f := &p.uses[i].Flow
+		if (f.Locality == flows.LocalNeither) != p.foreign {
+			continue
+		}
 		add(side{use: i}, f.Key, f.TxSawRST)
 		if f.Locality == flows.LocalBoth {
 			add(side{use: i, peer: true}, f.Key.Reverse(), f.RxSawRST)

@@ -51,12 +51,14 @@ func livesOf(readings []SocketCounters) []socketLife {
 }
 
 // read takes in a reading; they come in order of moment, then time. The socket's end says more than the
-// capture's: a later dump cannot find it again.
+// capture's: a later dump cannot find it again. Of two that tell of the end, one that knows of the FIN was read before
+// anything was wiped.
 func (l *socketLife) read(c SocketCounters) {
 	switch {
 	case c.Moment == AtStart && !l.hasStart:
 		l.start, l.hasStart = c, true
 	case c.Moment == AtStart:
+	case l.hasLast && l.last.Moment == AtClose && l.last.FINKnown && !c.FINKnown:
 	case !l.hasLast || l.last.Moment == c.Moment || c.Moment == AtClose:
 		l.last, l.hasLast = c, true
 	}
@@ -82,6 +84,10 @@ func (l *socketLife) during(f *flows.Flow) SocketCounters {
 		c.BytesRetrans -= l.start.BytesRetrans
 		c.BytesReceived -= l.start.BytesReceived
 		c.BytesAcked -= l.start.BytesAcked
+		if l.start.PeerFIN && !c.FINKnown { // it is from before, and not in the earlier figure
+			c.BytesReceived -= min(c.BytesReceived, 1)
+			c.FINKnown = true
+		}
 	}
 	return c
 }
@@ -115,6 +121,7 @@ func compareReadings(a, b SocketCounters) int {
 		a.Key.Compare(b.Key), cmp.Compare(a.Cookie, b.Cookie),
 		cmp.Compare(a.BytesSent, b.BytesSent), cmp.Compare(a.BytesRetrans, b.BytesRetrans),
 		cmp.Compare(a.BytesReceived, b.BytesReceived), cmp.Compare(a.BytesAcked, b.BytesAcked),
-		compareBool(a.Incomplete, b.Incomplete),
+		compareBool(a.Incomplete, b.Incomplete), compareBool(a.FINKnown, b.FINKnown),
+		compareBool(a.PeerFIN, b.PeerFIN), compareBool(a.Foreign, b.Foreign),
 	)
 }

@@ -11,8 +11,9 @@ import "apptap/flows"
 //	received:    bytes_received - FIN       == captured rx stream
 //
 // Together the first two say bytes_sent == captured tx payload. FIN is 0 or 1: bytes_received counts the peer's FIN if
-// the full socket took it in, and not if its TIME_WAIT remnant did; INET_DIAG does not tell which
-// (net/ipv4/tcp_input.c, tcp_fin). So both pass, where the capture saw that FIN. bytes_acked is not compared: it
+// the full socket took it in, and not if its TIME_WAIT remnant did (net/ipv4/tcp_input.c, tcp_fin). Kernel events tell
+// which, and so does the state of a socket that lives. INET_DIAG does not at a socket's end: there both pass, where the
+// capture saw that FIN. bytes_acked is not compared: it
 // counts SYN and FIN too, and misses acknowledgements that travel in a RST.
 type relation struct {
 	difference int64  // kernel - captured, bytes
@@ -25,7 +26,7 @@ type relation struct {
 func check(use *FlowUse, life *socketLife, c circumstances) {
 	f := &use.Flow
 	counted := life.during(f)
-	fin := finOf(counted.BytesReceived, f)
+	fin := finOf(&counted, f)
 	use.Kernel = &KernelUse{
 		TxPayload:    counted.BytesSent,
 		TxStream:     counted.BytesSent - min(counted.BytesSent, counted.BytesRetrans),
@@ -49,10 +50,10 @@ func check(use *FlowUse, life *socketLife, c circumstances) {
 	}
 }
 
-// finOf is the 1 that the peer's FIN adds to bytes_received, if it was seen and the kernel has a byte
-// more than the stream.
-func finOf(received uint64, f *flows.Flow) uint64 {
-	if f.RxSawFIN && received > f.RxStream {
+// finOf is the 1 that the peer's FIN adds to bytes_received where that is not known already, if it was seen and the kernel
+// has a byte more than the stream.
+func finOf(c *SocketCounters, f *flows.Flow) uint64 {
+	if !c.FINKnown && f.RxSawFIN && c.BytesReceived > f.RxStream {
 		return 1
 	}
 	return 0

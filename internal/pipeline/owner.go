@@ -154,6 +154,7 @@ func (o *owner) addEvents(events []pidmap.Event) {
 	for i := range events {
 		o.history.Add(events[i])
 	}
+	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
 	o.heard = o.heard || len(events) > 0
 	o.keep(func(j Journal) error { return j.WriteEvents(events) })
 }

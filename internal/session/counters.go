@@ -20,6 +20,9 @@ type countersRecord struct {
 	Retrans    uint64 `json:"bytes_retrans"`
 	Received   uint64 `json:"bytes_received"`
 	Acked      uint64 `json:"bytes_acked"`
+	FINKnown   bool   `json:"fin_known,omitempty"`
+	PeerFIN    bool   `json:"peer_fin,omitempty"`
+	Foreign    bool   `json:"foreign,omitempty"`
 	Incomplete bool   `json:"incomplete,omitempty"`
 }
 
@@ -27,6 +30,7 @@ func countersRecordOf(c *summarize.SocketCounters) countersRecord {
 	return countersRecord{
 		keyRecord: keyRecordOf(c.Key), Cookie: c.Cookie, Time: c.Time, Moment: moments[c.Moment], Sequence: c.Sequence,
 		Sent: c.BytesSent, Retrans: c.BytesRetrans, Received: c.BytesReceived, Acked: c.BytesAcked, Incomplete: c.Incomplete,
+		FINKnown: c.FINKnown, PeerFIN: c.PeerFIN, Foreign: c.Foreign,
 	}
 }
 
@@ -38,6 +42,7 @@ func (r *countersRecord) counters() (c summarize.SocketCounters, err error) {
 	c = summarize.SocketCounters{
 		Cookie: r.Cookie, Time: r.Time, Moment: summarize.Moment(moment), Sequence: r.Sequence,
 		BytesSent: r.Sent, BytesRetrans: r.Retrans, BytesReceived: r.Received, BytesAcked: r.Acked, Incomplete: r.Incomplete,
+		FINKnown: r.FINKnown, PeerFIN: r.PeerFIN, Foreign: r.Foreign,
 	}
 	c.Key, err = r.key()
 	return c, err

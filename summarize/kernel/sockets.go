@@ -116,7 +116,7 @@ func appendCounters(dst []summarize.SocketCounters, sockets []sockdiag.Socket, m
 		if !s.HasCounters || s.Remote.Addr().IsUnspecified() || s.State == sockdiag.Listen {
 			continue
 		}
-		dst = append(dst, summarize.SocketCounters{
+		dst = append(dst, withoutFIN(s.State, summarize.SocketCounters{
 			Key:           flows.MakeKey(s.Proto, s.Local, s.Remote),
 			Cookie:        s.Cookie,
 			Time:          now,
@@ -126,7 +126,20 @@ func appendCounters(dst []summarize.SocketCounters, sockets []sockdiag.Socket, m
 			BytesReceived: s.Counters.Received,
 			BytesAcked:    s.Counters.Acked,
 			Incomplete:    s.Counters.Incomplete || !s.Connected(),
-		})
+		}))
 	}
 	return dst
+}
+
+// withoutFIN takes the peer's FIN out of the bytes received where the socket's state tells whether it came: these three
+// states follow it (RFC 9293, figure 5), the others of a socket that lives come before it.
+func withoutFIN(state sockdiag.State, c summarize.SocketCounters) summarize.SocketCounters {
+	switch state {
+	case sockdiag.CloseWait, sockdiag.LastAck, sockdiag.Closing:
+		c.FINKnown, c.PeerFIN = true, true
+		c.BytesReceived -= min(c.BytesReceived, 1)
+	case sockdiag.Established, sockdiag.FinWait1, sockdiag.FinWait2:
+		c.FINKnown = true
+	}
+	return c
 }
