@@ -119,6 +119,17 @@ func (r *record) opener() (opener, other [16]byte) {
 // ended says that no more data can follow: a SYN now opens another flow.
 func (r *record) ended() bool { return r.end == EndFIN || r.end == EndRST }
 
+// idle is how long nothing may come before what comes begins another flow, nanoseconds.
+func (r *record) idle() int64 {
+	switch {
+	case r.key.proto != TCP:
+		return udpIdle
+	case r.ended():
+		return closedIdle
+	}
+	return tcpIdle
+}
+
 // flow is the record as a Flow seen from this host.
 func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 	localIsLow, locality := r.orient(local)

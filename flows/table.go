@@ -13,6 +13,9 @@ const (
 	// tcpIdle ends a TCP flow without FIN or RST: past the default keep-alive time of 7200 s and its nine
 	// probes of 75 s each (tcp(7)) the other side is gone.
 	tcpIdle = 7_875_000_000_000
+	// closedIdle ends a TCP flow that was closed or reset: neither side knows of the connection any more after TIME_WAIT
+	// (TCP_TIMEWAIT_LEN of include/net/tcp.h; RFC 9293 §3.4.2 asks for two segment lifetimes).
+	closedIdle = 60_000_000_000
 )
 
 // Table keeps the flows of a run. It is not safe for concurrent use: one goroutine owns it.
@@ -214,11 +217,7 @@ func (t *Table) record(o *Observation) (id uint32, began bool) {
 // its flow did not begin with. Wireshark splits conversations by the same rule.
 func (t *Table) reused(id uint32, o *Observation) bool {
 	r := t.records.at(id)
-	idle := int64(udpIdle)
-	if o.Proto == TCP {
-		idle = tcpIdle
-	}
-	if o.Time > r.last && o.Time-r.last > idle {
+	if o.Time > r.last && o.Time-r.last > r.idle() {
 		if !r.ended() {
 			r.end = EndIdle
 		}
