@@ -20,7 +20,8 @@ type History struct {
 	early      map[identity]Event // SocketClosed that overtook their SocketSeen
 	images     map[ProcessKey][]image
 	exits      map[ProcessKey]int64
-	traced     map[uint64]*traced // by cookie
+	traced     map[uint64]*traced        // by cookie
+	processes  map[ProcessKey][]*Process // see one
 }
 
 // bind is the local half of a Key.
@@ -50,6 +51,7 @@ func NewHistory(absent Reason) *History {
 		images:     map[ProcessKey][]image{},
 		exits:      map[ProcessKey]int64{},
 		traced:     map[uint64]*traced{},
+		processes:  map[ProcessKey][]*Process{},
 	}
 }
 
@@ -189,29 +191,87 @@ func (h *History) serving(b bind, key flows.Key) []*life {
 	return dual
 }
 
-// Forget drops what was over before the given time, nanoseconds since 1970 UTC: flows that ended before it are
-// not asked about any more.
-func (h *History) Forget(before int64) {
-	over := func(l *life) bool { return l.end < before }
-	prune(h.connected, over)
-	prune(h.bound, over)
-	prune(h.byIdentity, over)
-	h.forgetTraced(before, over)
+// Needed says what flows may still be asked about: flows.InUse.
+type Needed interface {
+	Flow(key flows.Key, by int64) bool // one that began by that time
+	Port(proto flows.Protocol, port uint16) bool
+}
+
+// Forget drops what was over before the given time, nanoseconds since 1970 UTC, and that no flow in needed, nor one that begins
+// later, is to be asked about. It costs a pass over all that is known.
+func (h *History) Forget(before int64, needed Needed) {
+	for _, lives := range h.connected {
+		for _, l := range lives {
+			l.forgotten = l.end < before && !needed.Flow(l.socket.Key, l.servedUntil(lives))
+		}
+	}
+	for b, lives := range h.bound {
+		for _, l := range lives {
+			l.forgotten = l.end < before && !needed.Port(b.proto, b.local.Port)
+		}
+	}
+	prune(h.connected)
+	prune(h.bound)
+	prune(h.byIdentity)
+	h.forgetTraced(before)
 	maps.DeleteFunc(h.early, func(_ identity, e Event) bool { return e.Time < before })
+	held := h.held()
 	for key, time := range h.exits {
-		if time < before {
+		if time < before && !held[key] {
 			delete(h.exits, key)
 			delete(h.images, key)
 		}
 	}
+	clear(h.processes) // those that are in use are there again with their next event
 }
 
-func prune[K comparable](lives map[K][]*life, over func(*life) bool) {
+// servedUntil is until when flows may have begun that l, one of the lives of its key, had.
+func (l *life) servedUntil(siblings []*life) int64 {
+	until := l.end + timeWait
+	for _, o := range siblings {
+		if o != l && o.firstSeen() >= l.end {
+			until = min(until, o.firstSeen())
+		}
+	}
+	return until
+}
+
+// held are the processes that some sighting names: what they became by exec may still be asked for.
+func (h *History) held() map[ProcessKey]bool {
+	held := map[ProcessKey]bool{}
+	for _, lives := range h.byIdentity {
+		for _, l := range lives {
+			for i := range l.sightings {
+				for k := range l.sightings[i].holders {
+					held[l.sightings[i].holders[k].Key] = true
+				}
+			}
+		}
+	}
+	return held
+}
+
+func prune[K comparable](lives map[K][]*life) {
 	for key, list := range lives {
-		if list = slices.DeleteFunc(list, over); len(list) == 0 {
+		if list = slices.DeleteFunc(list, (*life).isForgotten); len(list) == 0 {
 			delete(lives, key)
 		} else {
 			lives[key] = list
 		}
 	}
+}
+
+// one is a copy of p that all who hold the same share: a Process is larger than all else that is kept of a socket.
+func (h *History) one(p *Process) *Process {
+	list := h.processes[p.Key]
+	for _, q := range list {
+		if q.same(p) {
+			return q
+		}
+	}
+	kept := *p
+	if len(list) < maxSightings {
+		h.processes[p.Key] = append(list, &kept)
+	}
+	return &kept
 }

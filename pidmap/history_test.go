@@ -289,6 +289,19 @@ func TestKnows(t *testing.T) {
 	}
 }
 
+// noFlows needs nothing, needed what one flow does.
+type noFlows struct{}
+
+func (noFlows) Flow(flows.Key, int64) bool       { return false }
+func (noFlows) Port(flows.Protocol, uint16) bool { return false }
+
+type needed struct{ key flows.Key }
+
+func (n needed) Flow(key flows.Key, _ int64) bool { return key == n.key || key.Reverse() == n.key }
+func (n needed) Port(proto flows.Protocol, port uint16) bool {
+	return proto == n.key.Proto && (port == n.key.Local.Port || port == n.key.Remote.Port)
+}
+
 func TestForget(t *testing.T) {
 	h := NewHistory(ReasonNoSocketSeen)
 	gone, there := Socket{Key: tcp1, Cookie: 1}, Socket{Key: udp1, Cookie: 2}
@@ -297,11 +310,15 @@ func TestForget(t *testing.T) {
 	h.Add(Event{Kind: ProcessExec, Time: 1100 * ms, Process: a})
 	h.Add(closed(1100, 1200, gone))
 	h.Add(Event{Kind: ProcessExit, Time: 1200 * ms, Process: a})
-	h.Forget(1200 * ms)
+	h.Forget(1200*ms, noFlows{})
 	if got := say(h.Owner(tcp1, 0, 1000*ms, 1100*ms)); got != "10 sock_diag" {
 		t.Errorf("forgotten too early: %q", got)
 	}
-	h.Forget(1201 * ms)
+	h.Forget(1201*ms, needed{tcp1})
+	if got := say(h.Owner(tcp1, 0, 1000*ms, 1100*ms)); got != "10 sock_diag" {
+		t.Errorf("forgotten while there is a flow: %q", got)
+	}
+	h.Forget(1201*ms, noFlows{})
 	if got := say(h.Owner(tcp1, 0, 1000*ms, 1100*ms)); got != "no_socket_seen" {
 		t.Errorf("after Forget: %q, want no_socket_seen", got)
 	}

@@ -37,6 +37,7 @@ type life struct {
 	// known), and no longer at end.
 	notBefore, lastSeen, end int64
 	traced                   *traced // what kernel events told of its socket, nil = nothing
+	forgotten                bool    // see History.Forget
 	doubted                  bool    // end is when events were lost, perhaps that of its end: it may be open all the same
 }
 
@@ -194,3 +195,5 @@ func covered(chosen, lives []*life, first, last, current int64) bool {
 	}
 	return begins && ends
 }
+
+func (l *life) isForgotten() bool { return l.forgotten }

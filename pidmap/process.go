@@ -3,7 +3,10 @@
 // that the pipeline runs, and asked by summarize. It never counts packets.
 package pidmap
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // ProcessKey identifies one life of a process: a PID alone is no identity, it is used again.
 type ProcessKey struct {
@@ -42,6 +45,18 @@ type Process struct {
 	Flatpak   string       // the application that /.flatpak-info of its root names
 	Container string       // what the runtime calls the container, "" if it is not known
 	Desktop   DesktopEntry // the .desktop file that starts the program, zero for none
+}
+
+// same says that p and o say the same of one process.
+func (p *Process) same(o *Process) bool {
+	return p.Key == o.Key && p.StartTime == o.StartTime && p.PPID == o.PPID && p.UID == o.UID && p.User == o.User &&
+		p.Name == o.Name && p.Path == o.Path && slices.Equal(p.Cmdline, o.Cmdline) && p.Bundle == o.Bundle &&
+		p.Cgroup == o.Cgroup && p.Beside == o.Beside && p.AppImage == o.AppImage && p.Flatpak == o.Flatpak &&
+		p.Container == o.Container && p.Desktop == o.Desktop && slices.EqualFunc(p.Ancestors, o.Ancestors, sameAncestor)
+}
+
+func sameAncestor(a, b Ancestor) bool {
+	return a.Key == b.Key && a.Path == b.Path && a.Desktop == b.Desktop && slices.Equal(a.Cmdline, b.Cmdline)
 }
 
 // App is what a person would name: the unit that reports sum by. Two processes with the same ID are

@@ -212,7 +212,7 @@ func TestTracedForget(t *testing.T) {
 		k.close(s, p)
 	}
 	h := k.history(asTold)
-	h.Forget(int64(k.now) + 1)
+	h.Forget(int64(k.now)+1, noFlows{})
 	if n := len(h.traced) + len(h.connected) + len(h.bound) + len(h.byIdentity) + len(h.early); n != 0 {
 		t.Errorf("%d entries left, want none", n)
 	}
@@ -223,11 +223,11 @@ func TestTracedForgetYoung(t *testing.T) {
 	h := NewHistory(ReasonNoSocketSeen)
 	maker := Process{Key: ProcessKey{PID: 10, Start: 1}, Name: "a", Path: "/a"}
 	h.Add(Event{Kind: SocketMade, Method: MethodEBPF, Time: 1000, Socket: Socket{Cookie: 1}, Process: maker})
-	h.Forget(1000)
+	h.Forget(1000, noFlows{})
 	if len(h.traced) != 1 {
 		t.Fatal("a socket that was made at the time is forgotten, want it kept")
 	}
-	if h.Forget(1001); len(h.traced) != 0 {
+	if h.Forget(1001, noFlows{}); len(h.traced) != 0 {
 		t.Error("a socket without an address is kept for ever, want it forgotten")
 	}
 }

@@ -12,16 +12,15 @@ const maxPeers = 1024
 type traced struct {
 	lives []*life
 	peers int
-	maker Process
-	made  bool  // maker is known
-	heard int64 // when it was last told of
+	maker *Process // nil = not known
+	heard int64    // when it was last told of
 	users []mover
 }
 
 // mover is one program that did I/O on a socket.
 type mover struct {
 	key     UserKey
-	process Process
+	process *Process
 	moved   Moved
 }
 
@@ -35,9 +34,9 @@ func (h *History) trace(e *Event) {
 	t.heard = max(t.heard, e.Time)
 	switch {
 	case e.Kind == SocketUsed:
-		t.use(e)
-	case e.Process.Name != "" && (e.Kind == SocketMade || !t.made):
-		t.maker, t.made = e.Process, true
+		t.use(e, h.one(&e.Process))
+	case e.Process.Name != "" && (e.Kind == SocketMade || t.maker == nil):
+		t.maker = h.one(&e.Process)
 	}
 	if e.Socket.Key.Local.Port == 0 {
 		return // never had an address
@@ -51,7 +50,7 @@ func (h *History) trace(e *Event) {
 }
 
 // use notes what a user has moved so far; records of several processors may overtake one another.
-func (t *traced) use(e *Event) {
+func (t *traced) use(e *Event, by *Process) {
 	for i := range t.users {
 		if u := &t.users[i]; u.key == e.User {
 			u.moved.Tx, u.moved.Rx = max(u.moved.Tx, e.Moved.Tx), max(u.moved.Rx, e.Moved.Rx)
@@ -59,7 +58,7 @@ func (t *traced) use(e *Event) {
 		}
 	}
 	if len(t.users) < maxUsers {
-		t.users = append(t.users, mover{e.User, e.Process, e.Moved})
+		t.users = append(t.users, mover{e.User, by, e.Moved})
 	}
 }
 
@@ -149,9 +148,9 @@ func (h *History) rejoin(l *life) {
 }
 
 // forgetTraced keeps a socket that has no address yet but was told of lately: who made it may still be asked for.
-func (h *History) forgetTraced(before int64, over func(*life) bool) {
+func (h *History) forgetTraced(before int64) {
 	for cookie, t := range h.traced {
-		if t.lives = slices.DeleteFunc(t.lives, over); len(t.lives) == 0 && t.heard < before {
+		if t.lives = slices.DeleteFunc(t.lives, (*life).isForgotten); len(t.lives) == 0 && t.heard < before {
 			delete(h.traced, cookie)
 		}
 	}
@@ -212,10 +211,10 @@ func (t *traced) owner() (Attribution, bool) {
 	switch {
 	case len(shares) > 0:
 		return sharedOwner(shares), true
-	case t.made:
-		return Attribution{App: AppOf(t.maker), Process: t.maker, Method: MethodEBPFCreator}, true
+	case t.maker != nil:
+		return Attribution{App: AppOf(*t.maker), Process: *t.maker, Method: MethodEBPFCreator}, true
 	case len(t.users) > 0: // accepted and asked in vain
-		p := t.users[0].process
+		p := *t.users[0].process
 		return Attribution{App: AppOf(p), Process: p, Method: MethodEBPF}, true
 	}
 	return Attribution{}, false
@@ -239,7 +238,7 @@ func joined(sockets []*traced, lives []*life, first, last int64) (Attribution, b
 		for _, u := range t.users {
 			moved.Tx, moved.Rx = moved.Tx+u.moved.Tx, moved.Rx+u.moved.Rx
 		}
-		shares = addShare(shares, mover{process: a.Process, moved: moved})
+		shares = addShare(shares, mover{process: &a.Process, moved: moved})
 	}
 	a := sharedOwner(shares)
 	for _, s := range shares {
@@ -266,14 +265,14 @@ func (t *traced) only(first, last int64) bool {
 
 // addShare adds what a user moved to the share of its process and app.
 func addShare(shares []Share, u mover) []Share {
-	app := AppOf(u.process)
+	app := AppOf(*u.process)
 	for i := range shares {
 		if s := &shares[i]; s.Process.Key == u.process.Key && s.App.ID == app.ID {
 			s.Tx, s.Rx = s.Tx+u.moved.Tx, s.Rx+u.moved.Rx
 			return shares
 		}
 	}
-	return append(shares, Share{app, u.process, u.moved})
+	return append(shares, Share{app, *u.process, u.moved})
 }
 
 // sharedOwner is the attribution to one or several shares.

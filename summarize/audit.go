@@ -30,15 +30,15 @@ const (
 	CauseFilteredOrDropped = "filtered_or_dropped"
 )
 
-// auditFlows compares every flow with its socket and writes the outcome into uses.
-func auditFlows(in *Input, uses []FlowUse) {
-	sockets, unclear := pairSockets(in.Sockets, uses)
+// auditFlows compares every flow with its socket and writes the outcome into uses. It returns which socket was whose.
+func auditFlows(in *Input, uses []FlowUse) *pairing {
+	pairs := pairSockets(in.Sockets, uses)
 	circumstances := circumstancesOf(in)
 	for i := range uses {
 		use := &uses[i]
-		life := sockets[i]
+		life, unclear := pairs.own(i), pairs.unclear[i]
 		why := in.incomparable(&use.Flow, life)
-		if life == nil && unclear[i] {
+		if life == nil && unclear {
 			why = notToldApart
 		}
 		if why != "" {
@@ -46,10 +46,11 @@ func auditFlows(in *Input, uses []FlowUse) {
 			continue
 		}
 		check(use, life, circumstances)
-		if use.Verdict == VerdictUnexplained && unclear[i] { // it may be the difference from a neighbour's socket
+		if use.Verdict == VerdictUnexplained && unclear { // it may be the difference from a neighbour's socket
 			use.Verdict, use.Unavailable, use.Kernel, use.Causes = VerdictUnavailable, notToldApart, nil, nil
 		}
 	}
+	return pairs
 }
 
 const noCounters = "the kernel reported no counters of the flow's socket"

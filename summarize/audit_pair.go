@@ -57,28 +57,24 @@ func (t tuples) has(key flows.Key) bool {
 	return whole || remains
 }
 
-// pairSockets finds each flow's socket: its life by index of uses, absent where none is known, and the flows for which
-// several sockets might be theirs. Wiped sockets come first: they can only belong to flows that this host
-// reset.
-func pairSockets(readings []SocketCounters, uses []FlowUse) (own map[int]*socketLife, unclear map[int]bool) {
+// pairSockets finds each flow's socket, and the flows for which several sockets might be theirs. Wiped sockets come
+// first: they can only belong to flows that this host reset.
+func pairSockets(readings []SocketCounters, uses []FlowUse) *pairing {
+	p := &pairing{uses: uses, lives: map[side]*socketLife{}, unclear: map[int]bool{}}
 	if len(readings) == 0 {
-		return nil, nil
+		return p
 	}
 	lives := livesOf(readings)
-	p := pairing{uses: uses, lives: map[side]*socketLife{}, unclear: map[int]bool{}}
 	for _, p.foreign = range []bool{false, true} {
 		intact, remnants := p.byKey(lives)
 		p.by(remnants, func(k flows.Key, reset bool) (flows.Key, bool) { return remnant(k), reset })
 		p.by(intact, func(k flows.Key, _ bool) (flows.Key, bool) { return k, true })
 	}
-	own = make(map[int]*socketLife)
-	for s, life := range p.lives {
-		if !s.peer {
-			own[s.use] = life
-		}
-	}
-	return own, p.unclear
+	return p
 }
+
+// own is the life of the socket of a flow, by index of uses; nil where none is known.
+func (p *pairing) own(use int) *socketLife { return p.lives[side{use: use}] }
 
 // byKey sorts lives by their 5-tuple, or what is left of it.
 func (p *pairing) byKey(lives []socketLife) (intact, remnants map[flows.Key][]*socketLife) {

@@ -21,7 +21,9 @@ type Input struct {
 	// another. It is for Rest: the Summary is the same, but Owner must then be ready for concurrent calls.
 	Side func(n int, do func(int))
 	// Folded are flows that were summed up before, to keep memory bounded. Nil for none.
-	Folded    *Folded
+	Folded *Folded
+	// Settled are flows that were over before and are summed up as if they were still there. Nil for none.
+	Settled   *Folded
 	Undecoded []flows.Undecoded
 	Lookups   []flows.Lookup
 	// Interfaces are the run's, in the order in which Flow.Interface counts them.
@@ -86,6 +88,9 @@ func Build(in Input) *Summary {
 	if in.Folded != nil {
 		all.merge(in.Folded.sums)
 		s.Folded = in.Folded.sums.totals
+	}
+	if in.Settled != nil {
+		all.merge(in.Settled.sums)
 	}
 	for i := range s.Flows {
 		all.add(&s.Flows[i])

@@ -67,6 +67,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		Degraded:           o.degraded,
 		Incomplete:         o.incomplete,
 		Folded:             o.folded,
+		Settled:            o.settled,
 		Destinations:       o.config.Destinations,
 		TakeTimes:          o.config.TakeTimes,
 	}

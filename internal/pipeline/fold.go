@@ -25,7 +25,7 @@ func (o *owner) fold() {
 		o.folded.Add(&in, f)
 		o.stated.forget(f)
 	})
-	o.forget(local)
+	o.forget()
 }
 
 // settleLocal fixes what a file has said until now of the host that captured: flows that were folded cannot be

@@ -13,16 +13,18 @@ import (
 
 // owner holds all state of a run. Only the goroutine that called Run touches it.
 type owner struct {
-	config  *Config
-	run     *shared
-	readers []*reader
-	table   *flows.Table
-	history *pidmap.History
-	local   []netip.Prefix
-	host    flows.Local // the set of local
-	begun   []flows.Key // scratch of addBatch
-	folded  *summarize.Folded
-	stated  stated
+	config           *Config
+	run              *shared
+	readers          []*reader
+	table            *flows.Table
+	history          *pidmap.History
+	local            []netip.Prefix
+	host             flows.Local // the set of local
+	begun            []flows.Key // scratch of addBatch
+	folded           *summarize.Folded
+	settled          *summarize.Folded // see settle
+	news, nextSettle int               // flows and events since the last settle, and how many call for the next
+	stated           stated
 
 	events   chan []pidmap.Event
 	closed   chan []summarize.SocketCounters
@@ -57,6 +59,8 @@ func newOwner(c *Config, run *shared) *owner {
 		degraded: slices.Clone(c.Degraded),
 		first:    noTime,
 		last:     -noTime,
+
+		nextSettle: settleEach,
 	}
 	if c.TakeTimes {
 		o.table.TakeTimes()
@@ -142,6 +146,8 @@ func (o *owner) addBatch(b *batch) {
 		o.config.Owners.Wake()
 	}
 	o.run.release(b)
+	o.news += len(o.begun)
+	o.settle()
 	o.fold()
 }
 
@@ -156,5 +162,6 @@ func (o *owner) addEvents(events []pidmap.Event) {
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
 	o.heard = o.heard || len(events) > 0
+	o.news += len(events) / 4 // a connection has four or more
 	o.keep(func(j Journal) error { return j.WriteEvents(events) })
 }

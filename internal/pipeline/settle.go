@@ -1,0 +1,43 @@
+package pipeline
+
+import (
+	"time"
+
+	"apptap/summarize"
+)
+
+const (
+	// settleEach is how many new flows or events there are at least between two passes of settle, and settleShare which
+	// share of the flows that were left: each pass looks at all of them.
+	settleEach, settleShare = 4096, 8
+	// readingGrace is how long a flow that is over waits for its socket's last counters: without kernel events they come
+	// when the program closes the socket, which may be long after both sides have said that they are done.
+	readingGrace = 5 * time.Minute
+	// flowGrace is how long after its socket's last counters a flow may still begin: they overtake packets in a buffer.
+	flowGrace = 10 * time.Second
+)
+
+// settle adds flows that are over to the sums and forgets them, with their sockets and owners, so that a capture that goes on
+// for days holds what the last minutes need. The report is the same as if they had been kept: nothing can be added
+// to them, and what is not compared exactly with the kernel waits for the end, when all circumstances are known.
+func (o *owner) settle() {
+	if !o.config.Live || o.config.ListFlows || o.news < o.nextSettle {
+		return
+	}
+	in, local := o.input()
+	over := o.table.Over(o.last, local)
+	if o.settled == nil {
+		o.settled = summarize.NewSettled()
+	}
+	taken := o.settled.Settle(&in, over, o.last-int64(readingGrace))
+	kept := over[:0]
+	for i := range over {
+		if taken[i] {
+			kept = append(kept, over[i])
+		}
+	}
+	o.table.Drop(kept)
+	o.forget()
+	o.sockets = summarize.Unsettled(in.Sockets, o.table.InUse(), o.last-int64(flowGrace), o.last-int64(readingGrace))
+	o.news, o.nextSettle = 0, max(settleEach, o.table.Len()/settleShare)
+}

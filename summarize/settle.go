@@ -1,0 +1,76 @@
+package summarize
+
+import "apptap/flows"
+
+// NewSettled makes an empty Folded for Settle.
+func NewSettled() *Folded { return &Folded{newSums(maxDestinations)} }
+
+// Settle counts those of over that came out exact, or that nothing compares with, and says which. The others are left to
+// a Build that knows all circumstances of the run. Flows that ended after waited are left too if their socket's last
+// counters may still come. What is left of in.Sockets are the readings of other sockets than the flows' that were taken.
+func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []bool) {
+	y.sums.destinations.by, y.sums.destinations.timed = in.Destinations, in.TakeTimes
+	readings := in.Sockets
+	in.Sockets = readingsOf(over, readings)
+	uses := make([]FlowUse, len(over))
+	for i := range over {
+		uses[i] = in.attributed(&over[i].Flow)
+	}
+	pairs := auditFlows(in, uses)
+	used := map[lifeKey]bool{}
+	taken = make([]bool, len(over))
+	for i := range uses {
+		use := &uses[i]
+		if use.Verdict != VerdictExact && !in.neverCompared(use, waited) {
+			continue
+		}
+		taken[i] = true
+		y.sums.add(use)
+		for _, peer := range []bool{false, true} {
+			if life := pairs.lives[side{i, peer}]; life != nil {
+				used[lifeKey{life.last.Cookie, life.key}] = true
+			}
+		}
+	}
+	in.Sockets = keep(readings, func(c SocketCounters) bool { return !used[lifeKey{c.Cookie, c.Key}] })
+	return taken
+}
+
+// readingsOf leaves out the last counters of sockets that have the 5-tuple of a flow in over, but came later.
+func readingsOf(over []flows.Over, readings []SocketCounters) []SocketCounters {
+	next := map[flows.Key]int64{}
+	for i := range over {
+		if o := &over[i]; o.Next > 0 {
+			next[o.Flow.Key], next[o.Flow.Key.Reverse()] = o.Next, o.Next
+		}
+	}
+	return keep(readings, func(c SocketCounters) bool {
+		at, again := next[c.Key]
+		return !again || c.Moment == AtStart || c.Time < at
+	})
+}
+
+// neverCompared says that no reading is going to come that the flow may be compared with.
+func (in *Input) neverCompared(use *FlowUse, waited int64) bool {
+	f := &use.Flow
+	switch {
+	case use.Verdict != VerdictUnavailable || use.Unavailable == notToldApart:
+		return false
+	case f.Key.Proto != flows.TCP || in.SocketsUnavailable != "" || f.Locality == flows.LocalNeither:
+		return true
+	}
+	return use.Unavailable == noCounters && f.Last <= waited
+}
+
+// Unsettled are the readings that flows in the table may be compared with, or flows to come: those from the start, those
+// after recent, and after waited those that do not say whose they are. It reuses the list.
+func Unsettled(readings []SocketCounters, inUse *flows.InUse, recent, waited int64) []SocketCounters {
+	kept := readings[:0]
+	for _, c := range readings {
+		if c.Moment == AtStart || c.Time > recent || inUse.Flow(c.Key, c.Time) || wiped(c.Key) && c.Time > waited {
+			kept = append(kept, c)
+		}
+	}
+	clear(readings[len(kept):])
+	return kept
+}
