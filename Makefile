@@ -12,7 +12,7 @@ VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo 
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check fuzz bench bench-live fixtures generate clean
+.PHONY: help setup build demo test check fuzz bench bench-live soak fixtures generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench: ## time apptap beside tcpdump and others on large files (RACE=... flags o
 bench-live: build ## blast frames over a veth pair (root, Linux; BLAST=... flags of fixtures/blast): loss and CPU of apptap, tcpdump, gopacket
 	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/blast ./fixtures/blast
 	@$(SETUP) root bin/blast $(BLAST)
+
+soak: build ## open connections for half an hour under a capture (root, Linux; SOAK=... flags of fixtures/soak): memory and audit
+	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/soak ./fixtures/soak
+	@$(SETUP) root bin/soak $(SOAK)
 
 # Written as the user who asks: only what is in the files comes from root.
 fixtures: build ## record the committed captures again

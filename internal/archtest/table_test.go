@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"fixtures/bulk":  {"capture"}, // its test reads what it wrote
 	"fixtures/race":  {},
 	"fixtures/blast": {},
+	"fixtures/soak":  {},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
@@ -85,7 +86,7 @@ var leashes = []leash{
 	{path: "github.com/oschwald/maxminddb-golang/v2", rooms: []string{"internal/places"}, why: "networks and countries of addresses"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
-		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast"},
+		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak"},
 		why:   "system calls live in files that name their system"},
 	{path: "github.com/google/go-cmp", tests: true, why: "differences are for tests"},
 	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},
@@ -96,6 +97,7 @@ var execFiles = map[string]string{
 	"fixtures/race/contestants.go":    "times programs beside each other",
 	"fixtures/race/main.go":           "builds what it times",
 	"fixtures/blast/contest_linux.go": "runs what it measures",
+	"fixtures/soak/run_linux.go":      "runs what it watches",
 	"fixtures/demo/programs.go":       "runs apptap beside programs of known traffic",
 	"fixtures/netns/netns_linux.go":   "ip(8) makes the namespaces of the integration tests",
 }
@@ -103,6 +105,7 @@ var execFiles = map[string]string{
 // goRooms may start goroutines.
 var goRooms = map[string]string{
 	"internal/pipeline": "owns the concurrency of a run",
+	"fixtures/soak":     "a server and its many clients",
 	"fixtures/talk":     "a server with several sockets, no part of apptap",
 }
 
