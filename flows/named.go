@@ -305,5 +305,14 @@ func (b *nameBook) readReply(flow uint32, o *Observation, r *names.Reply) {
 // Domain is the registrable domain of a name, false if it has none: an address, a single label, a public suffix.
 func Domain(name string) (string, bool) { return names.Domain(name) }
 
+// Reading is how an internationalised name reads, "" for others and for one whose reading could pass for another name.
+func Reading(name string) string { return names.Reading(name) }
+
+// DisplayName is a name for people: as it is on the wire, and if it is an internationalised one behind it how it reads.
+func DisplayName(name string) string { return names.Display(name) }
+
+// WireName is a name that a person typed as it is on the wire.
+func WireName(typed string) string { return names.Wire(typed) }
+
 // CleanName makes a name from elsewhere fit to be shown, as those of flows are.
 func CleanName(name string) string { return names.Clean([]byte(name)) }

@@ -51,9 +51,10 @@ func (e *Explanation) Sum() (sum uint64) {
 // it, or an address). Silent are look-ups of such names that no flow followed: the request never left. In the order of the costs,
 // then bytes; both lists are empty if s has nothing by that name.
 func (s *Summary) Explain(subject string) (list []Explanation, silent []flows.Lookup) {
-	subject = strings.TrimSuffix(strings.ToLower(subject), ".")
+	typed := subject
+	subject = flows.WireName(subject)
 	for _, app := range s.Apps {
-		named := strings.EqualFold(app.App.Name, subject) || strings.EqualFold(app.App.ID, subject) || strings.EqualFold(path.Base(app.App.ID), subject)
+		named := strings.EqualFold(app.App.Name, typed) || strings.EqualFold(app.App.ID, typed) || strings.EqualFold(path.Base(app.App.ID), typed)
 		list = s.explain(list, app.App.Name, app.Destinations, func(d *Destination) bool { return named || d.is(subject) })
 	}
 	list = s.explain(list, "", s.Unattributed.Destinations, func(d *Destination) bool { return d.is(subject) })

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"strings"
-	"unicode"
 
-	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -52,27 +50,6 @@ func appendEscaped(out []byte, c byte, must bool) []byte {
 		return append(out, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
 	}
 	return append(out, c)
-}
-
-// Display is a clean name for people: an internationalised name both as it is on the wire and as it reads, because
-// either alone can deceive. Names that no registry would accept, or that would not print plainly, stay as they are.
-func Display(name string) string {
-	if !strings.Contains(name, "xn--") {
-		return name
-	}
-	read, err := idna.Display.ToUnicode(name)
-	if err != nil || read == name || strings.ContainsFunc(read, deceives) {
-		return name
-	}
-	if back, err := idna.Display.ToASCII(read); err != nil || back != name {
-		return name // "xn--" reads as nothing at all
-	}
-	return name + " (" + read + ")"
-}
-
-// deceives finds characters that change how their neighbours look: unprintable, joining, or of a direction.
-func deceives(r rune) bool {
-	return !unicode.IsPrint(r) || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Zs)
 }
 
 // Domain is the registrable domain of a clean name ("www.example.co.uk" -> "example.co.uk") by the public suffix

@@ -24,21 +24,6 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func TestDisplay(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"www.example.com", "www.example.com"},
-		{"xn--mnchen-3ya.example", "xn--mnchen-3ya.example (münchen.example)"},
-		{"xn--a-0hc.example", "xn--a-0hc.example"}, // no valid label
-		{"xn--", "xn--"},
-		{`xn--\027`, `xn--\027`},
-	}
-	for _, tt := range tests {
-		if got := Display(tt.in); got != tt.want {
-			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}
-
 func TestDomain(t *testing.T) {
 	tests := []struct {
 		in, want string
@@ -102,9 +87,6 @@ func FuzzClean(f *testing.F) {
 		}
 		if domain, ok := Domain(got); ok && !strings.HasSuffix(got, domain) {
 			t.Fatalf("domain %q of %q", domain, got)
-		}
-		if shown := Display(got); !strings.HasPrefix(shown, got) {
-			t.Fatalf("%q shown as %q", got, shown)
 		}
 		hostPort(b)
 	})

@@ -3,6 +3,7 @@ package report
 import (
 	"strconv"
 
+	"apptap/flows"
 	"apptap/pidmap"
 	"apptap/summarize"
 )
@@ -15,6 +16,7 @@ var csvFlowHeader = []string{
 	"tx_stream", "rx_stream", "tx_retransmits", "rx_retransmits", "syn_rtt_us", "ack_rtt_us",
 	"tls_sni", "quic_sni", "http_host", "dns_name", "alpn",
 	"handshake", "dns_us", "tls_us", "quic_us", "ttfb_us", "transfer_us", "rtt_us", "tx_retransmit_bytes", "rx_retransmit_bytes",
+	"name_unicode",
 }
 
 func csvFlows(s *summarize.Summary) [][]string {
@@ -43,7 +45,8 @@ func csvFlow(use *summarize.FlowUse) []string {
 	record = append(record, number(f.TxStream), number(f.RxStream), number(f.TxRetransmits), number(f.RxRetransmits),
 		csvMicros(f.SYNRTT), csvMicros(f.ACKRTT),
 		cell(f.Names.TLS), cell(f.Names.QUIC), cell(f.Names.HTTP), cell(f.Names.DNS), cell(f.Names.ALPN))
-	return append(record, csvFlowTiming(&f)...)
+	name, _ := f.Names.Best()
+	return append(append(record, csvFlowTiming(&f)...), cell(flows.Reading(name)))
 }
 
 func csvPID(owner pidmap.Attribution) string {

@@ -5,7 +5,7 @@ import (
 	"apptap/summarize"
 )
 
-// csvTimesColumns is how many columns csvHeader ends in for times.
+// csvTimesColumns is how many columns of csvHeader are for times.
 const csvTimesColumns = 22
 
 // csvTimes are the cells of these columns, of each distribution median, p95 and maximum; empty where nothing is known.
@@ -24,7 +24,7 @@ func csvTimes(t *summarize.Times) []string {
 	return append(cells, number(t.TxRetransmitBytes), number(t.RxRetransmitBytes), number(uint64(t.Failed.Flows)), number(t.Failed.Bytes()))
 }
 
-// csvFlowTiming are the last cells of csvFlowHeader.
+// csvFlowTiming are the cells of csvFlowHeader from the handshake on.
 func csvFlowTiming(f *flows.Flow) []string {
 	m := f.Timing
 	if m == nil {

@@ -37,7 +37,7 @@ const blindSentence = "What packets cannot show: what the program did before it 
 
 func explainDestination(out *bytes.Buffer, e *summarize.Explanation) {
 	d := &e.Destination
-	fmt.Fprintf(out, "%s %s/%d%s: %s, %s\n", visible(d.Name), d.Proto, d.Port, ofApp(e.App), counted(d.Flows, "flow"), counted(d.Bytes(), "byte"))
+	fmt.Fprintf(out, "%s %s/%d%s: %s, %s\n", visible(flows.DisplayName(d.Name)), d.Proto, d.Port, ofApp(e.App), counted(d.Flows, "flow"), counted(d.Bytes(), "byte"))
 	if sum := e.Sum(); sum > 0 {
 		fmt.Fprintf(out, "  Of %s that these flows took, %s (%d %%).\n", duration(sum), layers[e.Costs[0].Layer].took, (e.Costs[0].Micros*100+sum/2)/sum)
 	}
@@ -130,7 +130,7 @@ func lookupTrouble(l flows.Lookup) string {
 
 // silentSentence is about a name that no flow followed.
 func silentSentence(l flows.Lookup) string {
-	asked := fmt.Sprintf("%s: %s of %s", visible(l.Name), queries(l.Queries), l.Client)
+	asked := fmt.Sprintf("%s: %s of %s", visible(flows.DisplayName(l.Name)), queries(l.Queries), l.Client)
 	trouble := lookupTrouble(l)
 	switch {
 	case l.Addressed > 0:

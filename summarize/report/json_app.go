@@ -33,6 +33,7 @@ type jsonProcess struct {
 
 type jsonDestination struct {
 	Name       string   `json:"name"`
+	Reading    string   `json:"name_unicode,omitempty"`
 	NameSource string   `json:"name_source"`
 	Addresses  []string `json:"addresses"`
 	Proto      string   `json:"proto"`

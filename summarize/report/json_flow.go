@@ -33,6 +33,7 @@ type jsonFlow struct {
 	QUICSNI       string          `json:"quic_sni"`
 	HTTPHost      string          `json:"http_host"`
 	DNSName       string          `json:"dns_name"`
+	Reading       string          `json:"name_unicode,omitempty"`
 	ALPN          string          `json:"alpn"`
 	End           string          `json:"end"`
 	App           string          `json:"app"`
@@ -64,6 +65,7 @@ type jsonFlowKernel struct {
 
 func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 	f := use.Flow
+	name, _ := f.Names.Best()
 	r := jsonFlow{
 		Proto: f.Key.Proto.String(), Local: f.Key.LocalAddr().String(), Remote: f.Key.RemoteAddr().String(),
 		Initiator: f.Initiator.String(), Interface: use.Interface,
@@ -73,7 +75,7 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		TxStream: f.TxStream, RxStream: f.RxStream, TxIPBytes: f.TxIPBytes, RxIPBytes: f.RxIPBytes,
 		TxRetransmits: f.TxRetransmits, RxRetransmits: f.RxRetransmits,
 		SYNRTT: micros(f.SYNRTT), ACKRTT: micros(f.ACKRTT),
-		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, ALPN: f.Names.ALPN, ECH: f.Names.ECH,
+		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, Reading: flows.Reading(name), ALPN: f.Names.ALPN, ECH: f.Names.ECH,
 		End:        f.End.String(),
 		Candidates: each(use.Owner.Candidates, jsonCandidateOf),
 		PeerAppID:  use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,

@@ -66,7 +66,7 @@ func writeList[T any](out io.Writer, o *objects, list []T, write func(*objects, 
 // writeDestination appends what encoding/json makes of a jsonDestination.
 func writeDestination(o *objects, d *summarize.Destination) {
 	o.begin()
-	o.text("name", d.Name)
+	writeName(o, d.Name)
 	o.text("name_source", d.NameSource)
 	o.list("addresses")
 	for i, a := range d.Addresses {
@@ -88,6 +88,14 @@ func writeDestination(o *objects, d *summarize.Destination) {
 	o.count("flows", d.Flows)
 	writeTimes(o, "times", d.Times)
 	o.end()
+}
+
+// writeName appends a name, and how it reads if it is internationalised.
+func writeName(o *objects, name string) {
+	o.text("name", name)
+	if reading := flows.Reading(name); reading != "" {
+		o.text("name_unicode", reading)
+	}
 }
 
 // writeTimes appends a field that encoding/json would make of jsonTimesOf(t).
@@ -172,7 +180,7 @@ func writeFailed(o *objects, f *summarize.Failed) {
 func writeLookup(o *objects, l *flows.Lookup) {
 	o.begin()
 	o.text("client", l.Client.String())
-	o.text("name", l.Name)
+	writeName(o, l.Name)
 	o.number("queries", l.Queries)
 	o.number("answers", l.Answers)
 	o.number("timed_out", l.TimedOut)

@@ -15,7 +15,7 @@ import (
 // the contract.
 func TestJSONListsAreTheEncoders(t *testing.T) {
 	for name, s := range sampleSummaries() {
-		s.Lookups = append(s.Lookups, flows.Lookup{Name: "\"odd\" \u00e9", Failures: [16]uint32{1: 1, 2: 2, 3: 3, 15: 4}})
+		s.Lookups = append(s.Lookups, flows.Lookup{Name: "xn--bcher-kva.example"}, flows.Lookup{Name: "\"odd\" \u00e9", Failures: [16]uint32{1: 1, 2: 2, 3: 3, 15: 4}})
 		r := jsonReportOf(s, "")
 		r.Unattributed.Destinations = each(s.Unattributed.Destinations, jsonDestinationOf)
 		for i := range s.Apps {
@@ -35,7 +35,7 @@ func TestJSONListsAreTheEncoders(t *testing.T) {
 
 func jsonDestinationOf(d summarize.Destination) jsonDestination {
 	return jsonDestination{
-		Name: d.Name, NameSource: d.NameSource, Addresses: each(d.Addresses, textOf),
+		Name: d.Name, Reading: flows.Reading(d.Name), NameSource: d.NameSource, Addresses: each(d.Addresses, textOf),
 		Proto: d.Proto.String(), Port: d.Port, Service: d.Service,
 		Inbound: d.Inbound, PeerApp: d.PeerApp, jsonTotals: jsonTotalsOf(d.Totals), Times: jsonTimesOf(d.Times),
 	}
@@ -71,7 +71,7 @@ func jsonSpreadOf(d summarize.Distribution) *jsonSpread {
 
 func jsonLookupOf(l flows.Lookup) jsonLookup {
 	j := jsonLookup{
-		Client: l.Client.String(), Name: l.Name, Queries: l.Queries, Answers: l.Answers, TimedOut: l.TimedOut,
+		Client: l.Client.String(), Name: l.Name, Reading: flows.Reading(l.Name), Queries: l.Queries, Answers: l.Answers, TimedOut: l.TimedOut,
 		Addressed: l.Addressed, NoAddress: l.NoAddress, Failures: map[string]uint64{}, Time: jsonRoundTripsOf(l.Times), Flows: l.Flows,
 	}
 	for code, n := range l.Failures {

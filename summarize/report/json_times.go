@@ -71,6 +71,7 @@ type jsonRoundTrips struct {
 type jsonLookup struct {
 	Client    string            `json:"client"`
 	Name      string            `json:"name"`
+	Reading   string            `json:"name_unicode,omitempty"`
 	Queries   uint64            `json:"queries"`
 	Answers   uint64            `json:"answers"`
 	TimedOut  uint64            `json:"timed_out"`

@@ -45,7 +45,7 @@ type row struct {
 	Port    string   // "tcp/443"
 	Service string   // IANA name of the port
 	Title   string   // more about Name, for a page that has room
-	Shorter []string // of a name with numbers, what to print where it does not fit: longest first
+	Shorter []string // of a name with numbers or a reading, what to print where it does not fit: longest first
 
 	Sent, Received, Total, Packets, Flows figure
 }
@@ -65,16 +65,24 @@ func totalsRow(kind rowKind, name string, t summarize.Totals) row {
 }
 
 func destinationRow(d summarize.Destination) row {
-	name := named(d.Name)
+	r := totalsRow(rowDestination, destinationName(&d, flows.DisplayName(d.Name)), d.Totals)
+	if flows.Reading(d.Name) != "" {
+		r.Shorter = []string{destinationName(&d, d.Name)}
+	}
+	r.Port, r.Service, r.Title = port(d.Proto, d.Port), visible(d.Service), addresses(d)
+	return r
+}
+
+// destinationName is what a row says of a destination that is shown as name.
+func destinationName(d *summarize.Destination, name string) string {
+	name = named(name)
 	if d.Inbound {
 		name = "from " + name
 	}
 	if d.PeerApp != "" {
 		name += " (" + visible(d.PeerApp) + ")"
 	}
-	r := totalsRow(rowDestination, name, d.Totals)
-	r.Port, r.Service, r.Title = port(d.Proto, d.Port), visible(d.Service), addresses(d)
-	return r
+	return name
 }
 
 func processRow(p summarize.ProcessUse) row {
