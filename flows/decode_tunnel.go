@@ -38,6 +38,8 @@ func (d *decoder) encapsulated(proto uint8) Kind {
 		return d.mpls() // RFC 4023
 	case protoEther:
 		return d.ethernet() // RFC 8986 §4.9
+	case protoICMP, protoICMPv6:
+		d.unreachable(proto)
 	}
 	return protocolKind(proto)
 }

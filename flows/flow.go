@@ -69,11 +69,12 @@ type Flow struct {
 	Connect                      int64  // nanoseconds: the first SYN to the SYN/ACK, so that lost ones are in it; NoRTT if not both seen
 
 	// What the audit needs to explain a difference with the kernel's counters.
-	TxSawSYN, RxSawSYN bool // the stream's first byte is known for this direction
-	TxSawFIN, RxSawFIN bool
-	TxSawRST, RxSawRST bool
-	TxGap, RxGap       uint64 // stream bytes between the first and last captured byte that were never captured
-	Snapped            bool   // a frame was cut before its transport header ended
+	TxSawSYN, RxSawSYN           bool // the stream's first byte is known for this direction
+	TxSawFIN, RxSawFIN           bool
+	TxSawRST, RxSawRST           bool
+	TxUnreachable, RxUnreachable bool   // an ICMP error said that what this side sent did not arrive; anyone can make one up
+	TxGap, RxGap                 uint64 // stream bytes between the first and last captured byte that were never captured
+	Snapped                      bool   // a frame was cut before its transport header ended
 
 	Names  Names
 	Timing *Timing // nil where no packet told anything; copies of the Flow share it, but see Clone

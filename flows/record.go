@@ -53,7 +53,7 @@ type record struct {
 	firstIsLow                     bool
 	snapped                        bool
 	watch                          watch
-	resets                         sides // who sent a reset
+	resets                         sides // who sent a reset, and behind unreachableShift whose packets did not arrive
 	speaker                        sides // who last sent payload over TCP
 	first, last                    int64
 	low, high                      half // by sender
@@ -149,6 +149,7 @@ func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 		TxSawSYN: from.stream.sawSYN, RxSawSYN: to.stream.sawSYN,
 		TxSawFIN: from.stream.sawFIN, RxSawFIN: to.stream.sawFIN,
 		TxSawRST: r.resets&sideOf(localIsLow) != 0, RxSawRST: r.resets&sideOf(!localIsLow) != 0,
+		TxUnreachable: r.resets>>unreachableShift&sideOf(localIsLow) != 0, RxUnreachable: r.resets>>unreachableShift&sideOf(!localIsLow) != 0,
 		TxGap: holes.missing(&from.stream), RxGap: holes.missing(&to.stream),
 		Snapped: r.snapped,
 	}

@@ -15,6 +15,8 @@ const (
 	signLong                        // UDP: the long header of a QUIC version
 	signShort                       // UDP: what is a short header if the flow is QUIC
 	signSpin                        // UDP: and then its spin bit (RFC 9000 §17.4)
+
+	signUnreachable = signInitial // of a packet without a flow: an ICMP error about one of this 5-tuple
 )
 
 // Content types of TLS records (RFC 8446 §5.1).

@@ -130,6 +130,9 @@ func (t *Table) count(o *Observation) (id uint32, began bool) {
 	}
 	if !o.Kind.Decoded() {
 		t.countUndecoded(o.Kind, 1, uint64(o.Frame))
+		if o.signs == signUnreachable {
+			t.refuse(o)
+		}
 		return 0, false
 	}
 	if o.Outgoing && len(t.senders) < maxSenders {

@@ -114,6 +114,7 @@ func reversed(f flows.Flow) flows.Flow {
 	f.TxSawSYN, f.RxSawSYN = f.RxSawSYN, f.TxSawSYN
 	f.TxSawFIN, f.RxSawFIN = f.RxSawFIN, f.TxSawFIN
 	f.TxSawRST, f.RxSawRST = f.RxSawRST, f.TxSawRST
+	f.TxUnreachable, f.RxUnreachable = f.RxUnreachable, f.TxUnreachable
 	f.TxGap, f.RxGap = f.RxGap, f.TxGap
 	f.Timing = f.Timing.Reverse()
 	return f

@@ -47,8 +47,8 @@ func compareCounts(a, b flows.Counts) int {
 }
 
 // flagsOf packs what a flow saw into a number, for comparing.
-func flagsOf(f *flows.Flow) (flags uint8) {
-	for i, set := range [...]bool{f.TxSawSYN, f.RxSawSYN, f.TxSawFIN, f.RxSawFIN, f.TxSawRST, f.RxSawRST, f.Snapped} {
+func flagsOf(f *flows.Flow) (flags uint16) {
+	for i, set := range [...]bool{f.TxSawSYN, f.RxSawSYN, f.TxSawFIN, f.RxSawFIN, f.TxSawRST, f.RxSawRST, f.Snapped, f.TxUnreachable, f.RxUnreachable} {
 		if set {
 			flags |= 1 << i
 		}
