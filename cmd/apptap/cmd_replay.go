@@ -53,14 +53,6 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	if err := f.outputFlags.check(); err != nil {
 		return err
 	}
-	tunnels, ok := map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner}[f.tunnel]
-	if !ok {
-		return usageError("--tunnels %q: want outer or inner", f.tunnel)
-	}
-	local, err := parseLocal(f.local)
-	if err != nil {
-		return err
-	}
 	files, expr, err := f.splitArgs(args)
 	if err != nil {
 		return err
@@ -68,13 +60,31 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	if err := f.keepsInputs(files); err != nil {
 		return err
 	}
-	by, err := f.grouping()
+	result, err := f.replay(ctx, s, files, expr)
 	if err != nil {
 		return err
 	}
+	warn(s, result.Warnings)
+	return f.outputFlags.write(ctx, s, result.Summary)
+}
+
+// replay reads files into a Summary.
+func (f *replayFlags) replay(ctx context.Context, s streams, files []string, expr string) (result pipeline.Result, err error) {
+	tunnels, ok := map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner}[f.tunnel]
+	if !ok {
+		return result, usageError("--tunnels %q: want outer or inner", f.tunnel)
+	}
+	local, err := parseLocal(f.local)
+	if err != nil {
+		return result, err
+	}
+	by, err := f.grouping()
+	if err != nil {
+		return result, err
+	}
 	in, err := openFiles(ctx, s.in, files)
 	if err != nil {
-		return err
+		return result, err
 	}
 	defer in.close()
 	c := pipeline.Config{
@@ -91,14 +101,12 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	if expr != "" {
 		filter, err := newFileFilter(expr, in.sources)
 		if err != nil {
-			return err
+			return result, err
 		}
 		c.Match = filter.match
 	}
 	c.Session = session.NewReplay(in.sessions)
-	result := pipeline.Run(ctx, c)
-	warn(s, result.Warnings)
-	return f.outputFlags.write(ctx, s, result.Summary)
+	return pipeline.Run(ctx, c), nil
 }
 
 // keepsInputs refuses to write the report over a capture that it is made from.

@@ -28,11 +28,12 @@ var arrows = map[string][]string{
 	"internal/history":  {"summarize", "flows", "pidmap"},
 	"internal/places":   {},
 	"internal/rights":   {},
+	"internal/usage":    {"flows"},
 	"internal/archtest": {},
 
 	"cmd/apptap": {
 		"capture", "capture/live", "flows", "pidmap", "summarize", "summarize/kernel", "summarize/report",
-		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history", "internal/places", "internal/rights",
+		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history", "internal/places", "internal/rights", "internal/usage",
 	},
 
 	"fixtures":       {"capture"},
