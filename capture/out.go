@@ -40,16 +40,23 @@ func (o *out) take(b []byte) error {
 	if len(o.buf) < writeBuffer {
 		return nil
 	}
-	return o.flush()
+	return o.handOn(false)
 }
 
-func (o *out) flush() error {
+func (o *out) flush() error { return o.handOn(true) }
+
+// handOn writes what was gathered; whole says that nothing may stay behind in a Compressor, which costs it some of its
+// effect.
+func (o *out) handOn(whole bool) error {
 	if o.err != nil {
 		return o.err
 	}
 	n, err := o.w.Write(o.buf)
 	o.done += int64(n)
 	o.buf = o.buf[:0] // after an error as well: what does not fit must not pile up
+	if c, compresses := o.w.(Compressor); compresses && err == nil && whole {
+		err = c.Flush()
+	}
 	if err != nil {
 		o.err = fmt.Errorf("write capture at byte %d: %w", o.done, err)
 		return o.err

@@ -68,7 +68,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.StringVarP(&f.filter, "filter", "f", "", "capture only what matches `BPF-EXPR`")
 	flags.StringVarP(&f.duration, "duration", "d", "", "end after `DURATION`: 30s, 5m, or a number of seconds")
 	flags.Uint64VarP(&f.packets, "count", "c", 0, "end after `PACKETS` packets")
-	flags.StringVarP(&f.record, "write", "w", "", "write packets, owners and counters to `SESSION.pcapng` too, for replay; - for standard output")
+	flags.StringVarP(&f.record, "write", "w", "", "write packets, owners and counters to `SESSION.pcapng` too, for replay; .zst or .gz behind it compresses; - for standard output")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), or auto: the ring where it works")

@@ -18,9 +18,10 @@ import (
 
 // recorder writes the session to a file: the captured packets, and what else the report is made of. A nil recorder does nothing.
 type recorder struct {
-	name   string
-	writer *session.Writer
-	file   io.Closer
+	name       string
+	writer     *session.Writer
+	compressor capture.Compressor // nil = none
+	file       io.Closer
 }
 
 func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, error) {
@@ -38,6 +39,12 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 			return nil, fmt.Errorf("write %s: %w", f.record, pathCause(err))
 		}
 		out, r.file = file, file
+		if r.compressor, err = capture.NewCompressor(f.record, file); err != nil {
+			return nil, fmt.Errorf("write %s: %w", f.record, err)
+		}
+		if r.compressor != nil {
+			out = r.compressor
+		}
 	}
 	var interfaces []capture.Interface
 	for _, source := range c.Sources {
@@ -64,6 +71,9 @@ func (r *recorder) close(result pipeline.Result) error {
 		r.writer.SetStats(i, described.Stats)
 	}
 	err := cmp.Or(result.RecordErr, r.writer.WriteNames(addressNames(result.Summary)), r.writer.Close())
+	if r.compressor != nil {
+		err = cmp.Or(err, r.compressor.Close())
+	}
 	if r.file != nil {
 		err = cmp.Or(err, r.file.Close())
 	}
