@@ -39,6 +39,11 @@ type Input struct {
 	// 1970 UTC: pidmap.History.Owner. Nil if nobody can know.
 	Owner func(key flows.Key, initiator flows.Initiator, first, last int64) pidmap.Attribution
 
+	// Explain is the endpoint whose flows' owners are to be explained, the zero Endpoint for none, and Evidence what is known
+	// of the sockets that may have had a flow; nil if nobody can know.
+	Explain  Endpoint
+	Evidence func(key flows.Key, first, last int64) []pidmap.Evidence
+
 	Sockets            []SocketCounters // readings of all moments, in any order
 	SocketsUnavailable string           // why socket counters are missing, "" if they are not
 	// CounterOverflows is how often the kernel's queue of closed sockets overflowed: each time an unknown
@@ -95,15 +100,17 @@ func Build(in Input) *Summary {
 	for i := range s.Flows {
 		all.add(&s.Flows[i])
 	}
-	in.sumRest(all)
+	if checked := in.sumRest(all); in.Explain.Port != 0 {
+		s.Owners = in.ownedFlows(append(checked, s.Flows...))
+	}
 	all.into(s, in.ListDestinations)
 	s.Audit = all.audited.finish(&in)
 	return s
 }
 
 // sumRest adds the flows that are not listed. Only those that share their 5-tuple with a socket have to be held
-// at once, to be audited together.
-func (in *Input) sumRest(all *sums) {
+// at once, to be audited together, and those whose owners are explained: it returns them.
+func (in *Input) sumRest(all *sums) (checked []FlowUse) {
 	tuples := tuplesOf(in.Sockets)
 	parts := make([]restPart, len(in.Rest))
 	in.sideBySide(len(parts), func(i int) {
@@ -113,7 +120,6 @@ func (in *Input) sumRest(all *sums) {
 		}
 		parts[i].sum(in, in.Rest[i], tuples)
 	})
-	var checked []FlowUse
 	for i := range parts {
 		if i > 0 {
 			all.merge(parts[i].sums)
@@ -126,6 +132,7 @@ func (in *Input) sumRest(all *sums) {
 	for i := range checked {
 		all.add(&checked[i])
 	}
+	return checked
 }
 
 // restPart is what one part of Rest adds up to, and those of its flows that are still to be audited.
@@ -139,7 +146,7 @@ func (p *restPart) sum(in *Input, rest iter.Seq[*flows.Flow], sockets tuples) {
 	for f := range rest {
 		use.Flow = *f
 		in.attributeTo(&use)
-		if sockets.match(&use.Flow) {
+		if sockets.match(&use.Flow) || in.explains(&use.Flow) {
 			kept := use
 			kept.Flow = use.Flow.Clone()
 			p.checked = append(p.checked, kept)

@@ -21,6 +21,9 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 	taken = make([]bool, len(over))
 	for i := range uses {
 		use := &uses[i]
+		if in.explains(&use.Flow) { // its owner is still to be asked about
+			continue
+		}
 		if use.Verdict != VerdictExact && !in.neverCompared(use, waited) {
 			continue
 		}

@@ -27,6 +27,7 @@ type Summary struct {
 	// Incomplete says that the input ended early: a file cut short, an interface gone.
 	Incomplete bool
 	Lookups    []flows.Lookup // what was asked of DNS, by name, then client; not those of names past a bound
+	Owners     []OwnedFlow    // of the endpoint that was asked about, by time
 	Flows      []FlowUse      // sorted by bytes, then first packet, then key
 }
 

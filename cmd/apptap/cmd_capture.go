@@ -129,6 +129,10 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	if err != nil {
 		return err
 	}
+	asked, err := f.endpoint()
+	if err != nil {
+		return err
+	}
 	by, err := f.grouping()
 	if err != nil {
 		return err
@@ -149,6 +153,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		Destinations:     by,
 		By:               f.appsBy(),
 		TakeTimes:        f.takesTimes(),
+		Explain:          asked,
 
 		MaxFlows:     f.most,
 		LocalAddrs:   hostAddrs,

@@ -78,6 +78,10 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 	if err != nil {
 		return result, err
 	}
+	asked, err := f.endpoint()
+	if err != nil {
+		return result, err
+	}
 	by, err := f.grouping()
 	if err != nil {
 		return result, err
@@ -90,7 +94,7 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 	c := pipeline.Config{
 		Sources:   []capture.Source{capture.Merge(in.sources)},
 		Tunnels:   tunnels,
-		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), MaxFlows: f.most,
+		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), Explain: asked, MaxFlows: f.most,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),
 		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -23,6 +26,7 @@ type outputFlags struct {
 	file    string
 	flows   bool
 	explain string
+	owner   string
 	by      string
 	mmdb    string
 	rdns    bool
@@ -39,6 +43,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
 	f.StringVar(&o.explain, "explain", "", "say in words where the time of `APP|NAME` went, in place of the table")
+	f.StringVar(&o.owner, "explain-owner", "", "say how the owner of the flows of `[ADDR:]PORT`, a local endpoint, is known: all that was told of its sockets (table, json)")
 	f.StringVar(&o.by, "by", "name", "tell apps or destinations apart by `WORD`, or one of each with a comma between: "+byUsage())
 	f.StringVar(&o.mmdb, "mmdb", "", "for --by asn or country: a local database in MaxMind's format, `FILE`")
 	f.BoolVar(&o.rdns, "rdns", false, "ask the resolver, after the capture, for names of addresses without one; nothing else is ever looked up")
@@ -62,6 +67,9 @@ func (o *outputFlags) check() error {
 	if o.explain != "" && o.format != report.Table.String() {
 		return usageError("--explain is words: it goes with --format table; --format %s has the figures", o.format)
 	}
+	if _, err := o.endpoint(); err != nil {
+		return err
+	}
 	if o.top < 0 {
 		return usageError("--top %d: want 0 or more", o.top)
 	}
@@ -75,6 +83,29 @@ func (o *outputFlags) check() error {
 		return nil
 	}
 	return checkWritable(o.file)
+}
+
+// endpoint is whose owners are explained, the zero Endpoint for none.
+func (o *outputFlags) endpoint() (e summarize.Endpoint, err error) {
+	if o.owner == "" {
+		return e, nil
+	}
+	if o.format != report.Table.String() && o.format != report.JSON.String() {
+		return e, usageError("--explain-owner goes with --format table or json")
+	}
+	host, port := "", strings.TrimPrefix(o.owner, ":")
+	if strings.Contains(port, ":") {
+		if host, port, err = net.SplitHostPort(o.owner); err == nil {
+			e.Addr, err = netip.ParseAddr(host)
+			e.Addr = e.Addr.Unmap().WithZone("")
+		}
+	}
+	number, numErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || numErr != nil || number == 0 {
+		return e, usageError("--explain-owner %q: want a port, or an address and a port such as 192.0.2.2:443 or [2001:db8::2]:443", o.owner)
+	}
+	e.Port = uint16(number)
+	return e, nil
 }
 
 // checkWritable says whether a file can be made at path, without making it.

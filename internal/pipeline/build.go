@@ -70,9 +70,13 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		Settled:            o.settled,
 		Destinations:       o.config.Destinations,
 		TakeTimes:          o.config.TakeTimes,
+		Explain:            o.config.Explain,
 	}
 	if o.folded != nil {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
+	}
+	if o.config.Owners != nil || o.heard {
+		in.Evidence = o.history.Evidence
 	}
 	in.Owner = o.config.By.Owner(o.ownerOf())
 	if o.config.Session != nil {

@@ -69,6 +69,9 @@ type Config struct {
 	// ListDestinations bounds the destinations listed under each app, as in summarize.Input; 0 lists all.
 	ListDestinations int
 
+	// Explain is the endpoint whose flows' owners the Summary must explain; the zero Endpoint for none.
+	Explain summarize.Endpoint
+
 	// View is run in a goroutine of its own and given the run's progress until the channel is closed.
 	View func(<-chan Progress)
 	// Tick is how often View gets something; 0 = twice a second.

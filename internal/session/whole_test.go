@@ -164,7 +164,7 @@ func TestCountersWhole(t *testing.T) {
 var notKept = map[string]bool{
 	"Flows": true, "Rest": true, "Undecoded": true, "Folded": true, "Settled": true, "Lookups": true, // from packets
 	"Owner": true, "Sockets": true, // from events and counters
-	"Side": true, "ListDestinations": true, "Destinations": true, "TakeTimes": true,
+	"Side": true, "ListDestinations": true, "Destinations": true, "TakeTimes": true, "Explain": true, "Evidence": true,
 }
 
 // TestStateWhole fails when a summarize.Input has a field of the run that the format does not keep.
@@ -192,7 +192,7 @@ func TestStateWhole(t *testing.T) {
 	got := summarize.Input{Interfaces: []summarize.InterfaceInput{statsOf(want.Interfaces[0]), statsOf(want.Interfaces[1])}}
 	r.Complete(&got)
 	got.Source.Local, got.Source.LocalFrom = r.Local()
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
 }

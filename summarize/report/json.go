@@ -85,6 +85,7 @@ type jsonReport struct {
 	Incomplete   bool             `json:"incomplete"`
 	Folded       jsonTotals       `json:"folded"`
 	Lookups      []jsonLookup     `json:"lookups"`
+	Owners       []jsonOwned      `json:"owners,omitempty"`
 	Flows        []jsonFlow       `json:"flows,omitempty"` // by writeJSON: absent without --flows, [] where there are none
 }
 
@@ -159,6 +160,7 @@ func jsonReportOf(s *summarize.Summary, version string) jsonReport {
 		Incomplete:   s.Incomplete,
 		Folded:       jsonTotalsOf(s.Folded),
 		Lookups:      []jsonLookup{}, // see spliceLists
+		Owners:       each(s.Owners, jsonOwnedOf),
 	}
 }
 

@@ -42,6 +42,7 @@ type jsonFlow struct {
 	Method        string          `json:"method"`
 	Reason        string          `json:"reason"`
 	Candidates    []jsonCandidate `json:"candidates"`
+	Shares        []jsonShare     `json:"shares,omitempty"` // where several processes moved the bytes
 	PeerAppID     string          `json:"peer_app_id"`
 	Kernel        *jsonFlowKernel `json:"kernel"`
 	ECH           bool            `json:"ech"`
@@ -55,6 +56,19 @@ type jsonCandidate struct {
 	Start *string `json:"start"`
 	Name  string  `json:"name"`
 	Path  string  `json:"path"`
+}
+
+// jsonShare is what one of several processes moved of a flow: payload by the return values of its system calls, which
+// the flow's bytes are divided by.
+type jsonShare struct {
+	App string `json:"app"`
+	jsonCandidate
+	TxPayload uint64 `json:"tx_payload"`
+	RxPayload uint64 `json:"rx_payload"`
+}
+
+func jsonShareOf(s pidmap.Share) jsonShare {
+	return jsonShare{s.App.ID, jsonCandidateOf(s.Process), s.Tx, s.Rx}
 }
 
 type jsonFlowKernel struct {
@@ -77,8 +91,8 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		SYNRTT: micros(f.SYNRTT), ACKRTT: micros(f.ACKRTT),
 		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, Reading: flows.Reading(name), ALPN: f.Names.ALPN, ECH: f.Names.ECH,
 		End:        f.End.String(),
-		Candidates: each(use.Owner.Candidates, jsonCandidateOf),
-		PeerAppID:  use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
+		Candidates: each(use.Owner.Candidates, jsonCandidateOf), Shares: each(use.Owner.Shares, jsonShareOf),
+		PeerAppID: use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
 		jsonFlowTiming: jsonFlowTimingOf(&f),
 	}
 	r.setOwner(use.Owner)

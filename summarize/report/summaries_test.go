@@ -28,6 +28,7 @@ func sampleSummaries() map[string]*summarize.Summary {
 		"unknown":     unknownSummary(),
 		"interfaces":  interfacesSummary(),
 		"scanner":     scannerSummary(),
+		"owners":      ownersSummary(),
 	}
 }
 
@@ -311,4 +312,35 @@ func unchecked(uses []summarize.FlowUse) (list []summarize.Unchecked) {
 		list[at].Flows++
 	}
 	return list
+}
+
+// ownersSummary has a flow that two processes moved, and one that is ambiguous, both explained.
+func ownersSummary() *summarize.Summary {
+	s := loopbackSummary()
+	server := pidmap.Process{Key: pidmap.ProcessKey{PID: 100, Start: 5}, StartTime: sampleStart, Name: "server", Path: "/usr/bin/server"}
+	child := pidmap.Process{Key: pidmap.ProcessKey{PID: 101, Start: 6}, Name: "child\x1b[2J", Path: "/usr/bin/child\x1b[2J"}
+	app := pidmap.App{ID: "server.service", Name: "server", Kind: "unit", Why: []string{"systemd unit"}}
+	key := flows.MakeKey(flows.TCP, netip.MustParseAddrPort("192.0.2.2:8443"), netip.MustParseAddrPort("198.51.100.7:51584"))
+	at := func(millis int64) int64 { return sampleStart + millis*1_000_000 }
+	socket := pidmap.Socket{Key: key, Cookie: 77, Inode: 4242}
+	listener := pidmap.Socket{Key: flows.Key{Local: key.Local, Proto: flows.TCP}, Cookie: 76, Listening: true}
+	flow := flows.Flow{Key: key, First: at(10), Last: at(900), Counts: counts(9, 8_000, 7, 900), SYNRTT: flows.NoRTT, ACKRTT: flows.NoRTT, Connect: flows.NoRTT}
+	shares := []pidmap.Share{{App: app, Process: server, Moved: pidmap.Moved{Tx: 7000, Rx: 300}}, {App: app, Process: child, Moved: pidmap.Moved{Tx: 0, Rx: 200}}}
+	s.Owners = []summarize.OwnedFlow{
+		{
+			Use: summarize.FlowUse{Flow: flow, Owner: pidmap.Attribution{App: app, Process: server, Method: pidmap.MethodEBPF, Shares: shares}},
+			Evidence: []pidmap.Evidence{
+				{Time: at(5), What: "opened", Socket: listener},
+				{Time: at(9), What: "opened", Socket: socket, Since: at(8)},
+				{Time: at(9), What: "made", Method: pidmap.MethodEBPFCreator, Process: server, Socket: socket},
+				{Time: at(20), What: "held", Method: pidmap.MethodSockDiag, Process: child, Socket: socket},
+				{Time: at(21), What: "became", Process: child, Socket: socket},
+				{Time: at(899), What: "moved", Method: pidmap.MethodEBPF, Process: server, Moved: pidmap.Moved{Tx: 7000, Rx: 300}, Socket: socket},
+				{Time: at(901), What: "closed", Socket: socket},
+			},
+			Peer: []pidmap.Evidence{{Time: at(1), What: "opened", Socket: pidmap.Socket{Key: key.Reverse(), Foreign: true}}},
+		},
+		{Use: summarize.FlowUse{Flow: flow, Owner: pidmap.Attribution{Reason: pidmap.ReasonAmbiguous, Candidates: []pidmap.Process{server, child}}}},
+	}
+	return s
 }

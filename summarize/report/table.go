@@ -41,6 +41,7 @@ func writeTable(out *bytes.Buffer, s *summarize.Summary, o Options) error {
 			out.WriteString(ink.note(n.Tone, text) + "\n")
 		}
 	}
+	writeOwners(out, s.Owners, o.Width)
 	return nil
 }
 
