@@ -7,7 +7,12 @@ type appGroup struct {
 	use       AppUse
 	methods   methodTally
 	processes groups[pidmap.ProcessKey, ProcessUse]
+	others    OtherProcesses
 }
+
+// maxProcesses bounds the processes of an app that are kept apart, at about half a kilobyte each: past it the smaller half is
+// added up. A shell script starts more in a day.
+const maxProcesses = 1 << 13
 
 // add counts a flow. The first one, which has the most bytes where flows are listed, says how the app and each
 // process are described.
@@ -26,11 +31,28 @@ func (g *appGroup) count(app *pidmap.App, t *Totals) {
 }
 
 func (g *appGroup) process(process *pidmap.Process, t *Totals) {
+	if len(g.processes.list) >= maxProcesses && !g.processes.has(process.Key) {
+		g.halveProcesses()
+	}
 	p := g.processes.at(process.Key)
 	if p.Flows == 0 {
 		p.Process = *process
 	}
 	p.Totals.add(t)
+}
+
+func (g *appGroup) halveProcesses() {
+	list := g.processes.list
+	sortProcesses(list)
+	g.processes = groups[pidmap.ProcessKey, ProcessUse]{}
+	for i := range list {
+		if i < len(list)/2 {
+			*g.processes.at(list[i].Process.Key) = list[i]
+			continue
+		}
+		g.others.Processes++
+		g.others.Totals.add(&list[i].Totals)
+	}
 }
 
 func (g *appGroup) kernel(k *KernelUse) {
@@ -50,6 +72,8 @@ func (g *appGroup) merge(o *appGroup) {
 	for i := range o.processes.list {
 		g.process(&o.processes.list[i].Process, &o.processes.list[i].Totals)
 	}
+	g.others.Processes += o.others.Processes
+	g.others.Totals.add(&o.others.Totals)
 	g.kernel(o.use.Kernel)
 }
 
@@ -58,6 +82,7 @@ func (g *appGroup) result() AppUse {
 	use.Methods = g.methods.byName()
 	use.Processes = g.processes.list
 	sortProcesses(use.Processes)
+	use.OtherProcesses = g.others
 	return use
 }
 

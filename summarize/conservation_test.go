@@ -159,7 +159,7 @@ func conservedApp(t *testing.T, seed uint64, a *AppUse) {
 	for _, p := range a.Processes {
 		processes = processes.Add(p.Totals)
 	}
-	same(t, seed, "processes of "+a.App.ID, processes, a.Totals)
+	same(t, seed, "processes of "+a.App.ID, processes.Add(a.OtherProcesses.Totals), a.Totals)
 	same(t, seed, "destinations of "+a.App.ID, sumDestinations(a.Destinations).Add(a.OtherDestinations.Totals), a.Totals)
 	same(t, seed, "bytes by method of "+a.App.ID, total(a.Methods), a.Bytes())
 	if a.Flows == 0 && a.App.ID != "/bin/c" { // a flow counts once, under the one of its owners that moved most

@@ -10,6 +10,11 @@ type groups[K comparable, V any] struct {
 // at returns the value of key, zero if it is new. The pointer is valid until the next call.
 func (g *groups[K, V]) at(key K) *V { return &g.list[g.indexOf(key)] }
 
+func (g *groups[K, V]) has(key K) bool {
+	_, ok := g.index[key]
+	return ok
+}
+
 // indexOf is the place of key's value in the list, which stays the same.
 func (g *groups[K, V]) indexOf(key K) int {
 	i, ok := g.index[key]

@@ -70,6 +70,7 @@ type AppUse struct {
 	Destinations []Destination
 
 	OtherDestinations OtherDestinations
+	OtherProcesses    OtherProcesses
 
 	Kernel *KernelUse // nil if the kernel's counters were not available for any of its flows
 }
@@ -117,6 +118,12 @@ type OtherDestinations struct {
 func (o *OtherDestinations) count(t *Totals, destinations int) {
 	o.Destinations += destinations
 	o.Totals.add(t)
+}
+
+// OtherProcesses are those of an app that are not listed.
+type OtherProcesses struct {
+	Processes int // at most: one that was added up and came again counts twice
+	Totals
 }
 
 // Undecoded is what belongs to no TCP or UDP flow.

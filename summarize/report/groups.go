@@ -79,8 +79,9 @@ func appGroup(use summarize.AppUse, name string, limit limits) group {
 		for _, p := range use.Processes[:n] {
 			g.Beneath = append(g.Beneath, processRow(p))
 		}
-		if rest := use.Processes[n:]; len(rest) > 0 {
-			g.Beneath = append(g.Beneath, otherRow(rowRest, grouped(len(rest))+" processes", sum(rest, processTotals)))
+		rest := use.Processes[n:]
+		if others := len(rest) + use.OtherProcesses.Processes; others > 0 {
+			g.Beneath = append(g.Beneath, otherRow(rowRest, grouped(others)+" processes", sum(rest, processTotals).Add(use.OtherProcesses.Totals)))
 		}
 	}
 	g.Beneath = append(g.Beneath, destinationRows(use.Destinations, use.OtherDestinations, limit)...)

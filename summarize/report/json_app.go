@@ -9,6 +9,7 @@ type jsonApp struct {
 	Processes    []jsonProcess     `json:"processes"`
 	Destinations []jsonDestination `json:"destinations"`
 	Others       jsonOthers        `json:"other_destinations"`
+	Rest         jsonRest          `json:"other_processes"`
 	Kernel       *jsonKernel       `json:"kernel"` // null where the kernel's counters were not available
 }
 
@@ -51,6 +52,12 @@ type jsonOthers struct {
 	jsonTotals
 }
 
+// jsonRest are the processes that are not listed.
+type jsonRest struct {
+	Processes int `json:"processes"`
+	jsonTotals
+}
+
 // jsonAppOf leaves the destinations to spliceLists.
 func jsonAppOf(a summarize.AppUse) jsonApp {
 	return jsonApp{
@@ -60,6 +67,7 @@ func jsonAppOf(a summarize.AppUse) jsonApp {
 		Processes:    each(a.Processes, jsonProcessOf),
 		Destinations: []jsonDestination{},
 		Others:       jsonOthersOf(a.OtherDestinations),
+		Rest:         jsonRest{a.OtherProcesses.Processes, jsonTotalsOf(a.OtherProcesses.Totals)},
 		Kernel:       jsonKernelOf(a.Kernel),
 	}
 }
