@@ -130,7 +130,7 @@ func (t *Table) timingOf(r *record, rest *rare, f *Flow, m *Timing) *Timing {
 	}
 	tx, rx := c.side(f.Key.Local == r.key.low), c.side(f.Key.Local != r.key.low)
 	if f.Key.Proto == UDP {
-		c.quicTiming(m)
+		c.quicTiming(r, m)
 		m.Spin = tx.rtt
 		if rx.rtt.Samples > 0 {
 			m.Spin = rx.rtt

@@ -115,9 +115,12 @@ func (c *clock) greetQUIC(r *record, o *Observation, client bool) {
 	}
 }
 
-func (c *clock) quicTiming(m *Timing) {
+func (c *clock) quicTiming(r *record, m *Timing) {
 	m.QUIC = c.handshake.nanos()
-	if c.response > 0 {
+	switch {
+	case c.response > 0:
 		m.QUICAnswer = max(c.response-c.request, 0)
+	case r.watch&watchQUIC != 0 && (r.low.packets == 0 || r.high.packets == 0):
+		m.Waiting = max(r.last-c.request, 0)
 	}
 }

@@ -18,7 +18,7 @@ type Timing struct {
 	TTFB      int64  // first byte of the first request to the first byte of its answer
 	Wait      int64  // the same of all exchanges, summed
 	Transfer  int64  // first byte to last byte of the answers, summed
-	Waiting   int64  // how long a last request stood unanswered when the flow ended, NoRTT if none did
+	Waiting   int64  // how long a last request, or QUIC's first Initial, stood unanswered when the flow ended, NoRTT if none did
 
 	TxRetransmitBytes, RxRetransmitBytes uint64 // payload of the segments that TxRetransmits and RxRetransmits count
 	TxLateBytes, RxLateBytes             uint64 // payload that arrived behind later data: it was overtaken, or lost before the capture and sent again at once

@@ -49,16 +49,6 @@ type TimeCounts struct {
 	Failed Failed
 }
 
-// Failed are flows that came to nothing: no handshake, or no answer to what was asked.
-type Failed struct {
-	Totals
-	Took        uint64 // microseconds, summed
-	First, Last int64  // when the first and the last of them began, nanoseconds since 1970 UTC
-}
-
-// Retries is how many flows tried again what had failed before.
-func (f *Failed) Retries() int { return max(f.Flows-1, 0) }
-
 // maxTimed bounds the destinations whose times are kept, at about a kilobyte each; those that come later have none.
 const maxTimed = 1 << 14
 
@@ -68,6 +58,7 @@ type timeTable map[destinationKey]*timeSum
 // timeSum is what the times of one destination add up to.
 type timeSum struct {
 	counts   TimeCounts
+	attempts attempts
 	samples  []sample         // while there are few
 	sketches *[spreads]sketch // from then on
 }
@@ -131,7 +122,8 @@ func (t *timeTable) at(key destinationKey) *timeSum {
 
 // add takes a flow to the destination of key.
 func (t *timeTable) add(key destinationKey, f *flows.Flow) {
-	if f.Timing == nil && f.Handshake() == flows.HandshakeUnknown && f.TxRetransmits+f.RxRetransmits == 0 && !f.TxSawRST && !f.RxSawRST {
+	how, failed := failureOf(f)
+	if f.Timing == nil && !failed && f.Handshake() == flows.HandshakeUnknown && f.TxRetransmits+f.RxRetransmits == 0 && !f.TxSawRST && !f.RxSawRST {
 		return
 	}
 	s := t.at(key)
@@ -142,8 +134,9 @@ func (t *timeTable) add(key destinationKey, f *flows.Flow) {
 	if f.Timing != nil {
 		s.exchange(f, f.Timing)
 	}
-	if failed(f) {
-		s.counts.Failed.add(f)
+	if failed {
+		s.counts.Failed.add(f, how)
+		s.attempts.add(f)
 	}
 }
 
@@ -221,46 +214,6 @@ func (s *timeSum) firstByte(f *flows.Flow, m *flows.Timing) {
 	}
 }
 
-// failed says that a flow came to nothing. One that the capture's end cut off may yet come to something.
-func failed(f *flows.Flow) bool {
-	switch f.Handshake() {
-	case flows.HandshakeUnanswered, flows.HandshakeRefused:
-		return true
-	case flows.HandshakeHalf:
-		return f.End == flows.EndRST
-	}
-	answered, reset := f.RxPayload, f.RxSawRST
-	if f.Initiator == flows.InitiatorRemote {
-		answered, reset = f.TxPayload, f.TxSawRST
-	}
-	return f.Key.Proto == flows.TCP && f.Initiator != flows.InitiatorUnknown && answered == 0 && reset
-}
-
-func (y *Failed) add(f *flows.Flow) {
-	if y.Flows == 0 || f.First < y.First {
-		y.First = f.First
-	}
-	if y.Flows == 0 || f.First > y.Last {
-		y.Last = f.First
-	}
-	y.Took += uint64(max(f.Last-f.First, 0) / 1000)
-	y.Totals.add(&Totals{f.Counts, 1})
-}
-
-func (y *Failed) merge(o *Failed) {
-	if o.Flows == 0 {
-		return
-	}
-	if y.Flows == 0 || o.First < y.First {
-		y.First = o.First
-	}
-	if y.Flows == 0 || o.Last > y.Last {
-		y.Last = o.Last
-	}
-	y.Took += o.Took
-	y.Totals.add(&o.Totals)
-}
-
 // merge adds o's times of the destination from to those of key.
 func (t *timeTable) merge(key destinationKey, o timeTable, from destinationKey) {
 	other := o[from]
@@ -272,6 +225,7 @@ func (t *timeTable) merge(key destinationKey, o timeTable, from destinationKey) 
 		return
 	}
 	s.counts.merge(&other.counts)
+	s.attempts.merge(&other.attempts)
 	for _, one := range other.samples {
 		s.put(one)
 	}
@@ -302,6 +256,7 @@ func (s *timeSum) result() *Times {
 		return nil
 	}
 	t := &Times{TimeCounts: s.counts}
+	t.Failed.Retries, t.Failed.RetryBytes = s.attempts.retries()
 	to := [spreads]*Distribution{
 		&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later,
 	}

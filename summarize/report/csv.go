@@ -29,6 +29,7 @@ var csvHeader = []string{
 	"tls_us_median", "tls_us_p95", "tls_us_max", "ttfb_us_median", "ttfb_us_p95", "ttfb_us_max",
 	"transfer_us_median", "transfer_us_p95", "transfer_us_max", "rtt_us_median", "rtt_us_p95", "rtt_us_max",
 	"tx_retransmit_bytes", "rx_retransmit_bytes", "failed_flows", "failed_bytes", "destination_unicode",
+	"retries", "retry_bytes",
 }
 
 // csvUse is one record of csvHeader. The zero value of a column is an empty cell: not known, or not
@@ -50,7 +51,8 @@ func (u csvUse) record() []string {
 		u.row, cell(u.appID), cell(u.appName), cell(u.appKind), cell(u.destination), cell(u.nameSource), cell(u.addresses),
 		u.proto, u.port, cell(u.service), u.inbound, cell(u.peerApp), cell(u.reason), u.bytes, u.packets, flowCount,
 	}
-	return append(append(append(record, counts...), csvTimes(u.times)...), cell(flows.Reading(u.destination)))
+	record = append(append(append(record, counts...), csvTimes(u.times)...), cell(flows.Reading(u.destination)))
+	return append(record, csvRetries(u.times)...)
 }
 
 func csvUses(s *summarize.Summary) [][]string {

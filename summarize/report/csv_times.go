@@ -24,6 +24,13 @@ func csvTimes(t *summarize.Times) []string {
 	return append(cells, number(t.TxRetransmitBytes), number(t.RxRetransmitBytes), number(uint64(t.Failed.Flows)), number(t.Failed.Bytes()))
 }
 
+func csvRetries(t *summarize.Times) []string {
+	if t == nil {
+		return []string{"", ""}
+	}
+	return []string{number(uint64(t.Failed.Retries)), number(t.Failed.RetryBytes)}
+}
+
 // csvFlowTiming are the cells of csvFlowHeader from the handshake on.
 func csvFlowTiming(f *flows.Flow) []string {
 	m := f.Timing

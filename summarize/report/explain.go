@@ -64,9 +64,9 @@ func ofApp(name string) string {
 func remarks(e *summarize.Explanation) (texts []string) {
 	t := e.Destination.Times
 	if n := t.Failed.Flows; n > 0 {
-		text := fmt.Sprintf("%s came to nothing (%s): %s", counted(n, "flow"), failures(t), counted(t.Failed.Bytes(), "byte"))
-		if retries := t.Failed.Retries(); retries > 0 {
-			text += fmt.Sprintf("; %s, within %s", triedAgain(retries), duration(uint64(t.Failed.Last-t.Failed.First)/1000))
+		text := fmt.Sprintf("%s came to nothing (%s): %s", counted(n, "flow"), failures(&t.Failed), counted(t.Failed.Bytes(), "byte"))
+		if t.Failed.Retries > 0 {
+			text += "; " + triedAgain(&t.Failed)
 		}
 		texts = append(texts, text+".")
 	}
@@ -85,28 +85,19 @@ func remarks(e *summarize.Explanation) (texts []string) {
 	return texts
 }
 
-func triedAgain(retries int) string {
-	if retries == 1 {
-		return "1 of them tried again what had failed"
-	}
-	return grouped(retries) + " of them tried again what had failed"
+// triedAgain is what trying again cost.
+func triedAgain(f *summarize.Failed) string {
+	return fmt.Sprintf("%s of them, %s, tried again within %s what had failed, over %s", grouped(f.Retries), counted(f.RetryBytes, "byte"),
+		duration(uint64(summarize.RetryWindow.Microseconds())), duration(uint64(f.Last-f.First)/1000))
 }
 
 // failures are the ways in which flows came to nothing.
-func failures(t *summarize.Times) string {
+func failures(f *summarize.Failed) string {
 	var parts []string
-	rest := t.Failed.Flows
-	for _, way := range []struct {
-		n    int
-		word string
-	}{{t.Unanswered, "unanswered"}, {t.Refused, "refused"}} {
-		if way.n > 0 {
-			parts = append(parts, grouped(way.n)+" "+way.word)
-			rest -= way.n
+	for way, words := range [...]string{"unanswered", "refused", "reset before any answer", "without an answer over UDP", "unreachable by ICMP"} {
+		if n := f.Ways[way]; n > 0 {
+			parts = append(parts, grouped(n)+" "+words)
 		}
-	}
-	if rest > 0 {
-		parts = append(parts, grouped(rest)+" reset before any answer")
 	}
 	return strings.Join(parts, ", ")
 }

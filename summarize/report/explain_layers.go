@@ -150,16 +150,25 @@ func transferNext(e *summarize.Explanation) string {
 
 func failedEvidence(e *summarize.Explanation) string {
 	f := e.Destination.Times.Failed
-	return fmt.Sprintf("%s (%s)", counted(f.Flows, "flow"), failures(e.Destination.Times))
+	return fmt.Sprintf("%s (%s)", counted(f.Flows, "flow"), failures(&f))
 }
 
 func failedNext(e *summarize.Explanation) string {
-	t := e.Destination.Times
-	switch {
-	case t.Unanswered >= t.Refused && t.Unanswered > 0:
+	most, ways := summarize.FailureUnanswered, e.Destination.Times.Failed.Ways
+	for way, n := range ways {
+		if n > ways[most] {
+			most = summarize.Failure(way)
+		}
+	}
+	switch most {
+	case summarize.FailureUnanswered:
 		return "a firewall, a route or a host that is down: SYNs left and nothing came back"
-	case t.Refused > 0:
+	case summarize.FailureRefused:
 		return "whether the service runs there and listens on this port"
+	case summarize.FailureMute:
+		return "whether something on the way drops UDP to this port, or the server is down: datagrams left and nothing came back"
+	case summarize.FailureUnreachable:
+		return "who sent the ICMP errors: the host itself (nothing listens on this port) or a router (no route, or a firewall that says so)"
 	}
 	return "the server's log, or a proxy before it: it reset what it had accepted"
 }

@@ -165,7 +165,11 @@ func writeFailed(o *objects, f *summarize.Failed) {
 	o.count("flows", f.Flows)
 	o.number("bytes", f.Bytes())
 	o.number("took_us", f.Took)
-	o.count("retries", f.Retries())
+	o.count("retries", f.Retries)
+	o.number("retry_bytes", f.RetryBytes)
+	for way, n := range f.Ways {
+		o.count(summarize.Failure(way).String(), n)
+	}
 	if f.Flows > 0 {
 		o.text("first", rfc3339(f.First))
 		o.text("last", rfc3339(f.Last))

@@ -53,7 +53,10 @@ func jsonTimesOf(t *summarize.Times) *jsonTimes {
 		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxLate: t.TxLateBytes, RxLate: t.RxLateBytes, TxShut: t.TxShut, RxShut: t.RxShut,
 		Handshakes: jsonHandshakes{t.Done, t.Unanswered, t.Refused, t.Half},
 		TxResets:   t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
-		Failed: jsonFailed{Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Took: t.Failed.Took, Retries: t.Failed.Retries()},
+		Failed: jsonFailed{
+			Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Took: t.Failed.Took, Retries: t.Failed.Retries, Again: t.Failed.RetryBytes,
+			SYN: t.Failed.Ways[0], Refused: t.Failed.Ways[1], Reset: t.Failed.Ways[2], Mute: t.Failed.Ways[3], ICMP: t.Failed.Ways[4],
+		},
 	}
 	if t.Failed.Flows > 0 {
 		first, last := rfc3339(t.Failed.First), rfc3339(t.Failed.Last)

@@ -56,6 +56,12 @@ type jsonFailed struct {
 	Bytes   uint64  `json:"bytes"`
 	Took    uint64  `json:"took_us"`
 	Retries int     `json:"retries"`
+	Again   uint64  `json:"retry_bytes"`
+	SYN     int     `json:"unanswered"`
+	Refused int     `json:"refused"`
+	Reset   int     `json:"reset"`
+	Mute    int     `json:"mute"`
+	ICMP    int     `json:"unreachable"`
 	First   *string `json:"first"`
 	Last    *string `json:"last"`
 }
@@ -88,6 +94,8 @@ type jsonFlowTiming struct {
 	Handshake  string          `json:"handshake"`
 	TxReset    bool            `json:"tx_reset"`
 	RxReset    bool            `json:"rx_reset"`
+	TxICMP     bool            `json:"tx_unreachable"`
+	RxICMP     bool            `json:"rx_unreachable"`
 	Order      string          `json:"lookup_order"`
 	DNS        *int64          `json:"dns_us"`
 	SinceDNS   *int64          `json:"since_dns_us"`
@@ -128,6 +136,7 @@ func responseCode(code int) string {
 
 func jsonFlowTimingOf(f *flows.Flow) jsonFlowTiming {
 	j := jsonFlowTiming{Connect: micros(f.Connect), Handshake: f.Handshake().String(), TxReset: f.TxSawRST, RxReset: f.RxSawRST, Order: flows.OrderUnknown.String()}
+	j.TxICMP, j.RxICMP = f.TxUnreachable, f.RxUnreachable
 	m := f.Timing
 	if m == nil {
 		return j

@@ -163,6 +163,7 @@ func sampleTimes() *summarize.Times {
 			Flows: 9, Done: 6, Unanswered: 1, Refused: 2, RxResets: 2,
 			Failed: summarize.Failed{
 				Totals: summarize.Totals{Counts: counts(5, 370, 2, 108), Flows: 3}, First: sampleStart, Last: sampleStart + 9_000_000_000,
+				Ways: [...]int{1, 2, 0, 0, 0}, Retries: 2, RetryBytes: 216,
 			},
 		},
 	}

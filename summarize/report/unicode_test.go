@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"apptap/flows"
+	"apptap/summarize"
 )
 
 // TestInternationalNames: every output has a name as it is on the wire and as it reads, but what could pass for another only as it
@@ -15,6 +16,7 @@ func TestInternationalNames(t *testing.T) {
 	s := browserSummary()
 	list := s.Apps[0].Destinations
 	list[0].Name, list[1].Name, list[1].Times = wire, lookalike, sampleTimes()
+	list[0].Times.Failed = summarize.Failed{}
 	s.Lookups = []flows.Lookup{{Client: netip.MustParseAddr("192.0.2.2"), Name: "www." + wire, Queries: 1}}
 	for i, name := range []string{wire, lookalike} {
 		s.Flows = append(s.Flows, loopbackSummary().Flows[0])
@@ -31,7 +33,7 @@ func TestInternationalNames(t *testing.T) {
 		"look-up":  {Options{Explain: "EXAMPLE"}, "www." + wire + " (www." + read + "): 1 query"},
 		"JSON":     {Options{Format: JSON}, "\"name\": \"" + wire + "\",\n          \"name_unicode\": \"" + read + "\","},
 		"of flows": {Options{Format: JSON, Flows: true}, "\"dns_name\": \"" + wire + "\",\n      \"name_unicode\": \"" + read + "\","},
-		"CSV":      {Options{Format: CSV}, "," + read + "\n"},
+		"CSV":      {Options{Format: CSV}, "," + read + ",0,0\n"},
 		"CSV rows": {Options{Format: CSV, Flows: true}, "," + read + "\n"},
 	} {
 		got := rendered(t, s, tt.options)
