@@ -46,6 +46,8 @@ type clock struct {
 	helloSeen       bool // request, and for QUIC response, are about the handshake until it is done
 	helloAnswered   bool
 	early           bool // the server sealed before the client did: TLS 1.3
+	resumption      Resumption
+	zeroRTT         bool // the client sealed before the server had said anything
 }
 
 // micros is a duration in microseconds, up to 71 minutes: three quarters of a clock are durations.
@@ -126,7 +128,8 @@ func (t *Table) timingOf(r *record, rest *rare, f *Flow, m *Timing) *Timing {
 	c := t.timings.clocks.at(rest.timing - 1)
 	*m = Timing{
 		DNS: c.dns.nanos(), SinceDNS: c.sinceDNS.nanos(), Order: c.order,
-		TLS: NoRTT, QUIC: NoRTT, QUICAnswer: NoRTT, TTFB: NoRTT, Wait: NoRTT, Transfer: NoRTT, Waiting: NoRTT,
+		EarlyData: c.zeroRTT,
+		TLS:       NoRTT, QUIC: NoRTT, QUICAnswer: NoRTT, TTFB: NoRTT, Wait: NoRTT, Transfer: NoRTT, Waiting: NoRTT,
 	}
 	tx, rx := c.side(f.Key.Local == r.key.low), c.side(f.Key.Local != r.key.low)
 	if f.Key.Proto == UDP {
@@ -142,6 +145,7 @@ func (t *Table) timingOf(r *record, rest *rare, f *Flow, m *Timing) *Timing {
 	m.TxLateBytes, m.RxLateBytes = uint64(tx.late), uint64(rx.late)
 	m.TxShut, m.RxShut = tx.shutUntil(r.last), rx.shutUntil(r.last)
 	m.TLS = c.handshake.nanos()
+	m.Resumption = c.resumption
 	c.exchangeTiming(r, m)
 	return m
 }

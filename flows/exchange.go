@@ -41,6 +41,7 @@ func (c *clock) ask(r *record, answered int64, o *Observation) {
 			c.spent += max(answered-c.response, 0)
 		}
 		c.helloSeen, c.request, c.response = true, o.Time, 0
+		c.zeroRTT = o.signs&signSealed != 0
 		r.watch |= watchHello
 		return
 	case c.response > 0:
@@ -96,10 +97,14 @@ func (c *clock) greet(r *record, o *Observation) {
 	switch client := o.fromLow == r.initiatorIsLow; {
 	case !client:
 		c.helloAnswered = true
+		c.resumption = max(c.resumption, resumptionOf(o.signs))
 		c.early = c.early || o.signs&signSealed != 0 && c.handshake == 0
 		return
 	case c.handshake > 0:
-	case o.signs&signSealed == 0 || !c.helloAnswered:
+	case !c.helloAnswered:
+		c.zeroRTT = c.zeroRTT || o.signs&signSealed != 0
+		return
+	case o.signs&signSealed == 0:
 		return
 	default:
 		if c.handshake = microsOf(o.Time - c.request); c.early && o.signs&signSealedOn == 0 {
@@ -124,4 +129,14 @@ func (c *clock) exchangeTiming(r *record, m *Timing) {
 		server, _ := r.sender(!r.initiatorIsLow)
 		m.Transfer += max(server.stream.lastNew-c.response, 0)
 	}
+}
+
+func resumptionOf(s signs) Resumption {
+	switch {
+	case s&signResumed != 0:
+		return ResumptionResumed
+	case s&signFull != 0:
+		return ResumptionFull
+	}
+	return ResumptionUnknown
 }

@@ -90,7 +90,8 @@ func (t *Table) quic(id uint32, r *record, o *Observation) {
 	switch {
 	case r.watch&watchQUIC == 0:
 		if client {
-			t.timings.of(t.rares.at(id)).request = o.Time
+			c := t.timings.of(t.rares.at(id))
+			c.request, c.zeroRTT = o.Time, o.signs&signEarly != 0
 			r.watch |= watchQUIC | watchHello
 		}
 	case r.watch&watchHello != 0:
@@ -107,6 +108,8 @@ func (t *Table) quic(id uint32, r *record, o *Observation) {
 
 func (c *clock) greetQUIC(r *record, o *Observation, client bool) {
 	switch {
+	case client && o.signs&signEarly != 0:
+		c.zeroRTT = true
 	case !client && o.signs&signLong != 0 && c.response == 0:
 		c.response = o.Time
 	case client && o.signs&signShort != 0 && c.response > 0:

@@ -16,6 +16,10 @@ const (
 	signShort                       // UDP: what is a short header if the flow is QUIC
 	signSpin                        // UDP: and then its spin bit (RFC 9000 §17.4)
 
+	signResumed = signInitial // TCP: a ServerHello that resumes a session
+	signFull    = signLong    // TCP: one that does not
+	signEarly   = signShut    // UDP: a QUIC packet of 0-RTT data
+
 	signUnreachable = signInitial // of a packet without a flow: an ICMP error about one of this 5-tuple
 )
 
@@ -33,6 +37,9 @@ const maxWalk = 8
 func tlsSigns(payload []byte) (found signs) {
 	if tlsRecord(payload) == tlsHandshake {
 		found = signHandshake
+		if len(payload) > 5 && payload[5] == tlsServerHello {
+			found |= resumptionSigns(payload)
+		}
 	}
 	for range maxWalk {
 		kind := tlsRecord(payload)
@@ -72,15 +79,33 @@ func quicSigns(payload []byte) signs {
 	if payload[0]&0x80 == 0 {
 		return signShort | signs(payload[0]>>5&1)*signSpin
 	}
+	switch kind := quicKind(payload); kind {
+	case quicUnknown:
+		return 0
+	case quicInitial:
+		return signLong | signInitial | earlySign(payload, kind)
+	default:
+		return signLong | earlySign(payload, kind)
+	}
+}
+
+// Types of long headers, as version 1 counts them.
+const (
+	quicInitial = iota
+	quicZeroRTT
+	quicHandshake
+	quicRetry
+	quicUnknown // of another version
+)
+
+// quicKind is the type of the long header that payload begins with.
+func quicKind(payload []byte) byte {
 	version, kind := binary.BigEndian.Uint32(payload[1:]), payload[0]>>4&3
 	switch {
 	case version == 0x6b3343cf: // version 2 counts its types from one
-		kind = (kind + 3) % 4
+		return (kind + 3) % 4
 	case version != 1 && version>>8 != 0xff0000:
-		return 0
+		return quicUnknown
 	}
-	if kind == 0 {
-		return signLong | signInitial
-	}
-	return signLong
+	return kind
 }

@@ -9,9 +9,11 @@ type Timing struct {
 	SinceDNS int64 // that answer to the flow's first packet
 	Order    Order // among the flows that followed that look-up
 
-	TLS        int64 // ClientHello to the client's first record of application data; its Finished in TLS 1.3
-	QUIC       int64 // the client's first Initial to its first datagram with a short header
-	QUICAnswer int64 // the client's first Initial to the server's first datagram with a long header
+	TLS        int64      // ClientHello to the client's first record of application data; its Finished in TLS 1.3
+	Resumption Resumption // of TLS over TCP
+	EarlyData  bool       // the client sent data ahead of the handshake's end (0-RTT); the server may have refused it
+	QUIC       int64      // the client's first Initial to its first datagram with a short header
+	QUICAnswer int64      // the client's first Initial to the server's first datagram with a long header
 
 	// An exchange is what the opener sent until the other side answered, and the answer until the opener sent again.
 	Exchanges uint32 // that were answered
@@ -141,8 +143,19 @@ func (t *Timing) Compare(o *Timing) int {
 		cmp.Compare(t.TxRetransmitBytes, o.TxRetransmitBytes), cmp.Compare(t.RxRetransmitBytes, o.RxRetransmitBytes),
 		cmp.Compare(t.TxLateBytes, o.TxLateBytes), cmp.Compare(t.RxLateBytes, o.RxLateBytes),
 		cmp.Compare(t.TxShut, o.TxShut), cmp.Compare(t.RxShut, o.RxShut),
+		cmp.Compare(t.Resumption, o.Resumption), compareFlags(t.EarlyData, o.EarlyData),
 		t.RTT.compare(o.RTT), t.Answer.compare(o.Answer), t.Spin.compare(o.Spin),
 	)
+}
+
+func compareFlags(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func (r RoundTrips) compare(o RoundTrips) int {

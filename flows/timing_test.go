@@ -86,6 +86,12 @@ func told(f *flows.Flow) (text string) {
 			text += fmt.Sprintf(" %s %d", v.name, v.nanos/1_000_000)
 		}
 	}
+	if m.Resumption != flows.ResumptionUnknown {
+		text += " " + m.Resumption.String()
+	}
+	if m.EarlyData {
+		text += " early"
+	}
 	if m.Exchanges > 0 {
 		text += fmt.Sprintf(" exchanges %d", m.Exchanges)
 	}

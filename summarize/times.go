@@ -9,19 +9,21 @@ import (
 // Times are where the time of a destination's flows went, as far as packets tell: docs/scripting.md has the definitions.
 // Distributions are over flows, in microseconds.
 type Times struct {
-	DNS      Distribution // only of flows that were the first to follow their look-up
-	SYNRTT   Distribution
-	Connect  Distribution // the same with what lost SYNs cost
-	ACKRTT   Distribution
-	TLS      Distribution
-	QUIC     Distribution
-	TTFB     Distribution
-	Transfer Distribution
-	RTT      Distribution // each flow's mean of data to acknowledgement, or of the spin bit
-	RTTMin   Distribution // each flow's least
+	DNS     Distribution // only of flows that were the first to follow their look-up
+	SYNRTT  Distribution
+	Connect Distribution // the same with what lost SYNs cost
+	ACKRTT  Distribution
+	TLS     Distribution
+	QUIC    Distribution
+	// TLSFull and TLSResumed are the part of TLS of which it is known whether a session was resumed.
+	TLSFull, TLSResumed Distribution
+	TTFB                Distribution
+	Transfer            Distribution
+	RTT                 Distribution // each flow's mean of data to acknowledgement, or of the spin bit
+	RTTMin              Distribution // each flow's least
 
 	// First and Later are from the start of a flow, or of the look-up that it was first to follow, to the first byte of an
-	// answer: cold and warm connections.
+	// answer: cold and warm connections. Those that resumed a TLS session are warm.
 	First, Later Distribution
 
 	TimeCounts
@@ -42,6 +44,9 @@ type TimeCounts struct {
 	Unanswered int
 	Refused    int
 	Half       int
+	Full       int // handshakes of TLS, by whether they resumed a session
+	Resumed    int
+	EarlyData  int // flows with 0-RTT data of TLS or QUIC
 	TxResets   int // flows that this host, and the other side, reset
 	RxResets   int
 	Waiting    int // flows that ended with a request unanswered
@@ -77,6 +82,8 @@ const (
 	spreadRTTMin
 	spreadFirst
 	spreadLater
+	spreadTLSFull
+	spreadTLSResumed
 	spreads
 )
 
@@ -173,7 +180,7 @@ func (s *timeSum) exchange(f *flows.Flow, m *flows.Timing) {
 	if m.Order == flows.OrderFirst {
 		s.add(spreadDNS, m.DNS)
 	}
-	s.add(spreadTLS, m.TLS)
+	s.secure(m)
 	s.add(spreadQUIC, m.QUIC)
 	s.add(spreadTTFB, m.TTFB)
 	s.add(spreadTransfer, m.Transfer)
@@ -206,11 +213,27 @@ func (s *timeSum) firstByte(f *flows.Flow, m *flows.Timing) {
 		return
 	}
 	sum := f.Connect + max(m.TLS, 0) + m.TTFB
-	switch m.Order {
-	case flows.OrderFirst:
-		s.add(spreadFirst, sum+max(m.DNS, 0))
-	case flows.OrderLater:
+	switch {
+	case m.Order == flows.OrderLater, m.Resumption == flows.ResumptionResumed:
 		s.add(spreadLater, sum)
+	case m.Order == flows.OrderFirst:
+		s.add(spreadFirst, sum+max(m.DNS, 0))
+	}
+}
+
+// secure adds what the handshake of TLS took, and whether it was a short one.
+func (s *timeSum) secure(m *flows.Timing) {
+	s.add(spreadTLS, m.TLS)
+	switch m.Resumption {
+	case flows.ResumptionFull:
+		s.counts.Full++
+		s.add(spreadTLSFull, m.TLS)
+	case flows.ResumptionResumed:
+		s.counts.Resumed++
+		s.add(spreadTLSResumed, m.TLS)
+	}
+	if m.EarlyData {
+		s.counts.EarlyData++
 	}
 }
 
@@ -246,6 +269,7 @@ func (t *TimeCounts) merge(o *TimeCounts) {
 	t.Exchanges, t.Wait, t.Transferred = t.Exchanges+o.Exchanges, t.Wait+o.Wait, t.Transferred+o.Transferred
 	t.Flows += o.Flows
 	t.Done, t.Unanswered, t.Refused, t.Half = t.Done+o.Done, t.Unanswered+o.Unanswered, t.Refused+o.Refused, t.Half+o.Half
+	t.Full, t.Resumed, t.EarlyData = t.Full+o.Full, t.Resumed+o.Resumed, t.EarlyData+o.EarlyData
 	t.TxResets, t.RxResets, t.Waiting = t.TxResets+o.TxResets, t.RxResets+o.RxResets, t.Waiting+o.Waiting
 	t.Failed.merge(&o.Failed)
 }
@@ -259,6 +283,7 @@ func (s *timeSum) result() *Times {
 	t.Failed.Retries, t.Failed.RetryBytes = s.attempts.retries()
 	to := [spreads]*Distribution{
 		&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later,
+		&t.TLSFull, &t.TLSResumed,
 	}
 	few := distributionsOf(slices.Clone(s.samples)) // a Summary only reads what it is made of
 	for i := range to {

@@ -77,12 +77,27 @@ func remarks(e *summarize.Explanation) (texts []string) {
 		texts = append(texts, fmt.Sprintf("Cold, %s behind a look-up: first byte after %s (median); warm, %s: after %s.",
 			counted(t.First.Count, "flow"), duration(t.First.Median), counted(t.Later.Count, "flow"), duration(t.Later.Median)))
 	}
+	if t.Resumed+t.EarlyData > 0 {
+		texts = append(texts, sessions(t))
+	}
 	for _, l := range e.Lookups {
 		if trouble := lookupTrouble(l); trouble != "" {
 			texts = append(texts, fmt.Sprintf("Look-ups by %s: %s.", l.Client, trouble))
 		}
 	}
 	return texts
+}
+
+// sessions is about TLS handshakes that were short, or had data in them.
+func sessions(t *summarize.Times) string {
+	text := fmt.Sprintf("TLS resumed a session in %s and made one anew in %s", counted(t.Resumed, "flow"), grouped(t.Full))
+	if t.TLSResumed.Count > 0 && t.TLSFull.Count > 0 {
+		text += fmt.Sprintf(", in %s against %s (median)", duration(t.TLSResumed.Median), duration(t.TLSFull.Median))
+	}
+	if t.EarlyData > 0 {
+		text += "; " + counted(t.EarlyData, "flow") + " sent data ahead of the handshake's end (0-RTT)"
+	}
+	return text + "."
 }
 
 // triedAgain is what trying again cost.

@@ -127,24 +127,39 @@ func writeTimes(o *objects, name string, t *summarize.Times) {
 	o.count("rx_resets", t.RxResets)
 	o.count("unanswered", t.Waiting)
 	writeFailed(o, &t.Failed)
+	writeSessions(o, t)
+	o.end()
+}
+
+// writeSessions is what is known of TLS's sessions.
+func writeSessions(o *objects, t *summarize.Times) {
+	writeSpread(o, "tls_full_us", &t.TLSFull)
+	writeSpread(o, "tls_resumed_us", &t.TLSResumed)
+	o.key("tls_sessions")
+	o.begin()
+	o.count("full", t.Full)
+	o.count("resumed", t.Resumed)
+	o.end()
+	o.count("early_data", t.EarlyData)
+}
+
+func writeSpread(o *objects, name string, d *summarize.Distribution) {
+	if d.Count == 0 {
+		o.null(name)
+		return
+	}
+	o.key(name)
+	o.begin()
+	o.number("count", d.Count)
+	o.number("median", d.Median)
+	o.number("p95", d.P95)
+	o.number("max", d.Max)
+	o.number("sum", d.Sum)
 	o.end()
 }
 
 func writeSpreads(o *objects, t *summarize.Times) {
-	spread := func(name string, d *summarize.Distribution) {
-		if d.Count == 0 {
-			o.null(name)
-			return
-		}
-		o.key(name)
-		o.begin()
-		o.number("count", d.Count)
-		o.number("median", d.Median)
-		o.number("p95", d.P95)
-		o.number("max", d.Max)
-		o.number("sum", d.Sum)
-		o.end()
-	}
+	spread := func(name string, d *summarize.Distribution) { writeSpread(o, name, d) }
 	spread("dns_us", &t.DNS)
 	spread("syn_rtt_us", &t.SYNRTT)
 	spread("connect_us", &t.Connect)

@@ -52,7 +52,8 @@ func jsonTimesOf(t *summarize.Times) *jsonTimes {
 		Exchanges: t.Exchanges, Wait: t.Wait, Transferred: t.Transferred,
 		TxAgain: t.TxRetransmitBytes, RxAgain: t.RxRetransmitBytes, TxLate: t.TxLateBytes, RxLate: t.RxLateBytes, TxShut: t.TxShut, RxShut: t.RxShut,
 		Handshakes: jsonHandshakes{t.Done, t.Unanswered, t.Refused, t.Half},
-		TxResets:   t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
+		TLSFull:    jsonSpreadOf(t.TLSFull), TLSResumed: jsonSpreadOf(t.TLSResumed), Sessions: jsonSessions{t.Full, t.Resumed}, EarlyData: t.EarlyData,
+		TxResets: t.TxResets, RxResets: t.RxResets, Waiting: t.Waiting,
 		Failed: jsonFailed{
 			Flows: t.Failed.Flows, Bytes: t.Failed.Bytes(), Took: t.Failed.Took, Retries: t.Failed.Retries, Again: t.Failed.RetryBytes,
 			SYN: t.Failed.Ways[0], Refused: t.Failed.Ways[1], Reset: t.Failed.Ways[2], Mute: t.Failed.Ways[3], ICMP: t.Failed.Ways[4],

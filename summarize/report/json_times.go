@@ -34,6 +34,10 @@ type jsonTimes struct {
 	RxResets    int            `json:"rx_resets"`
 	Waiting     int            `json:"unanswered"`
 	Failed      jsonFailed     `json:"failed"`
+	TLSFull     *jsonSpread    `json:"tls_full_us"`
+	TLSResumed  *jsonSpread    `json:"tls_resumed_us"`
+	Sessions    jsonSessions   `json:"tls_sessions"`
+	EarlyData   int            `json:"early_data"`
 }
 
 type jsonSpread struct {
@@ -42,6 +46,11 @@ type jsonSpread struct {
 	P95    uint64 `json:"p95"`
 	Max    uint64 `json:"max"`
 	Sum    uint64 `json:"sum"`
+}
+
+type jsonSessions struct {
+	Full    int `json:"full"`
+	Resumed int `json:"resumed"`
 }
 
 type jsonHandshakes struct {
@@ -100,6 +109,8 @@ type jsonFlowTiming struct {
 	DNS        *int64          `json:"dns_us"`
 	SinceDNS   *int64          `json:"since_dns_us"`
 	TLS        *int64          `json:"tls_us"`
+	Resumption string          `json:"tls_session"`
+	EarlyData  bool            `json:"early_data"`
 	QUIC       *int64          `json:"quic_us"`
 	QUICAnswer *int64          `json:"quic_answer_us"`
 	Exchanges  uint32          `json:"exchanges"`
@@ -135,12 +146,13 @@ func responseCode(code int) string {
 }
 
 func jsonFlowTimingOf(f *flows.Flow) jsonFlowTiming {
-	j := jsonFlowTiming{Connect: micros(f.Connect), Handshake: f.Handshake().String(), TxReset: f.TxSawRST, RxReset: f.RxSawRST, Order: flows.OrderUnknown.String()}
+	j := jsonFlowTiming{Connect: micros(f.Connect), Handshake: f.Handshake().String(), TxReset: f.TxSawRST, RxReset: f.RxSawRST, Order: flows.OrderUnknown.String(), Resumption: flows.ResumptionUnknown.String()}
 	j.TxICMP, j.RxICMP = f.TxUnreachable, f.RxUnreachable
 	m := f.Timing
 	if m == nil {
 		return j
 	}
+	j.Resumption, j.EarlyData = m.Resumption.String(), m.EarlyData
 	j.Order, j.Exchanges = m.Order.String(), m.Exchanges
 	j.DNS, j.SinceDNS, j.TLS, j.QUIC, j.QUICAnswer = micros(m.DNS), micros(m.SinceDNS), micros(m.TLS), micros(m.QUIC), micros(m.QUICAnswer)
 	j.TTFB, j.Wait, j.Transfer, j.Waiting = micros(m.TTFB), micros(m.Wait), micros(m.Transfer), micros(m.Waiting)

@@ -158,9 +158,10 @@ func sampleTimes() *summarize.Times {
 	return &summarize.Times{
 		DNS: spread(24_000), SYNRTT: spread(18_400), Connect: spread(18_400), ACKRTT: spread(40), TLS: spread(39_000), TTFB: spread(213_000),
 		Transfer: spread(88_000), RTT: spread(18_900), RTTMin: spread(18_100), First: spread(296_000), Later: spread(270_000),
+		TLSFull: spread(40_000), TLSResumed: spread(38_000),
 		TimeCounts: summarize.TimeCounts{
 			RxPayload: 2_000_000, RxRetransmitBytes: 41_000, RxRetransmits: 29, Exchanges: 17, Wait: 3_900_000, Transferred: 912_000,
-			Flows: 9, Done: 6, Unanswered: 1, Refused: 2, RxResets: 2,
+			Flows: 9, Done: 6, Unanswered: 1, Refused: 2, RxResets: 2, Full: 2, Resumed: 4, EarlyData: 1,
 			Failed: summarize.Failed{
 				Totals: summarize.Totals{Counts: counts(5, 370, 2, 108), Flows: 3}, First: sampleStart, Last: sampleStart + 9_000_000_000,
 				Ways: [...]int{1, 2, 0, 0, 0}, Retries: 2, RetryBytes: 216,
