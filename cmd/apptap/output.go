@@ -131,7 +131,7 @@ func (o *outputFlags) write(ctx context.Context, s streams, summary *summarize.S
 		return err
 	}
 	if o.rdns {
-		summary = withReverseNames(ctx, summary)
+		summary = withReverseNames(ctx, summary, net.DefaultResolver)
 	}
 	opts := report.Options{Format: format, Top: o.top, Flows: o.flows, Explain: o.explain, Verbose: o.verbose, ToolVersion: version()}
 	if o.top == 0 {

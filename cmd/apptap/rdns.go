@@ -18,26 +18,26 @@ const (
 	rdnsEach    = 2 * time.Second
 )
 
-// withReverseNames asks the system's resolver for names of destinations without one, the largest of each app first. It is the
+// withReverseNames asks a resolver for names of destinations without one, the largest of each app first. It is the
 // only look-up that leaves the machine, and only --rdns starts it, after the capture.
-func withReverseNames(ctx context.Context, s *summarize.Summary) *summarize.Summary {
+func withReverseNames(ctx context.Context, s *summarize.Summary, resolver *net.Resolver) *summarize.Summary {
 	ctx, cancel := context.WithTimeout(ctx, rdnsTime)
 	defer cancel()
 	known := map[netip.Addr]string{}
 	return s.Named(func(addr netip.Addr) string {
 		name, asked := known[addr]
 		if !asked && len(known) < rdnsLookups && ctx.Err() == nil {
-			name = reverseName(ctx, addr)
+			name = reverseName(ctx, addr, resolver)
 			known[addr] = name
 		}
 		return name
 	}, "rdns")
 }
 
-func reverseName(ctx context.Context, addr netip.Addr) string {
+func reverseName(ctx context.Context, addr netip.Addr, resolver *net.Resolver) string {
 	ctx, cancel := context.WithTimeout(ctx, rdnsEach)
 	defer cancel()
-	found, err := net.DefaultResolver.LookupAddr(ctx, addr.WithZone("").String())
+	found, err := resolver.LookupAddr(ctx, addr.WithZone("").String())
 	if err != nil || len(found) == 0 {
 		return "" // most addresses have none
 	}
