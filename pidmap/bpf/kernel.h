@@ -70,7 +70,7 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
-	u16 sk_protocol;
+	u16 sk_protocol, sk_type;
 	struct socket *sk_socket;
 	void *sk_user_data;
 };
@@ -121,5 +121,6 @@ enum {
 	STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_CLOSE = 7, STATE_LISTEN = 10,     /* include/net/tcp_states.h */
 	FLAG_PEEK = 0x2, FLAG_ERRQUEUE = 0x2000,                                           /* include/linux/socket.h */
 	FLAG_KTHREAD = 0x00200000,                                                         /* PF_KTHREAD, include/linux/sched.h */
+	TYPE_RAW = 3,                                                                      /* include/linux/net.h */
 	SOCK_DONE = 1,                                                                     /* bit of sk_flags, include/net/sock.h */
 };

@@ -160,11 +160,14 @@ INLINE void tell(struct socket_state *s, u8 kind, struct process *p, const struc
 	ringbuf_submit(r, wakeup());
 }
 
-/* state_of finds or makes what is known of a TCP or UDP socket over IP; null for any other. */
+/* state_of finds or makes what is known of a TCP or UDP socket over IP; null for any other. A raw socket has the protocol
+ * of the packets that it hears or makes, but is no end of theirs. */
 INLINE struct socket_state *state_of(struct sock *sk)
 {
 	u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
 	if ((family != FAMILY_IPV4 && family != FAMILY_IPV6) || (protocol != TCP && protocol != UDP))
+		return 0;
+	if (sk->sk_type == TYPE_RAW)
 		return 0;
 	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (!s) {
@@ -504,6 +507,8 @@ INLINE void seen(struct __sk_buff *skb, int sent)
 		return;
 	sk = sk_fullsock(sk);
 	if (!sk || sk->protocol != UDP || sk->dst_port)
+		return;
+	if (!sent && sk->type == TYPE_RAW) /* gets a copy of whatever comes for others */
 		return;
 	struct peer_key key = {};
 	if (!headers_of(&key.tuple, skb, sent))
