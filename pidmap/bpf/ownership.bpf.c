@@ -15,7 +15,7 @@ struct socket_state {
 	struct tuple peer; /* of the last datagram of a socket without a peer of its own */
 	u64 tx, rx;        /* of user, and of user alone until shared */
 	u32 netns;
-	u8 flags, opened, closed, pad;
+	u8 flags, opened, closed, late; /* late: bytes moved since it was told that it is closed */
 };
 
 /* One of several users of a socket. */
@@ -270,7 +270,7 @@ int inet_sock_set_state(u64 *ctx)
 		if (owned_by_kernel(sk))
 			s->flags |= KERNEL;
 		s->created = boot_time();
-		s->opened = s->closed = 0;
+		s->opened = s->closed = s->late = 0;
 		break;
 	case STATE_LISTEN: /* in the process that listens */
 		describe_current(&s->maker);
@@ -289,7 +289,8 @@ int inet_sock_set_state(u64 *ctx)
 	return 0;
 }
 
-/* Sockets that never left a state visibly: listeners, mostly. */
+/* Sockets that never left a state visibly: listeners, mostly. And those that TCP was through with before the program was,
+ * after a half close: what was read since then. */
 SEC("tp_btf/tcp_destroy_sock")
 int tcp_destroy_sock(u64 *ctx)
 {
@@ -297,6 +298,8 @@ int tcp_destroy_sock(u64 *ctx)
 	struct socket_state *s = state_of(sk);
 	if (s && s->opened)
 		closed(sk, s);
+	else if (s && s->late && s->user.tgid)
+		tell(s, USED, &s->user, &s->told, FIRST);
 	return 0;
 }
 
@@ -388,6 +391,8 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 		if (s->user.tgid)
 			tell(s, USED, &s->user, &s->told, FIRST);
 	}
+	if (s->closed && bytes)
+		s->late = 1;
 	struct process p = {.tgid = current_pid_tgid() >> 32};
 	struct task_struct *task = current_task_btf();
 	p.start = task->group_leader->start_boottime;

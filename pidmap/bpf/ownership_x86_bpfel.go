@@ -86,7 +86,7 @@ type ownershipSocketState struct {
 	Flags  uint8
 	Opened uint8
 	Closed uint8
-	Pad    uint8
+	Late   uint8
 }
 
 type ownershipUserKey struct {
