@@ -93,8 +93,13 @@ func (y *Folded) Add(in *Input, f *flows.Flow) {
 	y.sums.add(&use)
 }
 
-// Flows is how many flows were folded.
-func (y *Folded) Flows() int { return y.sums.totals.Flows }
+// Flows is how many flows were folded, 0 if y is nil.
+func (y *Folded) Flows() int {
+	if y == nil {
+		return 0
+	}
+	return y.sums.totals.Flows
+}
 
 // tally sums bytes by a few names.
 type tally[K ~string] []struct {

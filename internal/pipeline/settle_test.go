@@ -105,6 +105,9 @@ func TestSettle(t *testing.T) {
 	if settled.settled == nil || settled.settled.Flows() < connections/2 {
 		t.Fatalf("few flows were settled: %+v", settled.settled)
 	}
+	if settled.flows() != connections || kept.flows() != connections {
+		t.Errorf("counts %d and %d flows of %d", settled.flows(), kept.flows(), connections)
+	}
 	if settled.most > connections*2/3 || settled.mostOfAll > connections*2/3 || kept.most != connections {
 		t.Errorf("up to %d flows and %d readings are kept of %d", settled.most, settled.mostOfAll, kept.most)
 	}

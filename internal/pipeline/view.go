@@ -32,7 +32,7 @@ func (o *owner) publish() {
 	if o.view == nil {
 		return
 	}
-	p := Progress{Packets: o.packets, Bytes: o.bytes, Flows: o.table.Len()}
+	p := Progress{Packets: o.packets, Bytes: o.bytes, Flows: o.flows()}
 	if now := time.Now(); o.config.Live && now.After(o.nextBuild) {
 		p.Summary = o.buildView()
 		o.nextBuild = now.Add(buildShare * time.Since(now))
@@ -43,6 +43,9 @@ func (o *owner) publish() {
 	}
 	o.view <- p
 }
+
+// flows is how many there have been, those that are only in the sums included.
+func (o *owner) flows() int { return o.table.Len() + o.folded.Flows() + o.settled.Flows() }
 
 // endView ends the view and waits for it, so that nothing it prints comes after the report.
 func (o *owner) endView() {
