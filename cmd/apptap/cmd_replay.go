@@ -60,7 +60,7 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	if err := f.keepsInputs(files); err != nil {
 		return err
 	}
-	result, err := f.replay(ctx, s, files, expr)
+	result, err := f.replay(ctx, s, files, expr, nil)
 	if err != nil {
 		return err
 	}
@@ -68,8 +68,8 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	return f.outputFlags.write(ctx, s, result.Summary)
 }
 
-// replay reads files into a Summary.
-func (f *replayFlags) replay(ctx context.Context, s streams, files []string, expr string) (result pipeline.Result, err error) {
+// replay reads files into a Summary. change, which may be nil, has the last word on how.
+func (f *replayFlags) replay(ctx context.Context, s streams, files []string, expr string, change func(*pipeline.Config) error) (result pipeline.Result, err error) {
 	tunnels, ok := map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner}[f.tunnel]
 	if !ok {
 		return result, usageError("--tunnels %q: want outer or inner", f.tunnel)
@@ -110,6 +110,11 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		c.Match = filter.match
 	}
 	c.Session = session.NewReplay(in.sessions)
+	if change != nil {
+		if err := change(&c); err != nil {
+			return result, err
+		}
+	}
 	return pipeline.Run(ctx, c), nil
 }
 

@@ -29,22 +29,9 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 		return nil, nil
 	}
 	r := &recorder{name: f.record}
-	out := s.out
-	if f.record != "-" {
-		if err := checkWritable(f.record); err != nil {
-			return nil, err
-		}
-		file, err := os.Create(f.record)
-		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", f.record, pathCause(err))
-		}
-		out, r.file = file, file
-		if r.compressor, err = capture.NewCompressor(f.record, file); err != nil {
-			return nil, fmt.Errorf("write %s: %w", f.record, err)
-		}
-		if r.compressor != nil {
-			out = r.compressor
-		}
+	out, err := r.open(s)
+	if err != nil {
+		return nil, err
 	}
 	var interfaces []capture.Interface
 	for _, source := range c.Sources {
@@ -59,6 +46,28 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	}
 	r.writer, c.Record, c.Journal = writer, writer, writer
 	return r, nil
+}
+
+// open makes the file, and says where to write.
+func (r *recorder) open(s streams) (io.Writer, error) {
+	if r.name == "-" {
+		return s.out, nil
+	}
+	if err := checkWritable(r.name); err != nil {
+		return nil, err
+	}
+	file, err := os.Create(r.name)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", r.name, pathCause(err))
+	}
+	r.file = file
+	if r.compressor, err = capture.NewCompressor(r.name, file); err != nil {
+		return nil, fmt.Errorf("write %s: %w", r.name, err)
+	}
+	if r.compressor != nil {
+		return r.compressor, nil
+	}
+	return file, nil
 }
 
 // close writes the names of addresses and what was received and dropped on each interface, and ends the file. Its error is the first that the

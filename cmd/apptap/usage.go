@@ -66,7 +66,7 @@ func usageOfCapture(ctx context.Context, s streams, name string) (*usage.Report,
 	f := replayFlags{tunnel: "outer"}
 	f.by = "name"
 	f.most = 1_500_000
-	result, err := f.replay(ctx, s, []string{name}, "")
+	result, err := f.replay(ctx, s, []string{name}, "", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func parseTerm(text string) (t term, rest string, err error) {
 		if t.operator != "=" && t.operator != "!=" {
 			return t, "", fmt.Errorf("%s%s: texts are compared with = or !=", t.field, t.operator)
 		}
-		t.pattern = strings.ToLower(value)
+		t.pattern = value
 		_, err = path.Match(t.pattern, "")
 	case t.field == "port":
 		t.number, err = strconv.ParseFloat(value, 64)
@@ -236,18 +236,21 @@ func (t *term) selects(row *Row) bool {
 	return matches == (t.operator == "=")
 }
 
-// matches compares with a pattern as a shell has them, in which * stands for dots and slashes too, or an address with a prefix.
-func (t *term) matches(text string) bool {
-	text = strings.ToLower(text)
-	if t.pattern == text {
+func (t *term) matches(text string) bool { return Match(t.pattern, text) }
+
+// Match compares a text with a pattern, without case: one as a shell has them, in which * stands for dots and slashes too, or
+// for an address a prefix.
+func Match(pattern, text string) bool {
+	pattern, text = strings.ToLower(pattern), strings.ToLower(text)
+	if pattern == text {
 		return true
 	}
-	if prefix, err := netip.ParsePrefix(t.pattern); err == nil {
+	if prefix, err := netip.ParsePrefix(pattern); err == nil {
 		addr, err := netip.ParseAddr(text)
 		return err == nil && prefix.Contains(addr)
 	}
 	const slash = "\x00" // path.Match's * stops at slashes
-	ok, _ := path.Match(strings.ReplaceAll(t.pattern, "/", slash), strings.ReplaceAll(text, "/", slash))
+	ok, _ := path.Match(strings.ReplaceAll(pattern, "/", slash), strings.ReplaceAll(text, "/", slash))
 	return ok
 }
 

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	slashpath "path"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/internal/pipeline"
+	"apptap/internal/session"
+	"apptap/internal/usage"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// exportFlags are what `apptap export` can be told.
+type exportFlags struct {
+	apps, dsts []string
+	out        string
+	local      []string
+}
+
+func newExportCommand(s streams) *cobra.Command {
+	var f exportFlags
+	c := &cobra.Command{
+		Use:   "export [flags] FILE... --app APP -w OUT.pcapng",
+		Short: "cut the packets of an app or a destination out of a capture",
+		Long: `Write the packets of the flows of an app, or to a destination, to a capture of its own, with what is known of their
+owners and the kernel's counters of their sockets, and of nobody else's. APP is a name or an id, DST a name or an address; both may
+have * and ? as in a shell. Several of one kind are either's; both kinds select what is both.
+Packets of other protocols than TCP and UDP are nobody's.`,
+		Example: `  apptap export session.pcapng --app firefox -w firefox.pcapng
+  apptap export a.pcap b.pcap --dst '*.example.com' --dst 192.0.2.0/24 -w - | wireshark -k -i -`,
+		RunE: func(c *cobra.Command, args []string) error { return runExport(c.Context(), s, &f, args) },
+	}
+	flags := c.Flags()
+	flags.StringArrayVar(&f.apps, "app", nil, "packets of `APP`; \""+usage.Unattributed+"\" is what has no owner")
+	flags.StringArrayVar(&f.dsts, "dst", nil, "packets exchanged with `DST`")
+	flags.StringVarP(&f.out, "write", "w", "", "write them to `OUT.pcapng`; .zst or .gz behind it compresses; - for standard output")
+	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
+	return c
+}
+
+func (f *exportFlags) check(args []string) error {
+	switch {
+	case len(args) == 0:
+		return usageError("export wants a capture file")
+	case slices.Contains(args, "-"):
+		return usageError("export reads its files twice: standard input can be read once only")
+	case len(f.apps)+len(f.dsts) == 0:
+		return usageError("export wants --app or --dst")
+	case f.out == "":
+		return usageError("export wants -w OUT.pcapng")
+	}
+	for _, pattern := range append(slices.Clone(f.apps), f.dsts...) {
+		if _, err := slashpath.Match(pattern, ""); err != nil {
+			return usageError("%q is no pattern: %v", pattern, err)
+		}
+	}
+	for _, file := range args {
+		if f.out != "-" && sameFile(f.out, file) {
+			return usageError("write %s: it is a capture to be read", f.out)
+		}
+	}
+	if f.out == "-" {
+		return nil
+	}
+	return checkWritable(f.out)
+}
+
+func runExport(ctx context.Context, s streams, f *exportFlags, args []string) error {
+	if err := f.check(args); err != nil {
+		return err
+	}
+	replay := replayFlags{tunnel: "outer", local: f.local}
+	replay.by, replay.flows = "name", true
+	var kept pipeline.Session
+	found, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) error { kept = c.Session; return nil })
+	if err != nil {
+		return err
+	}
+	warn(s, found.Warnings)
+	wanted := newSelection(f, found.Summary.Flows)
+	if len(wanted.uses) == 0 {
+		return withHint(fmt.Errorf("no flow of %s", f.words()), "apptap replay lists apps and destinations")
+	}
+	if err := wanted.findFragments(ctx, s, args); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	var r *recorder
+	replay.flows = false
+	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) error {
+		c.Match, c.Source.Filter, c.View = wanted.match, f.words(), nil
+		r, err = openExport(s, f.out, c, &exporter{wanted: wanted, live: isLive(kept)}, found.Interfaces)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.close(pipeline.Result{Summary: written.Summary, RecordErr: written.RecordErr, Interfaces: nil}); err != nil {
+		return withHint(err, "what was written until then can be replayed; make room and export again")
+	}
+	fmt.Fprintf(s.err, "apptap: %d packets of %d flows written to %s\n", wanted.packets, len(wanted.uses), printable(f.out))
+	return nil
+}
+
+// isLive says whether the files of a run were sessions.
+func isLive(s pipeline.Session) bool {
+	var in summarize.Input
+	s.Complete(&in)
+	return in.Live
+}
+
+// words is what was asked for, as the file's filter says it.
+func (f *exportFlags) words() string {
+	var words []string
+	for _, app := range f.apps {
+		words = append(words, "app="+app)
+	}
+	for _, dst := range f.dsts {
+		words = append(words, "dst="+dst)
+	}
+	return strings.Join(words, " ")
+}
+
+// openExport opens the file and has the run write to it.
+func openExport(s streams, name string, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*recorder, error) {
+	r := &recorder{name: name}
+	out, err := r.open(s)
+	if err != nil {
+		return nil, err
+	}
+	r.writer, err = session.NewWriter(out, capture.WriterOptions{
+		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(), Filter: c.Source.Filter, Interfaces: interfaces,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", name, err)
+	}
+	e.Writer, c.Record, c.Journal = r.writer, e, e
+	if e.live {
+		return r, nil
+	}
+	return r, e.tellOwners()
+}
+
+// exporter writes what belongs to the selection. Where the capture is no session, what its packets say of owners is told as
+// events: they would not be found in another file.
+type exporter struct {
+	*session.Writer
+	wanted *selection
+	live   bool
+}
+
+// WriteEvents implements pipeline.Journal.
+func (e *exporter) WriteEvents(events []pidmap.Event) error {
+	return e.Writer.WriteEvents(slices.DeleteFunc(slices.Clone(events), func(event pidmap.Event) bool { return !e.wanted.concerns(&event) }))
+}
+
+// WriteState implements pipeline.Journal. Its sockets are those that the session has told of.
+func (e *exporter) WriteState(in *summarize.Input, final bool) error {
+	if !e.live {
+		return nil
+	}
+	if final {
+		mine := slices.DeleteFunc(slices.Clone(in.Sockets), func(c summarize.SocketCounters) bool { return !e.wanted.has(c.Key) })
+		if err := e.WriteCounters(mine); err != nil {
+			return err
+		}
+	}
+	return e.Writer.WriteState(in, final)
+}
+
+// tellOwners writes the owners of the selected flows as if their sockets had been looked at.
+func (e *exporter) tellOwners() error {
+	for i := range e.wanted.uses {
+		use := &e.wanted.uses[i]
+		for _, side := range []struct {
+			key   flows.Key
+			owner pidmap.Attribution
+		}{{use.Flow.Key, use.Owner}, {use.Flow.Key.Reverse(), use.Peer}} {
+			if !side.owner.Known() || side.owner.App.ID == "" {
+				continue
+			}
+			err := e.Writer.WriteEvents([]pidmap.Event{
+				{Kind: pidmap.SocketSeen, Time: use.Flow.First, Method: side.owner.Method, Socket: pidmap.Socket{Key: side.key}, Holders: []pidmap.Process{side.owner.Process}},
+				{Kind: pidmap.SocketClosed, Time: use.Flow.Last, LastSeen: use.Flow.Last, Socket: pidmap.Socket{Key: side.key}},
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
