@@ -42,6 +42,8 @@ const (
 	youngBytes = 16 << 10
 	// headBytes is how long the head of a request is followed if its end is not in sight.
 	headBytes = 8 << 10
+	// requestBytes is how far the client's side of HTTP/2 is followed for requests to further hosts.
+	requestBytes = 64 << 10
 	// maxHello bounds what is followed of a ClientHello; those with post-quantum key shares have 2 KiB.
 	maxHello = 18 << 10
 )
@@ -146,6 +148,9 @@ func (f *Follower) wants(o *Observation, payload []byte) bool {
 
 // unread is how many bytes behind payload, which begins with a known start, may still belong to the name.
 func unread(payload []byte) int {
+	if names.IsPreface(payload) {
+		return requestBytes
+	}
 	if payload[0] != 0x16 {
 		for i := 3; i < len(payload); i++ {
 			if payload[i] == '\n' && payload[i-2] == '\n' && payload[i-1] == '\r' {

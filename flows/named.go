@@ -3,6 +3,8 @@ package flows
 import (
 	"cmp"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"apptap/flows/names"
 )
@@ -15,7 +17,10 @@ type Names struct {
 	HTTP string // Host, :authority, or the authority of a request's target
 	DNS  string // what the opener had last asked DNS for when it was told the other side's address
 	ALPN string // protocols that the ClientHello offered, comma-separated
-	ECH  bool   // an encrypted ClientHello was offered; GREASE looks the same. TLS and QUIC are then outer names.
+	// Authorities are the hosts that requests on one connection of HTTP/2 without TLS named, comma-separated, in the order of
+	// their first; "" unless there were several.
+	Authorities string
+	ECH         bool // an encrypted ClientHello was offered; GREASE looks the same. TLS and QUIC are then outer names.
 
 	// Number stands for Best's name among the flows of one Table: it is the same where the name is. 0 = none was given.
 	Number uint32
@@ -42,6 +47,8 @@ const (
 	maxSniffed = 4096
 	// maxDNSStreams bounds the directions of DNS over TCP that are followed.
 	maxDNSStreams = 256
+	// maxShared bounds the flows whose several hosts are kept, at about a hundred bytes each and 16 KiB at most.
+	maxShared = 1 << 12
 )
 
 // nameBook reads and keeps the names of a Table's flows.
@@ -51,6 +58,7 @@ type nameBook struct {
 	order   []uint32                  // of sniffed, oldest first; flows that are done may still be in it
 	found   arena[found]              // by flow; as many as the last flow that has any
 	texts   *names.Texts
+	shared  map[uint32]string // by flow: see Names.Authorities
 
 	dns       names.Cache
 	message   names.Message
@@ -76,7 +84,7 @@ type streamID struct {
 func newNameBook() nameBook {
 	texts := new(names.Texts)
 	return nameBook{
-		sniffed: make(map[uint32]*names.Sniffer), streams: make(map[streamID]*names.MessageStream),
+		sniffed: make(map[uint32]*names.Sniffer), streams: make(map[streamID]*names.MessageStream), shared: make(map[uint32]string),
 		texts: texts, dns: names.Cache{Texts: texts}, message: names.Message{Texts: texts},
 		lookups: lookups{texts: texts},
 	}
@@ -119,6 +127,13 @@ func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool
 		}
 		done = s.Stream(side, o.Time, o.streamStart(), payload)
 	}
+	if done || !s.ReadsRequests() {
+		b.conclude(flow, s, done)
+	}
+}
+
+// conclude keeps what a sniffer has read, and ends it once it has its name.
+func (b *nameBook) conclude(flow uint32, s *names.Sniffer, done bool) {
 	if seen := s.Seen(); done || seen.Hello != 0 {
 		b.keep(flow, &seen)
 		b.drop(flow)
@@ -189,6 +204,7 @@ func (b *nameBook) drop(flow uint32) {
 
 // forget drops all that is known of a flow.
 func (b *nameBook) forget(flow uint32) {
+	delete(b.shared, flow)
 	if b.sniffed[flow] != nil {
 		b.drop(flow)
 	}
@@ -218,6 +234,26 @@ func (b *nameBook) keep(flow uint32, seen *names.Seen) {
 		f.alpn = b.texts.Number(seen.ALPN)
 	}
 	f.ech = f.ech || seen.ECH
+	b.share(flow, seen)
+}
+
+// share notes the hosts that requests of one connection of HTTP/2 named, if there are several.
+func (b *nameBook) share(flow uint32, seen *names.Seen) {
+	if seen.Name.Origin != names.HTTP2Authority || len(seen.Others) == 0 {
+		return
+	}
+	if _, known := b.shared[flow]; !known && len(b.shared) >= maxShared {
+		return
+	}
+	hosts := []string{seen.Name.Host}
+	for _, n := range seen.Others {
+		if !slices.Contains(hosts, n.Host) { // the port may differ
+			hosts = append(hosts, n.Host)
+		}
+	}
+	if len(hosts) > 1 {
+		b.shared[flow] = strings.Join(hosts, ",")
+	}
 }
 
 // place notes the first name of its kind.
@@ -241,6 +277,7 @@ func (b *nameBook) of(flow uint32, f *Flow, told uint32) Names {
 	if found := b.known(flow); found.any() {
 		n = Names{TLS: text(found.tls), QUIC: text(found.quic), HTTP: text(found.http), ALPN: text(found.alpn), ECH: found.ech}
 		n.Number = cmp.Or(found.tls, found.quic, found.http)
+		n.Authorities = b.shared[flow]
 	}
 	switch f.Initiator {
 	case InitiatorRemote:

@@ -60,6 +60,9 @@ func (s *Sniffer) Stream(side Side, at int64, seq uint32, b []byte) (done bool) 
 	return s.streamDone()
 }
 
+// ReadsRequests says that requests of HTTP/2 may still name further hosts, though one is known.
+func (s *Sniffer) ReadsRequests() bool { return s.web != nil && !s.streamDone() }
+
 // lookAt changes the reason for no name: something was looked at.
 func (s *Sniffer) lookAt() {
 	if s.seen.Why == NothingSeen {

@@ -5,6 +5,9 @@ import "bytes"
 // preface begins HTTP/2 with prior knowledge (RFC 9113 §3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
+// IsPreface says whether a payload begins HTTP/2 with prior knowledge, whose requests may come in any later segment.
+func IsPreface(b []byte) bool { return len(b) >= len(preface) && string(b[:len(preface)]) == preface }
+
 const (
 	maxMethod      = 20      // UPDATEREDIRECTREF has 17 (IANA's registry of HTTP methods)
 	maxRequestLine = 8 << 10 // RFC 9112 §3 recommends that 8000 bytes be understood

@@ -2,6 +2,7 @@ package report
 
 import (
 	"strconv"
+	"strings"
 
 	"apptap/flows"
 	"apptap/pidmap"
@@ -16,7 +17,7 @@ var csvFlowHeader = []string{
 	"tx_stream", "rx_stream", "tx_retransmits", "rx_retransmits", "syn_rtt_us", "ack_rtt_us",
 	"tls_sni", "quic_sni", "http_host", "dns_name", "alpn",
 	"handshake", "dns_us", "tls_us", "quic_us", "ttfb_us", "transfer_us", "rtt_us", "tx_retransmit_bytes", "rx_retransmit_bytes",
-	"name_unicode",
+	"name_unicode", "authorities",
 }
 
 func csvFlows(s *summarize.Summary) [][]string {
@@ -46,7 +47,7 @@ func csvFlow(use *summarize.FlowUse) []string {
 		csvMicros(f.SYNRTT), csvMicros(f.ACKRTT),
 		cell(f.Names.TLS), cell(f.Names.QUIC), cell(f.Names.HTTP), cell(f.Names.DNS), cell(f.Names.ALPN))
 	name, _ := f.Names.Best()
-	return append(append(record, csvFlowTiming(&f)...), cell(flows.Reading(name)))
+	return append(append(record, csvFlowTiming(&f)...), cell(flows.Reading(name)), cell(strings.ReplaceAll(f.Names.Authorities, ",", " ")))
 }
 
 func csvPID(owner pidmap.Attribution) string {

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"apptap/flows"
 	"apptap/pidmap"
 	"apptap/summarize"
@@ -34,6 +36,7 @@ type jsonFlow struct {
 	HTTPHost      string          `json:"http_host"`
 	DNSName       string          `json:"dns_name"`
 	Reading       string          `json:"name_unicode,omitempty"`
+	Authorities   []string        `json:"authorities,omitempty"`
 	ALPN          string          `json:"alpn"`
 	End           string          `json:"end"`
 	App           string          `json:"app"`
@@ -94,6 +97,9 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		Candidates: each(use.Owner.Candidates, jsonCandidateOf), Shares: each(use.Owner.Shares, jsonShareOf),
 		PeerAppID: use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
 		jsonFlowTiming: jsonFlowTimingOf(&f),
+	}
+	if f.Names.Authorities != "" {
+		r.Authorities = strings.Split(f.Names.Authorities, ",")
 	}
 	r.setOwner(use.Owner)
 	return r

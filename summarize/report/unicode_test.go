@@ -34,7 +34,7 @@ func TestInternationalNames(t *testing.T) {
 		"JSON":     {Options{Format: JSON}, "\"name\": \"" + wire + "\",\n          \"name_unicode\": \"" + read + "\","},
 		"of flows": {Options{Format: JSON, Flows: true}, "\"dns_name\": \"" + wire + "\",\n      \"name_unicode\": \"" + read + "\","},
 		"CSV":      {Options{Format: CSV}, "," + read + ",0,0\n"},
-		"CSV rows": {Options{Format: CSV, Flows: true}, "," + read + "\n"},
+		"CSV rows": {Options{Format: CSV, Flows: true}, "," + read + ",\n"},
 	} {
 		got := rendered(t, s, tt.options)
 		if !strings.Contains(got, tt.both) {
