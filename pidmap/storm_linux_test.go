@@ -36,6 +36,7 @@ type stormTruth struct {
 	Mode, Program, Proto, Local, Remote string
 	PID                                 int32
 	Tx, Rx                              uint64
+	Remotes                             bool
 	First, Last                         time.Time
 }
 
@@ -63,6 +64,7 @@ type storm struct {
 	a, b     *netns.Namespace
 	programs string // directory of c00 ... and p00 ..., all the same program
 	ports    map[string]int
+	later    []func() // ends what was begun before the watching
 }
 
 func newStorm(t *testing.T) *storm {
@@ -92,28 +94,37 @@ func newStorm(t *testing.T) *storm {
 // serve answers on TCP and UDP until the test ends.
 func (s *storm) serve(t *testing.T, ip netip.Addr) {
 	t.Helper()
+	s.servePackets(t, ip)
 	var listener net.Listener
-	var packets net.PacketConn
-	var err, udpErr error
-	s.b.Do(t, func() {
-		listener, err = net.Listen("tcp", netip.AddrPortFrom(ip, 0).String())
-		packets, udpErr = net.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String())
-	})
-	if err != nil || udpErr != nil {
-		t.Fatal(err, udpErr)
+	var err error
+	s.b.Do(t, func() { listener, err = net.Listen("tcp", netip.AddrPortFrom(ip, 0).String()) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close(); packets.Close() })
+	t.Cleanup(func() { listener.Close() })
 	s.ports["tcp"+ip.String()] = listener.Addr().(*net.TCPAddr).Port
-	s.ports["udp"+ip.String()] = packets.LocalAddr().(*net.UDPAddr).Port
 	go func() {
 		for {
 			c, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go answer(c)
+			go s.answer(t, c)
 		}
 	}()
+}
+
+// servePackets answers a datagram by one of the size that its first four bytes say.
+func (s *storm) servePackets(t *testing.T, ip netip.Addr) {
+	t.Helper()
+	var packets net.PacketConn
+	var err error
+	s.b.Do(t, func() { packets, err = net.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { packets.Close() })
+	s.ports["udp"+ip.String()] = packets.LocalAddr().(*net.UDPAddr).Port
 	go func() {
 		b := make([]byte, 2000)
 		for {
@@ -128,16 +139,56 @@ func (s *storm) serve(t *testing.T, ip netip.Addr) {
 	}()
 }
 
-func answer(c net.Conn) {
+func (s *storm) answer(t *testing.T, c net.Conn) {
 	defer c.Close()
 	head := make([]byte, 8)
 	if _, err := io.ReadFull(c, head); err != nil {
 		return
 	}
 	up, down := binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
+	if up > stormAsks {
+		s.turn(t, up-stormAsks, netip.AddrPortFrom(mustAddrPort(t, c.RemoteAddr().String()).Addr().Unmap(), uint16(down)))
+		c.Write([]byte{0})
+		io.Copy(io.Discard, c)
+		return
+	}
 	io.CopyN(io.Discard, c, int64(up)-8)
 	c.Write(make([]byte, down))
 	io.Copy(io.Discard, c)
+}
+
+// stormAsks is what a client sends for an amount to have the server turn to it, plus the number of the way.
+const stormAsks = 0xffffff00
+
+// turn calls a client, sends it a datagram, or sends one to its group.
+func (s *storm) turn(t *testing.T, how uint32, to netip.AddrPort) {
+	network, payload := "udp4", 500
+	switch how {
+	case 1:
+		network, payload = "tcp4", 700
+	case 3:
+		to = netip.AddrPortFrom(netip.MustParseAddr("239.77.0.1"), to.Port())
+	}
+	var c net.Conn
+	var err error
+	s.b.Do(t, func() {
+		from := net.Addr(&net.UDPAddr{IP: s.b.IPv4.AsSlice()})
+		if how == 1 {
+			from = nil
+		}
+		c, err = (&net.Dialer{LocalAddr: from}).Dial(network, to.String())
+	})
+	if err != nil {
+		t.Errorf("turn to %v: %v", to, err)
+		return
+	}
+	c.Write(make([]byte, payload))
+	go func() {
+		defer c.Close()
+		if how == 1 {
+			io.Copy(io.Discard, c)
+		}
+	}()
 }
 
 // run starts so many clients and returns what they say.
@@ -174,8 +225,13 @@ func (s *storm) run(t *testing.T, clients int) []stormTruth {
 	}
 	close(numbers)
 	wg.Wait()
-	var all []stormTruth
-	for decoder := json.NewDecoder(&out); ; {
+	return truthsIn(t, &out)
+}
+
+// truthsIn reads what programs wrote.
+func truthsIn(t *testing.T, out io.Reader) (all []stormTruth) {
+	t.Helper()
+	for decoder := json.NewDecoder(out); ; {
 		var truth stormTruth
 		if err := decoder.Decode(&truth); err == io.EOF {
 			return all
@@ -212,6 +268,19 @@ func (s *storm) command(i, worker int) *exec.Cmd {
 // historyOf runs the storm under a Watcher in its first namespace.
 func historyOf(t *testing.T, s *storm, c Config, clients int) (*History, []stormTruth) {
 	t.Helper()
+	var truths []stormTruth
+	h := watchWhile(t, s, c, func() {
+		began := time.Now()
+		truths = s.run(t, clients)
+		t.Logf("%d clients in %v", clients, time.Since(began).Round(time.Millisecond))
+	})
+	return h, truths
+}
+
+// watchWhile is what a Watcher in the storm's first namespace tells while do runs.
+func watchWhile(t *testing.T, s *storm, c Config, do func()) *History {
+	t.Helper()
+	t.Helper()
 	var w *Watcher
 	var degraded []string
 	var err error
@@ -234,9 +303,7 @@ func historyOf(t *testing.T, s *storm, c Config, clients int) (*History, []storm
 			}
 		})
 	}()
-	began := time.Now()
-	truths := s.run(t, clients)
-	t.Logf("%d clients in %v", clients, time.Since(began).Round(time.Millisecond))
+	do()
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run ended with %v, want the context's error", err)
@@ -254,7 +321,7 @@ func historyOf(t *testing.T, s *storm, c Config, clients int) (*History, []storm
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	return h, truths
+	return h
 }
 
 // TestIntegrationStorm finds every socket and every byte of a thousand short-lived programs with kernel events.
@@ -331,7 +398,7 @@ func movedOn(h *History, key flows.Key, truth *stormTruth, p Process) (m Moved) 
 		for _, u := range socket.users {
 			if u.process.Key == p.Key && u.process.Path == p.Path {
 				for _, l := range socket.lives {
-					if l.socket.Key.Local.Port == key.Local.Port && l.socket.Key.Proto == key.Proto {
+					if l.socket.Key == key || key.Proto == flows.UDP && l.socket.Key.Proto == key.Proto && l.socket.Key.Local.Port == key.Local.Port {
 						m.Tx, m.Rx = m.Tx+u.moved.Tx, m.Rx+u.moved.Rx
 						break
 					}
