@@ -30,10 +30,6 @@ HELPER void (*ringbuf_submit)(void *record, u64 flags) = (void *)132;
 HELPER u64 (*ringbuf_query)(void *ring, u64 what) = (void *)134;
 HELPER struct tcp_sock *(*to_tcp_sock)(void *sk) = (void *)137;
 HELPER struct task_struct *(*current_task_btf)(void) = (void *)158;
-HELPER struct mptcp_sock *(*to_mptcp_sock)(void *sk) = (void *)196; /* since Linux 5.19 */
-
-/* The kernel's list of helpers, to ask whether it has one: include/uapi/linux/bpf.h. */
-enum bpf_func_id { BPF_FUNC_skc_to_mptcp_sock = 196 };
 
 enum { MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_SK_STORAGE = 24, MAP_RINGBUF = 27 };
 enum { ANY = 0, NO_PREALLOC = 1, STORAGE_CREATE = 1, NO_WAKEUP = 1, FORCE_WAKEUP = 2, AVAIL_DATA = 0 };
@@ -51,9 +47,6 @@ enum { ANY = 0, NO_PREALLOC = 1, STORAGE_CREATE = 1, NO_WAKEUP = 1, FORCE_WAKEUP
 			__builtin_memset((void *)&value, 0, sizeof(value)); \
 		value;                                                 \
 	})
-
-#define HAS_HELPER(name) __builtin_preserve_enum_value(*(typeof(enum bpf_func_id) *)BPF_FUNC_##name, 0)
-#define HAS_MEMBER(record, member) __builtin_preserve_field_info(((struct record *)0)->member, 2)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -83,8 +76,6 @@ struct sock {
 };
 struct inet_sock { u16 inet_sport; }; /* network order; stays after unhash */
 struct tcp_sock { u64 bytes_received, bytes_sent, bytes_retrans, bytes_acked; };
-
-struct mptcp_sock { struct sock *first; };
 
 struct qstr { const u8 *name; };
 struct dentry { struct dentry *d_parent; struct qstr d_name; };
@@ -126,7 +117,7 @@ struct __sk_buff {
 
 enum {
 	FAMILY_IPV4 = 2, FAMILY_IPV6 = 10,                                                 /* include/linux/socket.h */
-	TCP = 6, UDP = 17, MPTCP = 262,                                                               /* IANA */
+	TCP = 6, UDP = 17,                                                                 /* IANA */
 	STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_CLOSE = 7, STATE_LISTEN = 10,     /* include/net/tcp_states.h */
 	FLAG_PEEK = 0x2, FLAG_ERRQUEUE = 0x2000,                                           /* include/linux/socket.h */
 	FLAG_KTHREAD = 0x00200000,                                                         /* PF_KTHREAD, include/linux/sched.h */

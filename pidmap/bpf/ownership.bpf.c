@@ -376,24 +376,11 @@ INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
 	tell(s, USED, p, &s->told, 0);
 }
 
-/* carrier is the TCP socket of a Multipath TCP one's first path, which has the addresses that a program knows; any other
- * socket is its own. */
-INLINE struct sock *carrier(struct sock *sk)
-{
-	if (!HAS_HELPER(skc_to_mptcp_sock) || !HAS_MEMBER(mptcp_sock, first) || sk->sk_protocol != MPTCP)
-		return sk; /* the loader knows the first two: the rest is left out where they fail */
-	struct mptcp_sock *m = to_mptcp_sock(sk);
-	return m ? m->first : sk;
-}
-
 /* moved counts what the current process sent or received; ret <= 0 makes it a user that moved nothing. */
 INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 {
 	u64 bytes = ret > 0 ? ret : 0, tx = sends ? bytes : 0, rx = sends ? 0 : bytes;
 	if (!sends && flags & (FLAG_PEEK | FLAG_ERRQUEUE))
-		return 0;
-	sk = carrier(sk);
-	if (!sk)
 		return 0;
 	struct socket_state *s = state_of(sk);
 	if (!s)
