@@ -1,0 +1,40 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/cilium/ebpf"
+)
+
+// TestIntegrationVerifier gives every program to this kernel's verifier. A host may refuse programs; one that reads them
+// and finds a mistake must not go unnoticed because there is a tier without them.
+func TestIntegrationVerifier(t *testing.T) {
+	spec, err := loadOwnership()
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: 4096})
+	if err != nil {
+		t.Skipf("no eBPF for this user here: %v", err)
+	}
+	probe.Close()
+	for name := range spec.Programs {
+		t.Run(name, func(t *testing.T) {
+			one := spec.Copy()
+			one.Programs = map[string]*ebpf.ProgramSpec{name: one.Programs[name]}
+			c, err := ebpf.NewCollection(one)
+			var wrong *ebpf.VerifierError
+			switch {
+			case err == nil:
+				c.Close()
+			case errors.As(err, &wrong) && len(wrong.Log) > 0:
+				t.Errorf("%+v", wrong)
+			default:
+				t.Skipf("this host refuses it, or lacks what it is for: %v", err)
+			}
+		})
+	}
+}
