@@ -29,13 +29,29 @@ const (
 // Wireshark, an IPv4 total length or IPv6 payload length of 0 stands for a segmentation-offload
 // super-frame and means all that the frame holds.
 func (t Tunnels) Decode(p *capture.Packet, o *Observation) (payload []byte) {
+	d := t.decode(p, o)
+	if !o.Kind.Decoded() {
+		return nil
+	}
+	return d.payload
+}
+
+// DecodeTraced is Decode that also takes what tells the packet from others of its flow, for Repeats.
+func (t Tunnels) DecodeTraced(p *capture.Packet, o *Observation) (payload []byte, trace Trace) {
+	d := t.decode(p, o)
+	if !o.Kind.Decoded() {
+		return nil, Trace{}
+	}
+	return d.payload, traceOf(d.id, d.payload)
+}
+
+func (t Tunnels) decode(p *capture.Packet, o *Observation) decoder {
 	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
 	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
 	if o.Kind = d.link(p.LinkType); o.Kind.Decoded() {
 		o.locate() // here and not in the Table: this runs beside the goroutine that owns it
-		return d.payload
 	}
-	return nil
+	return d
 }
 
 func clampLength(n int) uint32 {
@@ -51,6 +67,7 @@ type decoder struct {
 	data    []byte
 	wire    int
 	hops    int
+	id      uint16 // of the IPv4 header last seen
 	tunnels Tunnels
 	o       *Observation
 	payload []byte // captured, of the flow that o is of

@@ -22,7 +22,7 @@ func (d *decoder) ipv4() Kind {
 	if total < headerLen {
 		return simple(kindMalformed)
 	}
-	d.o.IPBytes, d.o.IPv6 = clampLength(total), false
+	d.o.IPBytes, d.o.IPv6, d.id = clampLength(total), false, binary.BigEndian.Uint16(h[4:])
 	d.o.Src.mapV4(h[12:])
 	d.o.Dst.mapV4(h[16:])
 	d.wire = min(d.wire, total) // Ethernet pads short frames: what follows the datagram is not its
@@ -69,7 +69,7 @@ func (d *decoder) ipv6() Kind {
 	if total == 40 && h[6] != 59 {
 		total = d.wire // jumbogram (RFC 2675) or BIG TCP super-frame
 	}
-	d.o.IPBytes, d.o.IPv6 = clampLength(total), true
+	d.o.IPBytes, d.o.IPv6, d.id = clampLength(total), true, 0
 	copy(d.o.Src.Addr[:], h[8:24])
 	copy(d.o.Dst.Addr[:], h[24:40])
 	d.wire = min(d.wire, total)

@@ -35,6 +35,7 @@ type Table struct {
 	names     nameBook
 	undecoded map[Kind]*Undecoded
 	ifaces    []InterfaceCounts
+	repeated  Repeated
 	touched   []uint32              // scratch of touch
 	ids       []uint32              // scratch of AddBatch: the packets' flows
 	young     []uint32              // scratch of AddBatch: flows that just began
