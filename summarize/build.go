@@ -25,7 +25,9 @@ type Input struct {
 	// Settled are flows that were over before and are summed up as if they were still there. Nil for none.
 	Settled   *Folded
 	Undecoded []flows.Undecoded
-	Lookups   []flows.Lookup
+	// SeenBefore are packets that were captured on several interfaces, but for the sighting that counts.
+	SeenBefore flows.Repeated
+	Lookups    []flows.Lookup
 	// Interfaces are the run's, in the order in which Flow.Interface counts them.
 	Interfaces []InterfaceInput
 	// TakeTimes says that destinations must have Times.
@@ -81,6 +83,7 @@ func Build(in Input) *Summary {
 		Source:     in.Source.clone(),
 		Window:     in.Window,
 		Undecoded:  undecoded(in.Undecoded),
+		SeenBefore: in.SeenBefore,
 		Drops:      drops(&in),
 		Degraded:   slices.Compact(slices.Sorted(slices.Values(in.Degraded))),
 		Incomplete: in.Incomplete,

@@ -20,6 +20,7 @@ type Summary struct {
 	Apps         []AppUse
 	Unattributed Unattributed
 	Undecoded    Undecoded
+	SeenBefore   flows.Repeated // captured, and neither in Totals nor in Undecoded: counted on another interface
 	Audit        Audit
 	Drops        Drops
 	// Degraded says what this run could not do, each with the mend.

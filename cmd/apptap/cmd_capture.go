@@ -146,6 +146,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	}
 	c := pipeline.Config{
 		Live:       true,
+		Once:       true,
 		MaxPackets: f.packets,
 		ListFlows:  f.flows,
 

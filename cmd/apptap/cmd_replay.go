@@ -94,6 +94,7 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 	c := pipeline.Config{
 		Sources:   []capture.Source{capture.Merge(in.sources)},
 		Tunnels:   tunnels,
+		Once:      len(files) == 1, // the parts of a split capture are not several interfaces
 		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), Explain: asked, MaxFlows: f.most,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),

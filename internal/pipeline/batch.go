@@ -17,6 +17,7 @@ const maxPayloads = 256 << 10
 type batch struct {
 	packets  []flows.Observation
 	payloads flows.Payloads
+	traces   []flows.Trace // of packets, where they may be repeats; else none
 	stated   []statedOwner
 	events   []pidmap.Event // what the file says of owners between these packets
 }
@@ -24,6 +25,7 @@ type batch struct {
 func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, batchSize)} }
 
 func (b *batch) reset() {
+	b.traces = b.traces[:0]
 	b.packets, b.stated, b.events = b.packets[:0], b.stated[:0], b.events[:0]
 	b.payloads.Reset()
 }
@@ -34,13 +36,28 @@ func (b *batch) full() bool {
 
 func (b *batch) empty() bool { return len(b.packets) == 0 && len(b.events) == 0 }
 
-// add decodes a packet into the batch.
-func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follower) {
+// add decodes a packet into the batch; traced says that it may be a repeat of one on another interface.
+func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follower, traced bool) {
 	b.packets = append(b.packets, flows.Observation{})
 	i := len(b.packets) - 1
-	payload := tunnels.Decode(p, &b.packets[i])
+	var payload []byte
+	if traced {
+		payload = b.trace(p, tunnels)
+	} else {
+		payload = tunnels.Decode(p, &b.packets[i])
+	}
 	var wanted flows.Payload
 	if names.Wants(&b.packets[i], payload, &wanted) {
 		b.payloads.Add(i, wanted)
 	}
+}
+
+// trace decodes into the last packet. What came before the run's second interface was known has an empty trace.
+func (b *batch) trace(p *capture.Packet, tunnels flows.Tunnels) (payload []byte) {
+	i := len(b.packets) - 1
+	for len(b.traces) <= i {
+		b.traces = append(b.traces, flows.Trace{})
+	}
+	payload, b.traces[i] = tunnels.DecodeTraced(p, &b.packets[i])
+	return payload
 }

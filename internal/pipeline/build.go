@@ -60,6 +60,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		Live:               o.config.Live,
 		Filter:             o.config.Source.Filter,
 		Undecoded:          o.table.Undecoded(),
+		SeenBefore:         o.table.Repeated(),
 		Interfaces:         o.interfaces(),
 		Sockets:            o.sockets,
 		SocketsUnavailable: o.socketsUnavailable,

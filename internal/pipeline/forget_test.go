@@ -53,6 +53,6 @@ func TestForgetWithFolds(t *testing.T) {
 func batchOf(key flows.Key, at int64) *batch {
 	data := fixtures.UDP(key.LocalAddr(), key.RemoteAddr(), nil)
 	b := newBatch()
-	b.add(&capture.Packet{Time: at, Data: data, Length: len(data), LinkType: capture.LinkTypeEthernet}, 0, &flows.Follower{})
+	b.add(&capture.Packet{Time: at, Data: data, Length: len(data), LinkType: capture.LinkTypeEthernet}, 0, &flows.Follower{}, false)
 	return b
 }

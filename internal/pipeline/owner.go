@@ -16,6 +16,7 @@ type owner struct {
 	config           *Config
 	run              *shared
 	readers          []*reader
+	once             once
 	table            *flows.Table
 	history          *pidmap.History
 	local            []netip.Prefix
@@ -139,7 +140,9 @@ func (o *owner) addBatch(b *batch) {
 	o.packets += uint64(len(b.packets))
 	o.stated.add(b)
 	o.addEvents(b.events)
+	o.once.part(b)
 	o.begun = o.table.AddBatch(b.packets, b.payloads.List, o.begun[:0])
+	o.once.settle(o.table)
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())
 	}) {

@@ -33,6 +33,8 @@ type Config struct {
 	Live   bool
 	// Match says whether a packet is wanted; nil wants all. It is called by the sources' goroutines.
 	Match func(*capture.Packet) bool
+	// Once counts a packet that was captured on several interfaces once. It costs nothing where there is one interface.
+	Once bool
 	// Tunnels says which flow of a tunnelled packet counts.
 	Tunnels flows.Tunnels
 	// MaxFlows bounds the flows kept at a time, give or take a batch; 0 = no bound. Beyond it the idlest are summed up.

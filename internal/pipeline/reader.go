@@ -54,6 +54,8 @@ type shared struct {
 	match      func(*capture.Packet) bool
 	tunnels    flows.Tunnels
 	maxPackets uint64
+	once       bool // see Config.Once
+	sources    int
 	taken      atomic.Uint64
 	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
 	reachedMax context.CancelFunc
@@ -71,6 +73,7 @@ func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 		live: c.Live, match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, session: c.Session, reachedMax: reachedMax,
 		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
+	s.once, s.sources = c.Once, len(c.Sources)
 	s.stopAt.Store(math.MaxInt64)
 	return s
 }
@@ -118,7 +121,7 @@ func (r *reader) read(ctx context.Context) error {
 		}
 		taken, last := r.take(&p)
 		if taken {
-			pending.add(&p, r.run.tunnels, r.names)
+			pending.add(&p, r.run.tunnels, r.names, r.traced())
 			pending.state(&p, headers)
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
@@ -131,6 +134,11 @@ func (r *reader) read(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// traced says that packets may come again on another interface of the run.
+func (r *reader) traced() bool {
+	return r.run.once && (r.run.sources > 1 || len(r.source.Interfaces()) > 1)
 }
 
 // maxDelay is how long a live packet waits for others: the socket of a new flow is looked up when its batch

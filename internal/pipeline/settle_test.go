@@ -68,7 +68,7 @@ func (h *busyHost) packets(i int, local netip.AddrPort, at int64, request, answe
 	b, follower := newBatch(), &flows.Follower{}
 	say := func(frame []byte) {
 		at += 1_000_000
-		b.add(&capture.Packet{Time: at, Data: frame, Length: len(frame), LinkType: capture.LinkTypeEthernet}, 0, follower)
+		b.add(&capture.Packet{Time: at, Data: frame, Length: len(frame), LinkType: capture.LinkTypeEthernet}, 0, follower, false)
 	}
 	if i%31 == 0 {
 		say(fixtures.UDP(local, peer, request))

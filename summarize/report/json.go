@@ -79,6 +79,7 @@ type jsonReport struct {
 	Apps         []jsonApp        `json:"apps"`
 	Unattributed jsonUnattributed `json:"unattributed"`
 	Undecoded    jsonUndecoded    `json:"undecoded"`
+	SeenBefore   *jsonSeenBefore  `json:"seen_before,omitempty"`
 	Audit        jsonAudit        `json:"audit"`
 	Drops        jsonDrops        `json:"drops"`
 	Degraded     []string         `json:"degraded"`
@@ -154,6 +155,7 @@ func jsonReportOf(s *summarize.Summary, version string) jsonReport {
 		Apps:         each(s.Apps, jsonAppOf),
 		Unattributed: jsonUnattributedOf(s.Unattributed),
 		Undecoded:    jsonUndecodedOf(s.Undecoded),
+		SeenBefore:   jsonSeenBeforeOf(s),
 		Audit:        jsonAuditOf(s.Audit),
 		Drops:        jsonDropsOf(s.Drops),
 		Degraded:     each(s.Degraded, same),
@@ -218,6 +220,19 @@ func jsonTotalsOf(t summarize.Totals) jsonTotals {
 // jsonUnattributedOf leaves the destinations to spliceLists.
 func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
 	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations)}
+}
+
+// jsonSeenBefore is there where packets were captured on several interfaces.
+type jsonSeenBefore struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+func jsonSeenBeforeOf(s *summarize.Summary) *jsonSeenBefore {
+	if s.SeenBefore.Packets == 0 {
+		return nil
+	}
+	return &jsonSeenBefore{s.SeenBefore.Packets, s.SeenBefore.Bytes}
 }
 
 func jsonUndecodedOf(u summarize.Undecoded) jsonUndecoded {
