@@ -40,9 +40,9 @@ func (t Tunnels) Decode(p *capture.Packet, o *Observation) (payload []byte) {
 func (t Tunnels) DecodeTraced(p *capture.Packet, o *Observation) (payload []byte, trace Trace) {
 	d := t.decode(p, o)
 	if !o.Kind.Decoded() {
-		return nil, Trace{}
+		d.payload = nil
 	}
-	return d.payload, traceOf(d.id, d.payload)
+	return d.payload, d.trace(p)
 }
 
 func (t Tunnels) decode(p *capture.Packet, o *Observation) decoder {

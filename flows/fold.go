@@ -28,7 +28,9 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 		f.Names = t.names.of(id, &f, t.rares.at(id).told)
 		f.Timing = t.timingOf(r, t.rares.at(id), &f, &m)
 		t.forget(id, r)
-		yield(&f)
+		if f.Packets() > 0 {
+			yield(&f)
+		}
 	}
 	t.reindex()
 }

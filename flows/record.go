@@ -94,6 +94,9 @@ type handshake struct{ syn, synAck, ack int64 }
 // free says that the record is nobody's: it was folded, and waits for another flow.
 func (r *record) free() bool { return r.key.proto == 0 }
 
+// emptied says that all packets of the flow turned out to be another's: see Table.Reduce.
+func (r *record) emptied() bool { return r.low.packets == 0 && r.high.packets == 0 }
+
 func (r *record) sender(isLow bool) (from, to *half) {
 	if isLow {
 		return &r.low, &r.high

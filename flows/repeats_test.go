@@ -20,18 +20,31 @@ func seenOn(iface int, ms int64, link capture.LinkType, frame []byte) capture.Pa
 	return capture.Packet{Time: ms * 1e6, Data: frame, Length: len(frame), LinkType: link, Interface: iface}
 }
 
-// countOnce adds packets as a run with several interfaces does.
-func countOnce(packets []capture.Packet) *flows.Table {
-	table, repeats := flows.NewTable(), flows.NewRepeats()
+// countOnce adds packets as a run with several interfaces does, on a host with these addresses.
+func countOnce(packets []capture.Packet, own ...netip.Prefix) *flows.Table {
+	table, repeats, carriers, host := flows.NewTable(), flows.NewRepeats(), flows.NewCarriers(), flows.NewLocal(own)
+	reduce := func(excess []flows.Excess) {
+		for i := range excess {
+			table.Reduce(&excess[i])
+		}
+	}
 	for i := range packets {
 		var o flows.Observation
 		_, trace := flows.Outer.DecodeTraced(&packets[i], &o)
-		if again, excess := repeats.Frame(&o, trace); again {
-			table.AddRepeat(&o, excess)
+		again, kind, excess := repeats.Frame(&o, trace, host)
+		if again {
+			table.AddRepeat(&o, kind)
+			reduce(excess)
 			continue
 		}
 		table.Add(&o)
+		reduce(excess)
+		if inside, ok := flows.Outer.Inside(&packets[i], &o, i); ok {
+			reduce(repeats.Inside(&o, trace, &inside))
+		}
+		carriers.Add(&o, trace, host)
 	}
+	reduce(carriers.Found(true))
 	return table
 }
 
@@ -56,7 +69,7 @@ func TestRepeats(t *testing.T) {
 		}, 2, 2 * size, 2},
 		{"the inner packet counts, seen first", []capture.Packet{seenOn(0, 0, raw, frame[14:]), seenOn(1, 1, ether, frame)}, 1, size - 14, 1},
 		{"the inner packet counts, seen last", []capture.Packet{seenOn(1, 0, ether, frame), seenOn(0, 1, raw, frame[14:])}, 1, size - 14, 1},
-		{"an interface past the bound", []capture.Packet{seenOn(0, 0, ether, frame), seenOn(64, 1, ether, hop)}, 2, 2 * size, 0},
+		{"an interface past the bound", append(others(64), seenOn(64, 1, ether, frame), seenOn(0, 2, ether, hop)), 66, 66 * size, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			table := countOnce(c.in)
@@ -67,6 +80,15 @@ func TestRepeats(t *testing.T) {
 			checkOnce(t, table, c.in)
 		})
 	}
+}
+
+// others are packets of as many interfaces, each its own.
+func others(interfaces int) (list []capture.Packet) {
+	for i := range interfaces {
+		payload := append([]byte{byte(i)}, "other bytes"...)
+		list = append(list, seenOn(i, 0, capture.LinkTypeEthernet, fixtures.UDP(repeatA, repeatB, payload)))
+	}
+	return list
 }
 
 func flowSums(table *flows.Table) (packets, frame uint64) {

@@ -12,7 +12,7 @@ type Over struct {
 }
 
 // Over lists the flows that were over at the time now, the newest packet's, as Flows has them: whatever comes of their 5-tuples
-// begins another flow, or has begun one. It costs a pass over the table; whoever keeps sums then takes them out with Drop.
+// begins another flow, or has begun one. Flows that Reduce emptied are among them. It costs a pass over the table; whoever keeps sums then takes them out with Drop.
 func (t *Table) Over(now int64, local Local) (list []Over) {
 	next := map[pair]int64{} // of 5-tuples in use again
 	for id := range t.records.length {
@@ -67,15 +67,22 @@ func (r *record) over(now int64, superseded bool) bool {
 	return now-r.last > r.idle()+settleSlack
 }
 
-// newest is the record of a 5-tuple that its packets find.
+// newest is the record of a 5-tuple in the table that its packets find.
 func (t *Table) newest(key *pair) uint32 {
+	id, _ := t.lookUp(key)
+	return id
+}
+
+// lookUp finds the record of a 5-tuple that its packets find, if there is one.
+func (t *Table) lookUp(key *pair) (id uint32, found bool) {
 	hash := hashOf(&key.low, &key.high, key.proto)
 	mask := uint32(len(t.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		if s := t.slots[i]; s.hash == hash && s.id > 0 && t.records.at(s.id-1).key == *key {
-			return s.id - 1
+	for i := hash & mask; t.slots[i].id > 0; i = (i + 1) & mask {
+		if s := t.slots[i]; s.hash == hash && t.records.at(s.id-1).key == *key {
+			return s.id - 1, true
 		}
 	}
+	return 0, false
 }
 
 // InUse says of 5-tuples and ports whether a Table has flows of them. It is valid until the next packet.

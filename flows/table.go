@@ -423,7 +423,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 	var m Timing
 	for id := chunk * chunkLength; id < min((chunk+1)*chunkLength, t.records.length); id++ {
 		r := t.records.at(id)
-		if r.free() {
+		if r.free() || r.emptied() {
 			continue
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)

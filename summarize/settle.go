@@ -21,6 +21,10 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 	taken = make([]bool, len(over))
 	for i := range uses {
 		use := &uses[i]
+		if use.Flow.Packets() == 0 { // emptied: it counts as another
+			taken[i] = true
+			continue
+		}
 		if in.explains(&use.Flow) { // its owner is still to be asked about
 			continue
 		}

@@ -18,6 +18,7 @@ type batch struct {
 	packets  []flows.Observation
 	payloads flows.Payloads
 	traces   []flows.Trace // of packets, where they may be repeats; else none
+	insides  []flows.Inside
 	stated   []statedOwner
 	events   []pidmap.Event // what the file says of owners between these packets
 }
@@ -25,7 +26,7 @@ type batch struct {
 func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, batchSize)} }
 
 func (b *batch) reset() {
-	b.traces = b.traces[:0]
+	b.traces, b.insides = b.traces[:0], b.insides[:0]
 	b.packets, b.stated, b.events = b.packets[:0], b.stated[:0], b.events[:0]
 	b.payloads.Reset()
 }
@@ -59,5 +60,8 @@ func (b *batch) trace(p *capture.Packet, tunnels flows.Tunnels) (payload []byte)
 		b.traces = append(b.traces, flows.Trace{})
 	}
 	payload, b.traces[i] = tunnels.DecodeTraced(p, &b.packets[i])
+	if inside, ok := tunnels.Inside(p, &b.packets[i], i); ok {
+		b.insides = append(b.insides, inside)
+	}
 	return payload
 }

@@ -37,6 +37,7 @@ func sideBySide(n int, do func(int)) {
 
 // buildReport makes the last Summary. The table is empty then.
 func (o *owner) buildReport() *summarize.Summary {
+	o.once.carry(o.table, true)
 	in, local := o.input()
 	in.ListDestinations = o.config.ListDestinations
 	in.Lookups, _ = o.table.Lookups(in.Window.End)

@@ -24,7 +24,7 @@ func TestOnce(t *testing.T) {
 	for i := range b.packets {
 		b.payloads.Add(i, flows.Payload{Bytes: []byte{byte(i)}})
 	}
-	o.part(b)
+	o.part(b, flows.NewLocal(nil))
 	if len(b.packets) != 3 || len(b.payloads.List) != 3 {
 		t.Fatalf("got %d packets, %d payloads; want 3 and 3", len(b.packets), len(b.payloads.List))
 	}

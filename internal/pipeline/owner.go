@@ -140,7 +140,9 @@ func (o *owner) addBatch(b *batch) {
 	o.packets += uint64(len(b.packets))
 	o.stated.add(b)
 	o.addEvents(b.events)
-	o.once.part(b)
+	if len(b.traces) > 0 {
+		o.once.part(b, o.hostAddrs())
+	}
 	o.begun = o.table.AddBatch(b.packets, b.payloads.List, o.begun[:0])
 	o.once.settle(o.table)
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {

@@ -33,7 +33,8 @@ type Config struct {
 	Live   bool
 	// Match says whether a packet is wanted; nil wants all. It is called by the sources' goroutines.
 	Match func(*capture.Packet) bool
-	// Once counts a packet that was captured on several interfaces once. It costs nothing where there is one interface.
+	// Once counts a packet that was captured on several interfaces once, live and in apptap's sessions. It costs nothing
+	// where there is one interface.
 	Once bool
 	// Tunnels says which flow of a tunnelled packet counts.
 	Tunnels flows.Tunnels

@@ -92,7 +92,7 @@ func (r *reader) read(ctx context.Context) error {
 		r.publish()
 	}()
 	var p capture.Packet
-	quiet := 0
+	quiet, traced := 0, false
 	for {
 		err := r.source.Next(&p)
 		if r.run.session != nil {
@@ -121,7 +121,10 @@ func (r *reader) read(ctx context.Context) error {
 		}
 		taken, last := r.take(&p)
 		if taken {
-			pending.add(&p, r.run.tunnels, r.names, r.traced())
+			if len(pending.packets) == 0 {
+				traced = r.traced()
+			}
+			pending.add(&p, r.run.tunnels, r.names, traced)
 			pending.state(&p, headers)
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
@@ -136,9 +139,22 @@ func (r *reader) read(ctx context.Context) error {
 	}
 }
 
-// traced says that packets may come again on another interface of the run.
+// traced says that packets may come again on another interface of the run. What others than apptap have captured is counted as
+// it is: its interfaces may be hosts apart, and whoever compares finds every packet.
 func (r *reader) traced() bool {
-	return r.run.once && (r.run.sources > 1 || len(r.source.Interfaces()) > 1)
+	if !r.run.once || r.run.sources == 1 && !several(r.source.Interfaces()) {
+		return false
+	}
+	if r.run.session == nil {
+		return r.run.live
+	}
+	_, from := r.run.session.Local()
+	return from != ""
+}
+
+// several says that packets come from several interfaces, "any" of Linux being one.
+func several(interfaces []capture.Interface) bool {
+	return len(interfaces) > 1 || len(interfaces) == 1 && interfaces[0].LinkType == capture.LinkTypeLinuxSLL2
 }
 
 // maxDelay is how long a live packet waits for others: the socket of a new flow is looked up when its batch

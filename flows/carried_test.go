@@ -1,0 +1,156 @@
+package flows_test
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"apptap/capture"
+	"apptap/fixtures"
+	"apptap/flows"
+)
+
+var (
+	tunnelHere, tunnelThere = netip.MustParseAddrPort("203.0.113.7:51820"), netip.MustParseAddrPort("203.0.113.99:4789")
+	tunnelOwn               = []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("192.0.2.1/32")}
+)
+
+// TestCarried captures what VXLAN carries and its carrier: the packet inside counts for its flow, the carrier for the rest.
+func TestCarried(t *testing.T) {
+	inner := fixtures.UDP(repeatA, repeatB, []byte("a dozen and more"))
+	outer := fixtures.UDP(tunnelHere, tunnelThere, append([]byte{8, 0, 0, 0, 0, 0, 7, 0}, inner...))
+	alone := seenOn(0, 0, capture.LinkTypeEthernet, inner)
+	carrier := seenOn(1, 1, capture.LinkTypeEthernet, outer)
+	for _, c := range []struct {
+		name           string
+		in             []capture.Packet
+		inner, carrier uint64 // frame bytes
+	}{
+		{"in order", []capture.Packet{alone, carrier}, uint64(len(inner)), uint64(len(outer) - len(inner))},
+		{"carrier first", []capture.Packet{carrier, alone}, uint64(len(inner)), uint64(len(outer) - len(inner))},
+		{"carrier on a bridge too", []capture.Packet{carrier, seenOn(2, 2, capture.LinkTypeEthernet, outer), alone},
+			uint64(len(inner)), uint64(len(outer) - len(inner))},
+		{"carrier alone", []capture.Packet{carrier}, 0, uint64(len(outer))},
+		{"on one interface", []capture.Packet{seenOn(1, 0, capture.LinkTypeEthernet, inner), carrier}, uint64(len(inner)), uint64(len(outer))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table := countOnce(c.in)
+			got := frameBytes(table)
+			if got[repeatA] != c.inner || got[tunnelHere] != c.carrier {
+				t.Errorf("got %d bytes inside, %d of the carrier; want %d, %d", got[repeatA], got[tunnelHere], c.inner, c.carrier)
+			}
+			checkSum(t, table, c.in)
+		})
+	}
+}
+
+// frameBytes sums the flows by who sent first.
+func frameBytes(table *flows.Table) map[netip.AddrPort]uint64 {
+	sums := map[netip.AddrPort]uint64{}
+	for _, f := range table.Flows(nil, flows.NewLocal(nil)) {
+		sums[f.Key.LocalAddr()] += f.Bytes()
+	}
+	return sums
+}
+
+// checkSum holds that every captured byte is in a flow or was seen before.
+func checkSum(t *testing.T, table *flows.Table, in []capture.Packet) {
+	t.Helper()
+	_, frame := flowSums(table)
+	var want uint64
+	for i := range in {
+		want += uint64(in[i].Length)
+	}
+	if got := frame + table.Repeated().Bytes; got != want {
+		t.Errorf("got %d bytes in flows and seen before, want %d", got, want)
+	}
+}
+
+// vpn is a tunnel that encrypts, with other traffic of UDP beside it.
+type vpn struct {
+	random *rand.Rand
+	now    int64 // ms
+	inside []capture.Packet
+	out    []capture.Packet // of the carrier and of others
+	bytes  uint64           // inside
+}
+
+const tunnelIface, outerIface = 0, 1
+
+// datagram is a packet of a UDP flow with a payload that nobody can read.
+func (v *vpn) datagram(from, to netip.AddrPort, length int, at int64) {
+	payload := make([]byte, length)
+	binary.BigEndian.PutUint64(payload, v.random.Uint64())
+	v.out = append(v.out, seenOn(outerIface, at, capture.LinkTypeEthernet, fixtures.UDP(from, to, payload)))
+}
+
+// packet passes the tunnel, and is carried with added bytes.
+func (v *vpn) packet(outgoing bool, added func(length int) int) {
+	from, to, here, there := repeatA, repeatB, tunnelHere, tunnelThere
+	late := v.random.Int64N(4)
+	carried := v.now + late
+	if !outgoing {
+		from, to, here, there = to, from, there, here
+		carried = v.now - late
+	}
+	packet := fixtures.TCP(from, to, "A", v.random.Uint32(), 1, make([]byte, v.random.IntN(1300)))[14:]
+	v.inside = append(v.inside, seenOn(tunnelIface, v.now, capture.LinkTypeRaw, packet))
+	v.datagram(here, there, len(packet)+added(len(packet)), carried)
+	v.bytes += uint64(len(packet))
+	v.now += 5
+}
+
+// TestCarriers holds that an encrypted tunnel's carrier is found by lengths and times, and nothing else is taken for one.
+func TestCarriers(t *testing.T) {
+	wireguard := func(length int) int { return 32 + (16-length%16)%16 }
+	other := netip.MustParseAddrPort("198.51.100.200:443")
+	mine := netip.MustParseAddrPort("203.0.113.7:40000")
+	for _, c := range []struct {
+		name  string
+		added func(length int) int
+		also  func(v *vpn)
+		lost  int  // one of so many carriers is not captured
+		none  bool // nothing may be found
+	}{
+		{name: "padded", added: wireguard},
+		{name: "constant", added: func(int) int { return 69 }},
+		{name: "with keep-alives", added: wireguard, also: func(v *vpn) {
+			if v.random.IntN(20) == 0 {
+				v.datagram(tunnelHere, tunnelThere, 32, v.now-1)
+			}
+		}},
+		{name: "beside other traffic", added: wireguard, also: func(v *vpn) {
+			v.datagram(mine, other, 40+v.random.IntN(1300), v.now+1)
+			v.datagram(other, mine, 1452, v.now+1)
+		}},
+		{name: "some lost", added: wireguard, lost: 50},
+		{name: "no carrier captured", added: wireguard, lost: 1, also: func(v *vpn) { v.datagram(mine, other, 40+v.random.IntN(1300), v.now+1) }, none: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := &vpn{random: rand.New(rand.NewPCG(1, 2)), now: 1000}
+			for n := range 400 {
+				v.packet(v.random.IntN(2) == 0, c.added)
+				if c.lost > 0 && n%c.lost == 0 {
+					v.out = v.out[:len(v.out)-1]
+				}
+				if c.also != nil {
+					c.also(v)
+				}
+			}
+			in := slices.Concat(v.inside, v.out)
+			slices.SortStableFunc(in, func(a, b capture.Packet) int { // as readers deliver them: some milliseconds out of order
+				return cmp.Compare(a.Time/20e6, b.Time/20e6)
+			})
+			table := countOnce(in, tunnelOwn...)
+			got := table.Repeated().Kinds[flows.CarriedUnread]
+			least := v.bytes * 95 / 100
+			if c.none && got != 0 || !c.none && (got < least || got > v.bytes) {
+				t.Errorf("got %d bytes carried, want %d to %d (none: %v)", got, least, v.bytes, c.none)
+			}
+			checkSum(t, table, in)
+		})
+	}
+}
