@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"apptap/flows"
 	"apptap/summarize"
 )
 
@@ -36,6 +37,7 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 		foot = append(foot, note{warn, "! the input ended early: what came after it is not counted"})
 	}
 	foot = append(foot, dropsNote(s.Drops))
+	foot = append(foot, seenBeforeNotes(s.SeenBefore)...)
 	for _, a := range s.Audit.Interfaces {
 		// Where nothing at all could be compared the last line says it once for all of them.
 		if a.Unavailable == "" || verbose || verdict(s.Audit.Verdict) != summarize.VerdictUnavailable {
@@ -61,6 +63,25 @@ func dropsNote(d summarize.Drops) note {
 		return note{quiet, "drops: not known"}
 	}
 	return note{quiet, "drops: none"} // what was received is only of interest beside what was not
+}
+
+// seenBeforeNotes say what several interfaces showed more than once, and how that is known. It is no part of the table.
+func seenBeforeNotes(seen flows.Repeated) []note {
+	if seen.Bytes == 0 {
+		return nil
+	}
+	words := [flows.RepeatKinds]string{
+		flows.SamePacket: "the same packet on several interfaces", flows.Translated: "on the other side of a NAT",
+		flows.Carried: "inside a tunnel that was captured too", flows.CarriedUnread: "inside an encrypted tunnel, inferred from lengths and times",
+	}
+	var parts []string
+	for kind, bytes := range seen.Kinds {
+		if bytes > 0 {
+			parts = append(parts, words[kind]+" "+grouped(bytes)+" B")
+		}
+	}
+	return []note{{quiet, fmt.Sprintf("seen before: %s B in %s, counted once above (%s)",
+		grouped(seen.Bytes), counted(seen.Packets, "packet"), strings.Join(parts, ", "))}}
 }
 
 // interfaceNote compares an interface's captured frames with the kernel's count of them.

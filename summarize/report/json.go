@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"apptap/flows"
 	"apptap/pidmap"
 	"apptap/summarize"
 )
@@ -224,15 +225,22 @@ func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
 
 // jsonSeenBefore is there where packets were captured on several interfaces.
 type jsonSeenBefore struct {
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
+	Packets uint64            `json:"packets"`
+	Bytes   uint64            `json:"bytes"`
+	Kinds   map[string]uint64 `json:"kinds"`
 }
 
 func jsonSeenBeforeOf(s *summarize.Summary) *jsonSeenBefore {
-	if s.SeenBefore.Packets == 0 {
+	if s.SeenBefore.Bytes == 0 {
 		return nil
 	}
-	return &jsonSeenBefore{s.SeenBefore.Packets, s.SeenBefore.Bytes}
+	seen := &jsonSeenBefore{s.SeenBefore.Packets, s.SeenBefore.Bytes, map[string]uint64{}}
+	for kind, bytes := range s.SeenBefore.Kinds {
+		if bytes > 0 {
+			seen.Kinds[flows.RepeatKind(kind).String()] = bytes
+		}
+	}
+	return seen
 }
 
 func jsonUndecodedOf(u summarize.Undecoded) jsonUndecoded {

@@ -143,6 +143,7 @@ func browserSummary() *summarize.Summary {
 		Destinations: []summarize.Destination{destination("239.255.255.250", "none", flows.UDP, 1900, "ssdp", c)},
 	}
 	s.Undecoded = summarize.Undecoded{Packets: 5, Bytes: 388, Kinds: []summarize.KindUse{{Kind: "icmp", Packets: 2, Bytes: 196}, {Kind: "arp", Packets: 3, Bytes: 192}}}
+	s.SeenBefore = flows.Repeated{Packets: 12, Bytes: 9_120, Kinds: [flows.RepeatKinds]uint64{flows.SamePacket: 840, flows.CarriedUnread: 8_280}}
 	s.Audit = summarize.Audit{
 		Verdict: summarize.VerdictExplained, Checked: 41, Exact: 29, Explained: 12, Unavailable: 3,
 		Causes: []summarize.Cause{{Name: "still_open", Bytes: 1_234}},
