@@ -16,12 +16,8 @@ func (t Tunnels) Inside(p *capture.Packet, o *Observation, index int) (in Inside
 		return in, false
 	}
 	in.Packet = index
-	d := Inner.decode(p, &in.inner)
-	if !in.inner.Kind.Decoded() || in.inner.Snapped || in.inner.pair() == o.pair() {
-		return in, false
-	}
-	in.trace = d.trace(p)
-	return in, true
+	_, in.trace = Inner.DecodeTraced(p, &in.inner)
+	return in, in.inner.Kind.Decoded() && !in.inner.Snapped && in.inner.pair() != o.pair()
 }
 
 func tunnelPort(port uint16) bool {

@@ -29,29 +29,26 @@ const (
 // Wireshark, an IPv4 total length or IPv6 payload length of 0 stands for a segmentation-offload
 // super-frame and means all that the frame holds.
 func (t Tunnels) Decode(p *capture.Packet, o *Observation) (payload []byte) {
-	d := t.decode(p, o)
-	if !o.Kind.Decoded() {
-		return nil
-	}
+	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
+	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
+	d.run(p.LinkType)
 	return d.payload
 }
 
 // DecodeTraced is Decode that also takes what tells the packet from others of its flow, for Repeats.
 func (t Tunnels) DecodeTraced(p *capture.Packet, o *Observation) (payload []byte, trace Trace) {
-	d := t.decode(p, o)
-	if !o.Kind.Decoded() {
-		d.payload = nil
-	}
+	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
+	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
+	d.run(p.LinkType)
 	return d.payload, d.trace(p)
 }
 
-func (t Tunnels) decode(p *capture.Packet, o *Observation) decoder {
-	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
-	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
-	if o.Kind = d.link(p.LinkType); o.Kind.Decoded() {
-		o.locate() // here and not in the Table: this runs beside the goroutine that owns it
+func (d *decoder) run(t capture.LinkType) {
+	if d.o.Kind = d.link(t); d.o.Kind.Decoded() {
+		d.o.locate() // here and not in the Table: this runs beside the goroutine that owns it
+		return
 	}
-	return d
+	d.payload = nil
 }
 
 func clampLength(n int) uint32 {
