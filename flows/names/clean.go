@@ -16,14 +16,15 @@ const maxName = 255
 // looks like a cut one.
 const cutMark = "\\..."
 
-// Clean makes a name fit to be stored, compared and printed: ASCII lower case, no final dot, at most 255 bytes of
+// Clean makes a name fit to be stored, compared and printed: ASCII lower case, no final dots, at most 255 bytes of
 // the original, and every byte that is no visible ASCII character as \DDD (the decimal escape of RFC 1035 §5.1), a
 // backslash and quotes too. The result has visible ASCII characters only, so no terminal, CSV or JSON is at risk.
 func Clean(b []byte) string {
 	cut := len(b) > maxName
 	if cut {
 		b = b[:maxName]
-	} else if n := len(b); n > 1 && b[n-1] == '.' && b[n-2] != '\\' {
+	}
+	for n := len(b); !cut && n > 1 && b[n-1] == '.' && b[n-2] != '\\'; n-- {
 		b = b[:n-1]
 	}
 	var buf [4*maxName + len(cutMark)]byte // on the stack: only the result is allocated
