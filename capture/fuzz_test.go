@@ -28,6 +28,15 @@ func FuzzPcapNG(f *testing.F) {
 	f.Add(ngFile(true))
 	f.Add(gzipped(ngFile(false)))
 	f.Add(zstded(ngFile(false)))
+	for _, big := range []bool{false, true} {
+		o := order(big)
+		f.Add(bytes.Join([][]byte{
+			ngSection(o), ngInterface(o, 1, 0), ngProcess(o, 7, ngOption(o, 2, []byte("curl"))),
+			ngCustom(o, 32622, 3, ngEntry(8, ngOption(order(false), 2, []byte("ssh")))),
+			ngOwned(o, 0, number(o, 0x8001, 0), number(o, 2, 2)), ngOwned(o, 0, pidOf(o, 8)), ngOwned(o, 0, ngOption(o, 1, []byte("Safari (pid 42)"))),
+			ngOwned(o, 0, ngOption(o, 1, []byte("PID: 9\nCmd: /bin/x\nArgs: x y"))), ngOwned(o, 0, ngOption(o, 1, []byte("rustnet process=dig pid=3 uid=0"))),
+		}, nil))
+	}
 	f.Fuzz(checkReader)
 }
 
@@ -84,6 +93,9 @@ func readBounded(t *testing.T, file []byte) ([]kept, error) {
 func checkPacket(t *testing.T, p *capture.Packet, s capture.Source) {
 	if len(p.Data) > p.Length || p.Length < 0 {
 		t.Fatalf("%d captured bytes of %d", len(p.Data), p.Length)
+	}
+	if o := p.Owner; o != nil && (o.For() == nil || o.For().PID < 0 || len(o.For().Name) > 256 || len(o.For().Path) > 1024) {
+		t.Fatalf("owner %+v for %+v", o, o.For())
 	}
 	if p.Interface < 0 || p.Interface >= len(s.Interfaces()) {
 		t.Fatalf("interface %d of %d", p.Interface, len(s.Interfaces()))

@@ -73,8 +73,8 @@ func (r *NgReader) block(p *Packet) (bool, error) {
 	length := int64(r.order.uint32(head[4:]))
 	switch kind {
 	case blockInterface, blockPacket, blockSimplePacket, blockNames, blockStatistics, blockEnhancedPacket:
-	case blockProcess:
-		return false, r.processBlock(length)
+	case blockProcess, blockCustom, blockCustomNoCopy:
+		return false, r.processBlock(kind, length)
 	default:
 		if r.extra[kind] == nil {
 			return false, r.skipBlock(kind, length)

@@ -12,9 +12,8 @@ func (r *NgReader) enhancedPacket(body []byte, p *Packet) error {
 	if err := r.timedPacket(uint64(r.order.uint32(body)), body, p); err != nil {
 		return err
 	}
-	if len(r.processes.list) > 0 {
-		captured := int(r.order.uint32(body[12:]))
-		p.Owner = r.processes.of(body[min(fixed+padded(captured), len(body)):], r.order)
+	if end := fixed + padded(len(p.Data)); len(body) > end {
+		p.Owner = r.processes.of(body[end:], r.order, p.Time)
 	}
 	return nil
 }

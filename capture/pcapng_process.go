@@ -10,15 +10,26 @@ const (
 	optionProcessUUID = 4
 
 	optionPacketFlags     = 2
+	optionPacketPID       = 8 // epb_processid_threadid of the IETF draft, section 4.3
 	optionPacketProcess   = 0x8001
 	optionPacketEffective = 0x8003
+)
+
+// The directions in epb_flags (draft-ietf-opsawg-pcapng section 4.3.1).
+const (
+	flagIn         = 1
+	flagOut        = 2
+	flagDirections = 3
 )
 
 const (
 	maxProcessBlock = 16 << 10 // bytes of a block that is read, longer ones are skipped
 	maxProcesses    = 16384    // of a section; at most 21 MiB
 	maxProcessPath  = 1024
-	maxPID          = 99999 // PID_MAX of xnu bsd/sys/proc_internal.h: more is no process
+	maxPID          = 4 << 20 // PID_MAX_LIMIT of Linux, include/linux/threads.h; macOS stops at 99999: more is no process
+	maxCmdline      = 4096
+	// maxProcessBytes bounds what is kept of a section's processes beside their blocks in list, twice.
+	maxProcessBytes = 16 << 20
 )
 
 // processes are those of a section, in the order of their blocks.
@@ -26,6 +37,12 @@ type processes struct {
 	list  []described
 	known map[Process]described // the newest of those that look alike
 	own   Owner                 // of the packet read last; a Packet points here
+
+	byPID     map[int32][]*Process // of Wireshark's blocks, in their order
+	held      int                  // bytes of these
+	oneBytes  int                  // of what is in one
+	one       map[Process]*Process // what looks alike, but for process blocks, is one
+	commented map[string]*comment  // by the options that it stands in
 }
 
 // described is a process block: nil where nothing could be made of it, which keeps its number all the same.
@@ -35,7 +52,10 @@ type described struct {
 }
 
 // reset begins a section.
-func (p *processes) reset() { p.list, p.known = p.list[:0], map[Process]described{} }
+func (p *processes) reset() {
+	p.list, p.known, p.held, p.oneBytes = p.list[:0], map[Process]described{}, 0, 0
+	p.byPID, p.one, p.commented = map[int32][]*Process{}, map[Process]*Process{}, map[string]*comment{}
+}
 
 // add reads a process block. macOS writes one for each way in which a process appears, with and without its UUID, and more
 // often than that: those that can be the same process become the same pointer.
@@ -81,32 +101,6 @@ func (d *described) agrees(o *described) bool {
 	return d.uuid == o.uuid || d.uuid == none || o.uuid == none
 }
 
-// of reads the options of a packet, and returns nil if they do not say who it belongs to, or not at which end.
-func (p *processes) of(rest []byte, order byteOrder) *Owner {
-	const directions, in, out = 3, 1, 2
-	p.own = Owner{}
-	direction := uint32(0)
-	all := options{rest: rest, order: order}
-	for code, value, ok := all.next(); ok; code, value, ok = all.next() {
-		if len(value) != 4 {
-			continue
-		}
-		switch number := order.uint32(value); code {
-		case optionPacketFlags:
-			direction = number & directions
-		case optionPacketProcess:
-			p.own.Process = p.at(number)
-		case optionPacketEffective:
-			p.own.Effective = p.at(number)
-		}
-	}
-	if direction != in && direction != out || p.own.For() == nil {
-		return nil
-	}
-	p.own.Outgoing = direction == out
-	return &p.own
-}
-
 func (p *processes) at(number uint32) *Process {
 	if uint64(number) >= uint64(len(p.list)) {
 		return nil
@@ -114,17 +108,23 @@ func (p *processes) at(number uint32) *Process {
 	return p.list[number].process
 }
 
-// processBlock reads a process block where it stands, or skips it.
-func (r *NgReader) processBlock(length int64) error {
+// processBlock reads a process block or a custom block where it stands, or skips it.
+func (r *NgReader) processBlock(kind uint32, length int64) error {
 	if length > maxProcessBlock {
-		r.processes.add(nil, r.order)
-		return r.skipBlock(blockProcess, length)
+		if kind == blockProcess {
+			r.processes.add(nil, r.order)
+		}
+		return r.skipBlock(kind, length)
 	}
-	body, err := r.body(blockProcess, length)
+	body, err := r.body(kind, length)
 	if err != nil {
 		return err
 	}
-	r.processes.add(body, r.order)
+	if kind == blockProcess {
+		r.processes.add(body, r.order)
+	} else {
+		r.processes.addCustom(body, r.order)
+	}
 	r.in.skip(int(length))
 	return nil
 }

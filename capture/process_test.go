@@ -40,13 +40,15 @@ type said struct {
 	Process, Effective string
 	PID                int32 // whom the packet is for
 	Outgoing, Header   bool
+	Sideless           bool
+	Dialect            capture.Dialect
 }
 
 func saidBy(o *capture.Owner) *said {
 	if o == nil {
 		return nil
 	}
-	s := &said{PID: o.For().PID, Outgoing: o.Outgoing, Header: o.Header}
+	s := &said{PID: o.For().PID, Outgoing: o.Outgoing, Header: o.Header, Sideless: o.Sideless, Dialect: o.Dialect}
 	if o.Process != nil {
 		s.Process = o.Process.Name + o.Process.Path
 	}
@@ -84,7 +86,9 @@ func TestProcessBlocks(t *testing.T) {
 			{Process: "nsurlsessiond", PID: 100},
 			{Process: "nsurlsessiond", Effective: "Music/M", PID: 200, Outgoing: true},
 			{Effective: "Music/M", PID: 200},
-			nil, nil, nil, nil, nil, nil,
+			nil, nil, nil,
+			{Process: "nsurlsessiond", PID: 100, Sideless: true},
+			nil, nil,
 		}
 		if diff := cmp.Diff(want, owners(t, bytes.NewReader(file))); diff != "" {
 			t.Errorf("big endian %v: owners (-want +got):\n%s", big, diff)

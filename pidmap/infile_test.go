@@ -57,3 +57,30 @@ func TestInFileBound(t *testing.T) {
 		t.Errorf("got %+v, want it ambiguous between two", got)
 	}
 }
+
+// TestInFileEitherSide: a process of which only the flow is known has each direction's bytes, whichever end is asked about.
+func TestInFileEitherSide(t *testing.T) {
+	local, remote := netip.MustParseAddrPort("198.51.100.7:443"), netip.MustParseAddrPort("192.0.2.2:40000")
+	key := flows.MakeKey(flows.TCP, local, remote)
+	a, b := &Process{Key: ProcessKey{PID: 1}, Name: "a"}, &Process{Key: ProcessKey{PID: 2}, Name: "b"}
+	f := NewInFile()
+	for i, p := range []*Process{a, b, a} {
+		s := &Sighting{Key: key, Time: int64(i), Process: p, Method: MethodRustnet, Sideless: true, Outgoing: true, Bytes: uint32(10 * (i + 1))}
+		if i == 2 {
+			s.Key = key.Reverse() // a packet the other way
+		}
+		f.Add(s)
+	}
+	for _, test := range []struct {
+		key  flows.Key
+		want Moved // of a
+	}{{key, Moved{Tx: 10, Rx: 30}}, {key.Reverse(), Moved{Tx: 30, Rx: 10}}} {
+		got := f.Owner(test.key, flows.InitiatorLocal, 0, 10)
+		if got.App.Name != "a" || len(got.Shares) != 2 || got.Shares[0].Moved != test.want || got.Method != MethodRustnet {
+			t.Errorf("%v: got %+v, want a with %+v", test.key, got, test.want)
+		}
+	}
+	if f.Forget(key, 10); f.Len() != 0 {
+		t.Errorf("after forgetting: %d sides are left", f.Len())
+	}
+}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"apptap/capture"
 	"apptap/flows"
@@ -48,20 +49,31 @@ func (s *stated) add(b *batch) {
 		if !o.Kind.Decoded() || o.FragLater {
 			continue
 		}
+		sideless := said.owner.Sideless
 		key := flows.Key{Local: o.Src, Remote: o.Dst, Proto: o.Proto, IPv6: o.IPv6}
-		if !said.owner.Outgoing {
+		if !said.owner.Outgoing && !sideless {
 			key = key.Reverse()
 		}
-		method := pidmap.MethodProcessBlock
-		if said.owner.Header {
-			method = pidmap.MethodPKTAP
-		}
 		s.owners.Add(&pidmap.Sighting{
-			Key: key, Time: o.Time, Process: s.process(said.owner.For()), Method: method,
-			Outgoing: said.owner.Outgoing, Bytes: o.Frame,
+			Key: key, Time: o.Time, Process: s.process(said.owner.For()), Method: methodOf(&said.owner),
+			Outgoing: said.owner.Outgoing || sideless, Sideless: sideless, Bytes: o.Frame,
 		})
-		s.learn(key.LocalAddr().Addr())
+		if !sideless {
+			s.learn(key.LocalAddr().Addr())
+		}
 	}
+}
+
+// methodOf is the report's word for how a capture told of an owner.
+func methodOf(o *capture.Owner) pidmap.Method {
+	if o.Header {
+		return pidmap.MethodPKTAP
+	}
+	return [...]pidmap.Method{
+		capture.DialectApple: pidmap.MethodProcessBlock, capture.DialectWireshark: pidmap.MethodWireshark,
+		capture.DialectPID: pidmap.MethodPacketPID, capture.DialectPtcpdump: pidmap.MethodPtcpdump,
+		capture.DialectRustnet: pidmap.MethodRustnet, capture.DialectMatrixNet: pidmap.MethodMatrixNet,
+	}[o.Dialect]
 }
 
 func (s *stated) process(p *capture.Process) *pidmap.Process {
@@ -70,10 +82,21 @@ func (s *stated) process(p *capture.Process) *pidmap.Process {
 		if len(s.processes) >= maxStatedProcesses {
 			clear(s.processes)
 		}
-		known = &pidmap.Process{Key: pidmap.ProcessKey{PID: p.PID}, Name: p.Name, Path: p.Path}
+		known = processOf(p)
 		s.processes[p] = known
 	}
 	return known
+}
+
+func processOf(p *capture.Process) *pidmap.Process {
+	q := &pidmap.Process{
+		Key:       pidmap.ProcessKey{PID: p.PID, Start: uint64(max(p.StartTime, 0))},
+		StartTime: p.StartTime, PPID: p.PPID, UID: p.UID, User: p.User, Name: p.Name, Path: p.Path,
+	}
+	if p.Cmdline != "" {
+		q.Cmdline = strings.Split(strings.TrimSuffix(p.Cmdline, "\x00"), "\x00")
+	}
+	return q
 }
 
 // learn notes an address of this host. A group that the host listens to is none, nor is a broadcast.
