@@ -19,6 +19,9 @@ type WriterOptions struct {
 	Application string // such as "apptap 1.0"
 	Filter      string // the capture filter, as libpcap words it; written with each interface
 	Interfaces  []Interface
+	// WiresharkProcesses says that processes are described in Wireshark's custom blocks as well. Wireshark 5 knows these; older
+	// versions list each of them as a packet.
+	WiresharkProcesses bool
 }
 
 // Writer writes a pcapng file of one little-endian section with time stamps in nanoseconds. It is not
@@ -34,11 +37,13 @@ type Writer struct {
 	interfaces int
 	stats      []Stats
 	last       int64 // newest time written: the time of the statistics blocks
+	wireshark  bool
+	processes  map[*Process]uint32 // numbers of the blocks written
 }
 
 // NewWriter writes a section header and a description of each interface to w. It does not close w.
 func NewWriter(w io.Writer, o WriterOptions) (*Writer, error) {
-	nw := &Writer{out: newOut(w), filter: o.Filter, system: o.OS, hardware: o.Hardware}
+	nw := &Writer{out: newOut(w), filter: o.Filter, system: o.OS, hardware: o.Hardware, wireshark: o.WiresharkProcesses}
 	b := nw.out.begin(blockSection)
 	b = append(b, 0x4d, 0x3c, 0x2b, 0x1a)
 	b = binary.LittleEndian.AppendUint16(b, 1)
@@ -85,14 +90,21 @@ func (w *Writer) AddInterface(i Interface) (int, error) {
 // SetStats says what interface i received and dropped in all; Close writes it.
 func (w *Writer) SetStats(i int, s Stats) { w.stats[i] = s }
 
-// WritePacket appends a packet. The format cannot hold times before 1970: they become 1970. It copies
-// p.Data.
+// WritePacket appends a packet, and before it the processes of its Owner that no block describes yet. The format cannot hold
+// times before 1970: they become 1970. It copies p.Data.
 func (w *Writer) WritePacket(p *Packet) error {
 	if p.Interface < 0 || p.Interface >= w.interfaces {
 		return fmt.Errorf("write packet: interface %d of %d is not described", p.Interface, w.interfaces)
 	}
 	if err := checkPacket(p); err != nil {
 		return err
+	}
+	var owner owned
+	if p.Owner != nil && p.Owner.For() != nil {
+		var err error
+		if owner, err = w.describeOwner(p.Owner); err != nil {
+			return err
+		}
 	}
 	stamp := uint64(max(p.Time, 0))
 	w.last = max(w.last, p.Time)
@@ -103,12 +115,16 @@ func (w *Writer) WritePacket(p *Packet) error {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(p.Data)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(p.Length))
 	b = append(b, p.Data...)
-	return w.out.end(appendPadding(b, len(p.Data)))
+	b = appendPadding(b, len(p.Data))
+	if p.Owner != nil && p.Owner.For() != nil {
+		b = appendOwner(b, p.Owner, owner)
+	}
+	return w.out.end(b)
 }
 
 // checkPacket refuses what NewReader would not read back.
 func checkPacket(p *Packet) error {
-	if len(p.Data) > maxRecord-blockFraming-20 || p.Length < 0 || int64(p.Length) > math.MaxUint32 {
+	if len(p.Data) > maxRecord-blockFraming-20-ownerOptions || p.Length < 0 || int64(p.Length) > math.MaxUint32 {
 		return fmt.Errorf("write packet: %d captured bytes of %d do not fit a capture file", len(p.Data), p.Length)
 	}
 	return nil

@@ -35,6 +35,7 @@ type captureFlags struct {
 	duration   string
 	packets    uint64
 	record     string
+	wireshark  bool // describe processes for Wireshark 5 too
 	snapLen    int
 	bufferMiB  int    // not given = 0 = by memory and link
 	reader     string // auto, ring or pcap
@@ -69,6 +70,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.StringVarP(&f.duration, "duration", "d", "", "end after `DURATION`: 30s, 5m, or a number of seconds")
 	flags.Uint64VarP(&f.packets, "count", "c", 0, "end after `PACKETS` packets")
 	flags.StringVarP(&f.record, "write", "w", "", "write packets, owners and counters to `SESSION.pcapng` too, for replay; .zst or .gz behind it compresses; - for standard output")
+	flags.BoolVar(&f.wireshark, "wireshark-processes", false, "with -w: describe processes in Wireshark 5's own blocks too, which older versions list as packets")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), or auto: the ring where it works")
@@ -99,6 +101,9 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	}
 	if !slices.Contains([]string{"auto", "ring", "pcap"}, f.reader) {
 		return "", 0, usageError("reader %q: want auto, ring or pcap", f.reader)
+	}
+	if f.wireshark && f.record == "" {
+		return "", 0, usageError("--wireshark-processes is about what -w writes: give -w too")
 	}
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen

@@ -78,6 +78,8 @@ func TestIntegrationSession(t *testing.T) {
 	}
 	checkSource(t, text, again)
 	checkForeign(t, dir, session)
+	checkLabels(t, session)
+	checkEdited(t, dir, again)
 }
 
 // checkSource compares what a replay says of the run itself.

@@ -39,7 +39,7 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	}
 	writer, err := session.NewWriter(out, capture.WriterOptions{
 		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(),
-		Filter: c.Source.Filter, Interfaces: interfaces,
+		Filter: c.Source.Filter, Interfaces: interfaces, WiresharkProcesses: f.wireshark,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.record, err)

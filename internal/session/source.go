@@ -40,6 +40,9 @@ func (s *Source) Next(p *capture.Packet) error {
 	err := s.Source.Next(p)
 	if err == nil {
 		s.last = max(s.last, p.Time)
+		if s.records.state != nil { // only this goroutine sets it
+			p.Owner = nil // written from the session's own events, for other programs: no second opinion
+		}
 		return nil
 	}
 	if errors.Is(err, capture.ErrTimeout) {

@@ -2,11 +2,13 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 
 	"apptap/capture"
+	"apptap/flows"
 	"apptap/pidmap"
 	"apptap/summarize"
 )
@@ -27,6 +29,8 @@ const fullBlock = 64 << 10
 type Writer struct {
 	*capture.Writer
 	numbered numbered
+	labels   labels
+	owned    capture.Packet // the packet being written, if it has an owner
 	block    bytes.Buffer
 	encoder  *json.Encoder
 }
@@ -37,10 +41,21 @@ func NewWriter(w io.Writer, o capture.WriterOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Writer{Writer: packets}
+	s := &Writer{Writer: packets, labels: newLabels()}
 	s.encoder = json.NewEncoder(&s.block)
 	s.encoder.SetEscapeHTML(false)
 	return s, nil
+}
+
+// WritePacket appends a packet, with its owner for other programs to see where that is known by now.
+func (w *Writer) WritePacket(p *capture.Packet) error {
+	owner := w.labels.of(p)
+	if owner == nil {
+		return w.Writer.WritePacket(p)
+	}
+	w.owned = *p
+	w.owned.Owner = owner
+	return w.Writer.WritePacket(&w.owned)
 }
 
 // WriteEvents appends what sources of ownership told.
@@ -49,10 +64,7 @@ func (w *Writer) WriteEvents(events []pidmap.Event) error {
 	number := func(p *pidmap.Process) uint32 {
 		number, fresh := w.numbered.number(p)
 		if fresh {
-			described := processRecordOf(number, p)
-			if err := w.add(record{Process: &described}); err != nil {
-				undescribed = err
-			}
+			undescribed = cmp.Or(undescribed, w.describe(number, p))
 		}
 		return number
 	}
@@ -67,8 +79,21 @@ func (w *Writer) WriteEvents(events []pidmap.Event) error {
 		if err != nil {
 			return err
 		}
+		w.labels.learn(&events[i], &r)
 	}
 	return w.end()
+}
+
+// describe appends a process, as apptap's record and as a block for other programs.
+func (w *Writer) describe(number uint32, p *pidmap.Process) error {
+	described := processRecordOf(number, p)
+	if err := w.add(record{Process: &described}); err != nil {
+		return err
+	}
+	if seen := w.labels.describe(number, p); seen != nil {
+		return w.WriteProcess(seen)
+	}
+	return nil
 }
 
 // WriteCounters appends what the kernel counted for sockets.
@@ -84,6 +109,7 @@ func (w *Writer) WriteCounters(counters []summarize.SocketCounters) error {
 
 // WriteState appends what is known of the run as such; final says that nothing comes after it.
 func (w *Writer) WriteState(in *summarize.Input, final bool) error {
+	w.labels.local = flows.NewLocal(in.Source.Local)
 	r := stateRecordOf(in, final)
 	if err := w.add(record{State: &r}); err != nil {
 		return err
