@@ -21,6 +21,8 @@ require (
 	howett.net/plist v1.0.1
 )
 
+require github.com/ncruces/go-strftime v1.1.0
+
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cilium/ebpf v0.22.0

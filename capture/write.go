@@ -139,6 +139,9 @@ func (w *Writer) WriteBlock(kind uint32, body []byte) error {
 	return w.out.end(appendPadding(append(w.out.begin(kind), body...), len(body)))
 }
 
+// Pending is how many bytes were written and not handed to the destination yet.
+func (w *Writer) Pending() int64 { return int64(len(w.out.buf)) }
+
 // Flush hands everything written so far to the destination.
 func (w *Writer) Flush() error { return w.out.flush() }
 

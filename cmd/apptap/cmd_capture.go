@@ -35,6 +35,7 @@ type captureFlags struct {
 	duration   string
 	packets    uint64
 	record     string
+	rotation   rotation
 	wireshark  bool // describe processes for Wireshark 5 too
 	snapLen    int
 	bufferMiB  int    // not given = 0 = by memory and link
@@ -58,7 +59,8 @@ BPF-EXPR is a filter as in tcpdump (pcap-filter(7)). What -w writes is a pcapng 
 analyser opens, and 'apptap replay' makes the same report from it.`,
 		Example: `  sudo apptap capture
   sudo apptap capture -i eth0 -i wlan0 -d 10s --format json -o report.json
-  sudo apptap capture -w session.pcapng tcp port 443`,
+  sudo apptap capture -w session.pcapng tcp port 443
+  sudo apptap capture -w ring.pcapng -C 100 -W 10`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.snapLenGiven, f.bufferGiven = c.Flags().Changed("snaplen"), c.Flags().Changed("buffer")
 			return runCapture(c.Context(), s, &f, args)
@@ -70,6 +72,9 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.StringVarP(&f.duration, "duration", "d", "", "end after `DURATION`: 30s, 5m, or a number of seconds")
 	flags.Uint64VarP(&f.packets, "count", "c", 0, "end after `PACKETS` packets")
 	flags.StringVarP(&f.record, "write", "w", "", "write packets, owners and counters to `SESSION.pcapng` too, for replay; .zst or .gz behind it compresses; - for standard output")
+	flags.Uint64VarP(&f.rotation.megabytes, "rotate-size", "C", 0, "with -w: go on in another file after `MILLIONS` of bytes: SESSION.pcapng1, SESSION.pcapng2, ...")
+	flags.Uint64VarP(&f.rotation.seconds, "rotate-seconds", "G", 0, "with -w: go on in another file every `SECONDS`, named by its time: -w 'session-%Y%m%d-%H%M%S.pcapng'")
+	flags.Uint64VarP(&f.rotation.count, "rotate-count", "W", 0, "with -C: overwrite the oldest of `FILES`; with -G: end after so many")
 	flags.BoolVar(&f.wireshark, "wireshark-processes", false, "with -w: describe processes in Wireshark 5's own blocks too, which older versions list as packets")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
@@ -101,6 +106,12 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	}
 	if !slices.Contains([]string{"auto", "ring", "pcap"}, f.reader) {
 		return "", 0, usageError("reader %q: want auto, ring or pcap", f.reader)
+	}
+	if err := f.rotation.check(f.record); err != nil {
+		return "", 0, err
+	}
+	if most := f.rotation.limit(); most > 0 && (limit == 0 || most < limit) {
+		limit = most
 	}
 	if f.wireshark && f.record == "" {
 		return "", 0, usageError("--wireshark-processes is about what -w writes: give -w too")

@@ -134,8 +134,7 @@ func (f *exportFlags) words() string {
 
 // openExport opens the file and has the run write to it.
 func openExport(s streams, name string, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*recorder, error) {
-	r := &recorder{name: name}
-	out, err := r.open(s)
+	r, out, err := newRecorder(s, name)
 	if err != nil {
 		return nil, err
 	}

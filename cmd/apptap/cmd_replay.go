@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -94,7 +92,7 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 	c := pipeline.Config{
 		Sources:   []capture.Source{capture.Merge(in.sources)},
 		Tunnels:   tunnels,
-		Once:      len(files) == 1, // the parts of a split capture are not several interfaces
+		Once:      len(in.sources) == 1, // captures of their own are not several interfaces of one
 		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), Explain: asked, MaxFlows: f.most,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),
@@ -177,84 +175,4 @@ func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// inputs are the opened capture files of a replay.
-type inputs struct {
-	sources  []capture.Source
-	sessions []*session.Source // the same
-	files    []*countedFile
-	total    int64 // bytes of all of them, 0 if one has no size
-}
-
-// openFiles opens all files or none.
-func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, error) {
-	in := &inputs{}
-	sized := true
-	for _, name := range names {
-		file, size, err := openFile(ctx, stdin, name)
-		if err != nil {
-			in.close()
-			return nil, err
-		}
-		in.files = append(in.files, file)
-		in.total += size
-		sized = sized && size > 0
-		source, err := capture.NewReader(file, name)
-		if err != nil {
-			in.close()
-			if ctx.Err() != nil {
-				return nil, errInterrupted
-			}
-			return nil, foreign(name, err)
-		}
-		recorded := session.NewSource(source, name)
-		in.sources, in.sessions = append(in.sources, recorded), append(in.sessions, recorded)
-	}
-	if !sized {
-		in.total = 0
-	}
-	return in, nil
-}
-
-func openFile(ctx context.Context, stdin io.Reader, name string) (*countedFile, int64, error) {
-	if name == "-" {
-		return &countedFile{reader: interruptible(ctx, stdin)}, 0, nil
-	}
-	f, err := openWaiting(ctx, name)
-	if err != nil {
-		err = fmt.Errorf("open %s: %w", name, pathCause(err))
-		if errors.Is(err, os.ErrPermission) {
-			return nil, 0, withHint(err, "make it readable for you, or run as its owner")
-		}
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = withHint(fmt.Errorf("open %s: is a directory", name), "name the capture files in it: apptap replay "+strings.TrimSuffix(name, "/")+"/*")
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return &countedFile{reader: untilDone(ctx, f), closer: f}, info.Size(), nil
-}
-
-// foreign adds what to do with a file that is no capture.
-func foreign(name string, err error) error {
-	if errors.Is(err, capture.ErrFormat) {
-		return withHint(err, "apptap reads pcap and pcapng, also compressed with gzip or zstd")
-	}
-	return err
-}
-
-func (in *inputs) close() {
-	for _, source := range in.sources {
-		source.Close() // read only: nothing is lost
-	}
-	for _, file := range in.files {
-		if file.closer != nil {
-			file.closer.Close()
-		}
-	}
 }

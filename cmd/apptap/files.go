@@ -26,9 +26,19 @@ func (f *countedFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close closes the file, unless it is standard input.
+func (f *countedFile) Close() error {
+	if f.closer == nil {
+		return nil
+	}
+	return f.closer.Close()
+}
+
 // done is the share of all files that has been read, between 0 and 1.
 func (in *inputs) done() float64 {
 	var read int64
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	for _, f := range in.files {
 		read += f.read.Load()
 	}

@@ -6,9 +6,9 @@ import (
 	"io"
 	"maps"
 	"net/netip"
-	"os"
 	"runtime"
 	"slices"
+	"time"
 
 	"apptap/capture"
 	"apptap/internal/pipeline"
@@ -16,20 +16,20 @@ import (
 	"apptap/summarize"
 )
 
-// recorder writes the session to a file: the captured packets, and what else the report is made of. A nil recorder does nothing.
+// recorder writes the session to a file or several: the captured packets, and what else the report is made of. A nil recorder does
+// nothing.
 type recorder struct {
-	name       string
-	writer     *session.Writer
-	compressor capture.Compressor // nil = none
-	file       io.Closer
+	writer   *session.Writer
+	out      *outFile  // nil = standard output
+	rotating *rotating // nil = one file
 }
 
 func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, error) {
 	if f.record == "" {
 		return nil, nil
 	}
-	r := &recorder{name: f.record}
-	out, err := r.open(s)
+	begun := time.Now()
+	r, to, err := newRecorder(s, f.rotation.path(f.record, begun, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	for _, source := range c.Sources {
 		interfaces = append(interfaces, source.Interfaces()...)
 	}
-	writer, err := session.NewWriter(out, capture.WriterOptions{
+	writer, err := session.NewWriter(to, capture.WriterOptions{
 		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(),
 		Filter: c.Source.Filter, Interfaces: interfaces, WiresharkProcesses: f.wireshark,
 	})
@@ -45,29 +45,24 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 		return nil, fmt.Errorf("write %s: %w", f.record, err)
 	}
 	r.writer, c.Record, c.Journal = writer, writer, writer
+	if f.rotation != (rotation{}) {
+		writer.Rotate(newRun())
+		r.rotating = &rotating{Writer: writer, when: f.rotation, name: f.record, out: r.out, slot: begun, files: 1, fresh: true}
+		c.Record, c.Journal = r.rotating, r.rotating
+	}
 	return r, nil
 }
 
-// open makes the file, and says where to write.
-func (r *recorder) open(s streams) (io.Writer, error) {
-	if r.name == "-" {
-		return s.out, nil
+// newRecorder makes the file, and says where to write.
+func newRecorder(s streams, name string) (*recorder, io.Writer, error) {
+	if name == "-" {
+		return &recorder{}, s.out, nil
 	}
-	if err := checkWritable(r.name); err != nil {
-		return nil, err
-	}
-	file, err := os.Create(r.name)
+	out, err := createFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", r.name, pathCause(err))
+		return nil, nil, err
 	}
-	r.file = file
-	if r.compressor, err = capture.NewCompressor(r.name, file); err != nil {
-		return nil, fmt.Errorf("write %s: %w", r.name, err)
-	}
-	if r.compressor != nil {
-		return r.compressor, nil
-	}
-	return file, nil
+	return &recorder{out: out}, out.writer(), nil
 }
 
 // close writes the names of addresses and what was received and dropped on each interface, and ends the file. Its error is the first that the
@@ -76,18 +71,19 @@ func (r *recorder) close(result pipeline.Result) error {
 	if r == nil {
 		return nil
 	}
+	if r.rotating != nil {
+		r.out = r.rotating.out
+	}
 	for i, described := range result.Interfaces {
 		r.writer.SetStats(i, described.Stats)
 	}
 	err := cmp.Or(result.RecordErr, r.writer.WriteNames(addressNames(result.Summary)), r.writer.Close())
-	if r.compressor != nil {
-		err = cmp.Or(err, r.compressor.Close())
-	}
-	if r.file != nil {
-		err = cmp.Or(err, r.file.Close())
+	name := "-"
+	if r.out != nil {
+		name, err = r.out.name, cmp.Or(err, r.out.close())
 	}
 	if err != nil {
-		return withHint(fmt.Errorf("write %s: %w", r.name, pathCause(err)), "the recording ended there and can be replayed; the report is of the whole capture")
+		return withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "the recording ended there and can be replayed; the report is of the whole capture")
 	}
 	return nil
 }

@@ -23,13 +23,11 @@ func usageOf(ctx context.Context, s streams, name string) (*usage.Report, error)
 	if !json {
 		return usageOfCapture(ctx, s, name)
 	}
-	file, _, err := openFile(ctx, s.in, name)
+	file, err := openFile(ctx, s.in, name)
 	if err != nil {
 		return nil, err
 	}
-	if file.closer != nil {
-		defer file.closer.Close()
-	}
+	defer file.Close()
 	r, err := usage.Read(file)
 	if errors.Is(err, usage.ErrReport) {
 		return nil, withHint(fmt.Errorf("read %s: %w", name, err), "give a report of apptap --format json, or a capture")

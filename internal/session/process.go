@@ -80,6 +80,9 @@ type described struct {
 	number  uint32
 }
 
+// forget has every process described again, under a new number.
+func (n *numbered) forget() { n.known, n.held = nil, 0 }
+
 // number is that of p, 0 for the zero process; fresh says that p has to be described first.
 func (n *numbered) number(p *pidmap.Process) (number uint32, fresh bool) {
 	if reflect.ValueOf(p).Elem().IsZero() {

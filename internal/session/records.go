@@ -26,6 +26,10 @@ type records struct {
 	unread       int    // records that make no sense
 	firstUnread  error
 	beyond       bool // the bounds were met: the rest is not kept
+
+	files   int         // of the run, as far as they were opened
+	first   *partRecord // of the first of them that is one of several
+	skipped []string    // parts of the run that are not there, each a sentence
 }
 
 // take reads a block. Nothing in it is an error: a record that makes no sense is counted.
@@ -65,14 +69,40 @@ func (r *records) add(line []byte) error {
 	switch {
 	case one.Process != nil:
 		return r.addProcess(one.Process, len(line))
+	case one.Again && r.files > 1: // the file before has it
 	case one.Event != nil:
 		return r.addEvent(one.Event)
 	case one.Counters != nil:
 		return r.addCounters(one.Counters)
 	case one.State != nil && len(line) <= maxStateBytes:
+		r.follows(one.State.Part)
 		r.state = one.State
 	}
 	return nil
+}
+
+// follows notes which files of the run lie between the one read before and this.
+func (r *records) follows(p *partRecord) {
+	if p == nil {
+		return
+	}
+	if r.first == nil {
+		r.first = p
+	}
+	if r.state == nil || r.state.Part == nil {
+		return
+	}
+	if before := r.state.Part.Part; p.Part > before+1 {
+		r.skipped = append(r.skipped, fmt.Sprintf("%s of the run not given: their packets are not counted", parts(before+1, p.Part-1)))
+	}
+}
+
+// parts names files of a run, counted from 1.
+func parts(first, last int) string {
+	if first == last {
+		return fmt.Sprintf("file %d is", first+1)
+	}
+	return fmt.Sprintf("files %d to %d are", first+1, last+1)
 }
 
 func (r *records) addProcess(p *processRecord, size int) error {
@@ -132,6 +162,7 @@ func (r *records) troubles() (list []string) {
 	if r.unread > 0 {
 		list = append(list, fmt.Sprintf("%d session records make no sense and are left out, the first because: %v", r.unread, r.firstUnread))
 	}
+	list = append(list, r.skipped...)
 	if r.beyond {
 		list = append(list, "there are more session records than memory is given to: the later ones are left out")
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -32,11 +33,29 @@ func (r *Replay) states() (list []*stateRecord, whole bool) {
 	for _, s := range r.sources {
 		s.mu.Lock()
 		if s.records.state != nil {
-			list = append(list, s.records.state) // replaced when there is news, never changed
+			state := *s.records.state
+			if first := s.records.first; first != nil && first.Part > 0 {
+				state.begun, state.Start = first.Part, first.Start
+			}
+			list = append(list, &state)
 		}
 		s.mu.Unlock()
 	}
 	return list, len(list) == len(r.sources) && len(list) > 0
+}
+
+// partial says which files of a run that wrote several were not given at its beginning and end.
+func (r *Replay) partial() (sentences []string) {
+	states, _ := r.states()
+	for _, s := range states {
+		if s.begun > 0 {
+			sentences = append(sentences, fmt.Sprintf("the capture began in another file: %s not given", parts(0, s.begun-1)))
+		}
+		if !s.Final && s.continued() {
+			sentences = append(sentences, fmt.Sprintf("the capture goes on in another file: file %d is the last one given; replay all of them together", s.Part.Part+1))
+		}
+	}
+	return sentences
 }
 
 // Local lists the addresses of the host whose sessions these are, and how that was known; "" if no file says.
@@ -66,6 +85,7 @@ func (r *Replay) Complete(in *summarize.Input) {
 		s.complete(in)
 		rest = s.completeInterfaces(rest)
 	}
+	in.Degraded = append(in.Degraded, r.partial()...)
 	r.addCounters(in)
 	if !whole {
 		return
@@ -101,8 +121,14 @@ func (r *stateRecord) completeInterfaces(rows []*summarize.InterfaceInput) []*su
 		}
 		row := rows[at]
 		row.Loopback, row.Filter, row.Readings = said.Loopback, string(said.Filter), said.Readings.readings()
-		if row.Readings != nil && !r.Final {
+		switch {
+		case row.Readings == nil:
+		case !r.Final && r.continued():
+			row.Readings.Unavailable = "the capture goes on in another file"
+		case !r.Final:
 			row.Readings.Unavailable = "the session ends before the capture did"
+		case r.begun > 0:
+			row.Readings.Unavailable = "the capture began in another file"
 		}
 		rows = slices.Delete(slices.Clone(rows), at, at+1)
 	}

@@ -24,14 +24,22 @@ type Source struct {
 // NewSource reads from inner, a file that messages call name.
 func NewSource(inner capture.Source, name string) *Source {
 	s := &Source{Source: inner, name: name}
-	if ng, ok := inner.(*capture.NgReader); ok {
-		ng.OnBlock(BlockType, func(body []byte) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.records.take(body)
-		})
-	}
+	s.listen(inner)
 	return s
+}
+
+// listen has the blocks of a file taken in as it is read.
+func (s *Source) listen(file capture.Source) {
+	ng, ok := file.(*capture.NgReader)
+	if !ok {
+		return
+	}
+	s.records.files++
+	ng.OnBlock(BlockType, func(body []byte) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.records.take(body)
+	})
 }
 
 // Next implements capture.Source. A session that ends without its last record, however cleanly, ends with an error that
@@ -64,7 +72,7 @@ func (s *Source) missing() (errs []error) {
 	for _, trouble := range s.records.troubles() {
 		errs = append(errs, fmt.Errorf("%s: %s", s.name, trouble))
 	}
-	if state := s.records.state; state != nil && !state.Final {
+	if state := s.records.state; state != nil && !state.Final && !state.continued() {
 		errs = append(errs, fmt.Errorf("%s: %w: the session was not ended; missing are packets and owners of after %s, "+
 			"how many packets were received and dropped, and the kernel's counters at the end",
 			s.name, capture.ErrTruncated, capture.At(max(s.last, state.End)).Format("2006-01-02T15:04:05.000000Z07:00")))

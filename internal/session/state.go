@@ -25,6 +25,9 @@ type stateRecord struct {
 	Incomplete         bool              `json:"incomplete,omitempty"`
 	Reader             text              `json:"reader,omitempty"`
 	Kept               text              `json:"kept,omitempty"`
+	Part               *partRecord       `json:"part,omitempty"`
+
+	begun int // not written: how many files of the run came before the first one read
 }
 
 // interfaceRecord is an interface in the order of the file's descriptions. Received and dropped packets stand in the
@@ -53,6 +56,8 @@ type countsRecord struct {
 	RxDropped uint64 `json:"rx_dropped"`
 	TxDropped uint64 `json:"tx_dropped"`
 }
+
+func (r *stateRecord) continued() bool { return r.Part != nil && r.Part.Continued }
 
 func stateRecordOf(in *summarize.Input, final bool) stateRecord {
 	r := stateRecord{

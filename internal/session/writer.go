@@ -13,8 +13,9 @@ import (
 	"apptap/summarize"
 )
 
-// record is one line of a block: exactly one of its fields.
+// record is one line of a block: exactly one of its fields, and Again where an earlier file of the run has it too.
 type record struct {
+	Again    bool            `json:"again,omitempty"`
 	Process  *processRecord  `json:"process,omitempty"`
 	Event    *eventRecord    `json:"event,omitempty"`
 	Counters *countersRecord `json:"counters,omitempty"`
@@ -28,6 +29,10 @@ const fullBlock = 64 << 10
 // capture.Writer; it is not safe for concurrent use.
 type Writer struct {
 	*capture.Writer
+	options  capture.WriterOptions
+	state    stateRecord // the last one
+	part     *partRecord // nil where there is one file
+	living   *living     // likewise
 	numbered numbered
 	labels   labels
 	owned    capture.Packet // the packet being written, if it has an owner
@@ -41,7 +46,7 @@ func NewWriter(w io.Writer, o capture.WriterOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Writer{Writer: packets, labels: newLabels()}
+	s := &Writer{Writer: packets, options: o, labels: newLabels()}
 	s.encoder = json.NewEncoder(&s.block)
 	s.encoder.SetEscapeHTML(false)
 	return s, nil
@@ -60,28 +65,30 @@ func (w *Writer) WritePacket(p *capture.Packet) error {
 
 // WriteEvents appends what sources of ownership told.
 func (w *Writer) WriteEvents(events []pidmap.Event) error {
+	for i := range events {
+		if err := w.addEvent(&events[i], false); err != nil {
+			return err
+		}
+		w.living.learn(&events[i])
+	}
+	return w.end()
+}
+
+// addEvent appends an event and the processes that it names; again says that an earlier file has it.
+func (w *Writer) addEvent(e *pidmap.Event, again bool) error {
 	var undescribed error
-	number := func(p *pidmap.Process) uint32 {
+	r, err := eventRecordOf(e, func(p *pidmap.Process) uint32 {
 		number, fresh := w.numbered.number(p)
 		if fresh {
 			undescribed = cmp.Or(undescribed, w.describe(number, p))
 		}
 		return number
+	})
+	if err = cmp.Or(err, undescribed); err != nil {
+		return err
 	}
-	for i := range events {
-		r, err := eventRecordOf(&events[i], number)
-		if err == nil {
-			err = undescribed
-		}
-		if err == nil {
-			err = w.add(record{Event: &r})
-		}
-		if err != nil {
-			return err
-		}
-		w.labels.learn(&events[i], &r)
-	}
-	return w.end()
+	w.labels.learn(e, &r)
+	return w.add(record{Again: again, Event: &r})
 }
 
 // describe appends a process, as apptap's record and as a block for other programs.
@@ -110,11 +117,12 @@ func (w *Writer) WriteCounters(counters []summarize.SocketCounters) error {
 // WriteState appends what is known of the run as such; final says that nothing comes after it.
 func (w *Writer) WriteState(in *summarize.Input, final bool) error {
 	w.labels.local = flows.NewLocal(in.Source.Local)
-	r := stateRecordOf(in, final)
-	if err := w.add(record{State: &r}); err != nil {
-		return err
+	w.state = stateRecordOf(in, final)
+	if w.part != nil && w.part.Start == 0 {
+		w.part.Start = in.Window.Start
 	}
-	return w.end()
+	w.state.Part = w.partSo(false)
+	return w.addState(w.state)
 }
 
 // add appends a record to the block and writes that once it is full.

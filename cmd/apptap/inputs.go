@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"apptap/capture"
+	"apptap/internal/session"
+)
+
+// inputs are the opened capture files of a replay.
+type inputs struct {
+	sources  []capture.Source
+	sessions []*session.Source // the same
+	total    int64             // bytes of all files, 0 if one has no size
+
+	mu    sync.Mutex // guards files: of a run that wrote several the later ones are opened as they are reached
+	files []*countedFile
+}
+
+// openFiles opens all files or none. The files of a run that wrote several are one source, in their order and not in that of
+// names.
+func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, error) {
+	in := &inputs{total: sizeOf(names)}
+	for _, run := range runsOf(ctx, names) {
+		source, err := in.openRun(ctx, stdin, run)
+		if err != nil {
+			in.close()
+			if ctx.Err() != nil {
+				return nil, errInterrupted
+			}
+			return nil, err
+		}
+		in.sources, in.sessions = append(in.sources, source), append(in.sessions, source)
+	}
+	return in, nil
+}
+
+func (in *inputs) openRun(ctx context.Context, stdin io.Reader, names []string) (*session.Source, error) {
+	if len(names) == 1 {
+		source, _, err := in.open(ctx, stdin, names[0])
+		if err != nil {
+			return nil, err
+		}
+		return session.NewSource(source, names[0]), nil
+	}
+	var parts []session.Part
+	for _, name := range names {
+		var file *countedFile
+		parts = append(parts, session.Part{
+			Name: name,
+			Open: func() (source capture.Source, err error) {
+				source, file, err = in.open(ctx, stdin, name)
+				return source, err
+			},
+			Close: func() error { return file.Close() },
+		})
+	}
+	return session.NewChain(parts)
+}
+
+// sizeOf is how large files are together, 0 if one has no size.
+func sizeOf(names []string) (sum int64) {
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil || info.Size() == 0 {
+			return 0
+		}
+		sum += info.Size()
+	}
+	return sum
+}
+
+// runsOf puts the files of one run together, where its first one stands. Only files can be looked at beforehand; of one file nothing has to
+// be known.
+func runsOf(ctx context.Context, names []string) (runs [][]string) {
+	if len(names) == 1 {
+		return [][]string{names}
+	}
+	type file struct {
+		name string
+		part int
+	}
+	byRun := map[string]int{} // index into groups
+	var groups [][]file
+	for _, name := range names {
+		run, part := headOf(ctx, name)
+		at, known := byRun[run]
+		if run == "" || !known {
+			byRun[run] = len(groups)
+			groups = append(groups, []file{{name, part}})
+			continue
+		}
+		groups[at] = append(groups[at], file{name, part})
+	}
+	for _, group := range groups {
+		slices.SortStableFunc(group, func(a, b file) int { return a.part - b.part })
+		var run []string
+		for _, f := range group {
+			run = append(run, f.name)
+		}
+		runs = append(runs, run)
+	}
+	return runs
+}
+
+// headOf says which file of which run a file is. What is wrong with it is told when it is read.
+func headOf(ctx context.Context, name string) (run string, part int) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return "", 0
+	}
+	in := &inputs{}
+	defer in.close()
+	source, _, err := in.open(ctx, nil, name)
+	if err != nil {
+		return "", 0
+	}
+	defer source.Close()
+	return session.Head(source)
+}
+
+// open opens one file. What is not closed before is closed with in.
+func (in *inputs) open(ctx context.Context, stdin io.Reader, name string) (capture.Source, *countedFile, error) {
+	file, err := openFile(ctx, stdin, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	in.mu.Lock()
+	in.files = append(in.files, file)
+	in.mu.Unlock()
+	source, err := capture.NewReader(file, name)
+	if err != nil {
+		return nil, nil, foreign(name, err)
+	}
+	return source, file, nil
+}
+
+func openFile(ctx context.Context, stdin io.Reader, name string) (*countedFile, error) {
+	if name == "-" {
+		return &countedFile{reader: interruptible(ctx, stdin)}, nil
+	}
+	f, err := openWaiting(ctx, name)
+	if err != nil {
+		err = fmt.Errorf("open %s: %w", name, pathCause(err))
+		if errors.Is(err, os.ErrPermission) {
+			return nil, withHint(err, "make it readable for you, or run as its owner")
+		}
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = withHint(fmt.Errorf("open %s: is a directory", name), "name the capture files in it: apptap replay "+strings.TrimSuffix(name, "/")+"/*")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &countedFile{reader: untilDone(ctx, f), closer: f}, nil
+}
+
+// foreign adds what to do with a file that is no capture.
+func foreign(name string, err error) error {
+	if errors.Is(err, capture.ErrFormat) {
+		return withHint(err, "apptap reads pcap and pcapng, also compressed with gzip or zstd")
+	}
+	return err
+}
+
+func (in *inputs) close() {
+	for _, source := range in.sources {
+		source.Close() // read only: nothing is lost
+	}
+	for _, file := range in.files {
+		file.Close()
+	}
+}

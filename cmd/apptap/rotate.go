@@ -1,0 +1,160 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-strftime"
+
+	"apptap/capture"
+	"apptap/internal/session"
+)
+
+// rotation is when a recording goes on in another file, and how that is called: tcpdump's -C, -G and -W.
+type rotation struct {
+	megabytes uint64 // of a file, in millions of bytes; 0 = any size
+	seconds   uint64 // that a file covers; 0 = any time
+	count     uint64 // of files; 0 = any number
+}
+
+// check says what cannot be of the flags together.
+func (r rotation) check(name string) error {
+	switch {
+	case r == rotation{}:
+		return nil
+	case name == "" || name == "-":
+		return usageError("-C, -G and -W are about files: name one with -w")
+	case r.count > 0 && r.megabytes == 0 && r.seconds == 0:
+		return usageError("-W says how many files there may be: give -C or -G too, which begin them")
+	case r.seconds > 0 && r.megabytes == 0 && !strings.Contains(name, "%"):
+		return usageError("-G wants a time in the file's name, or each file would overwrite the one before: -w %s", withTime(name))
+	case r.seconds > maxRotationSeconds || r.megabytes > maxRotationMegabytes || r.count > maxRotationCount:
+		return usageError("-C, -G or -W is too large: at most %d, %d and %d", uint64(maxRotationMegabytes), uint64(maxRotationSeconds), uint64(maxRotationCount))
+	}
+	return nil
+}
+
+const (
+	maxRotationSeconds   = 366 * 24 * 3600
+	maxRotationMegabytes = 1 << 40
+	maxRotationCount     = 1_000_000
+)
+
+// withTime is an example of a name with a time in it.
+func withTime(name string) string {
+	base := filepath.Base(name)
+	at := strings.IndexByte(base, '.')
+	if at <= 0 {
+		return name + "-%Y%m%d-%H%M%S"
+	}
+	return filepath.Join(filepath.Dir(name), base[:at]+"-%Y%m%d-%H%M%S"+base[at:])
+}
+
+// limit is how long a capture goes on, 0 = for ever: -W files of -G seconds are the end of it.
+func (r rotation) limit() time.Duration {
+	if r.megabytes > 0 {
+		return 0
+	}
+	return time.Duration(r.count*r.seconds) * time.Second
+}
+
+// path is the name of the file that begins at a time as number n of those that the time names: tcpdump's names.
+func (r rotation) path(name string, begun time.Time, n uint64) string {
+	if r.seconds > 0 {
+		name = strftime.Format(name, begun)
+	}
+	switch {
+	case r.megabytes == 0:
+		return name
+	case r.count > 0 && r.seconds == 0:
+		return name + fmt.Sprintf("%0*d", len(strconv.FormatUint(r.count-1, 10)), n%r.count)
+	case r.count > 0:
+		return name + fmt.Sprintf("%0*d", len(strconv.FormatUint(r.count-1, 10)), n)
+	case n == 0:
+		return name
+	}
+	return name + strconv.FormatUint(n, 10)
+}
+
+// rotating is a recording in several files. Packets decide when the next begins, as in tcpdump.
+type rotating struct {
+	*session.Writer
+	when  rotation
+	name  string // as -w has it
+	out   *outFile
+	slot  time.Time // when the first file of this name began
+	n     uint64    // of this name
+	files uint64
+	head  int64 // how large the file was before its first packet
+	fresh bool  // no packet is in it yet
+}
+
+// WritePacket begins another file where one is due and writes the packet.
+func (r *rotating) WritePacket(p *capture.Packet) error {
+	if r.due(p) {
+		if err := r.next(p); err != nil {
+			return err
+		}
+	}
+	if r.fresh {
+		r.fresh, r.head = false, r.size()
+	}
+	return r.Writer.WritePacket(p)
+}
+
+// due says that the packet belongs into another file. What a file begins with may be larger than a file is to be; half of it is
+// packets all the same.
+func (r *rotating) due(p *capture.Packet) bool {
+	switch most := int64(r.when.megabytes) * 1_000_000; {
+	case r.fresh:
+		return false
+	case r.late(p):
+		return r.when.megabytes > 0 || r.when.count == 0 || r.files < r.when.count
+	default:
+		return most > 0 && r.size()-min(r.head, most/2) > most
+	}
+}
+
+func (r *rotating) late(p *capture.Packet) bool {
+	return r.when.seconds > 0 && capture.At(p.Time).Sub(r.slot) >= time.Duration(r.when.seconds)*time.Second
+}
+
+// size is how large the file is, but for what its compression holds back.
+func (r *rotating) size() int64 {
+	if r.out.compressor != nil {
+		return r.out.bytes
+	}
+	return r.out.bytes + r.Pending()
+}
+
+// next ends the file and begins the next one.
+func (r *rotating) next(p *capture.Packet) error {
+	r.n++
+	if r.late(p) {
+		r.slot, r.n = capture.At(p.Time), 0
+	}
+	name := r.when.path(r.name, r.slot.Local(), r.n)
+	if name == r.out.name {
+		return fmt.Errorf("the next file would be called %s too, and overwrite it", name)
+	}
+	out, err := createFile(name)
+	if err != nil {
+		return err
+	}
+	before := r.out
+	r.out, r.fresh = out, true
+	r.files++
+	return errors.Join(r.Writer.Next(out.writer(), p.Time), before.close())
+}
+
+// newRun names a run, so that its files are told from others'.
+func newRun() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails (crypto/rand, Go 1.24)
+	return fmt.Sprintf("%x", b)
+}

@@ -1,0 +1,126 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"apptap/capture"
+)
+
+// Part is one of the files of a run. Close comes after the Source's.
+type Part struct {
+	Name  string
+	Open  func() (capture.Source, error)
+	Close func() error
+}
+
+// NewChain reads the files of one run one after the other, as the one file that the run would have written otherwise. Only one is open at
+// a time. Its error is that of opening the first; a later one that cannot be opened or read is told of at the end.
+func NewChain(parts []Part) (*Source, error) {
+	c := &chain{parts: parts}
+	s := &Source{Source: c, name: parts[0].Name}
+	c.listen = s.listen
+	return s, c.open()
+}
+
+// chain is the packets of several files that describe the same interfaces.
+type chain struct {
+	parts      []Part // the first is open
+	current    capture.Source
+	listen     func(capture.Source)
+	interfaces []capture.Interface
+	errs       []error
+}
+
+func (c *chain) open() error {
+	source, err := c.parts[0].Open()
+	if err != nil {
+		return err
+	}
+	c.current = source
+	c.listen(source)
+	c.learn()
+	return nil
+}
+
+// Next implements capture.Source.
+func (c *chain) Next(p *capture.Packet) error {
+	for len(c.parts) > 0 {
+		if c.current == nil {
+			if err := c.open(); err != nil {
+				c.errs = append(c.errs, err)
+				c.parts = c.parts[1:]
+				continue
+			}
+		}
+		err := c.current.Next(p)
+		if err == nil || errors.Is(err, capture.ErrTimeout) {
+			return err
+		}
+		if !errors.Is(err, io.EOF) {
+			c.errs = append(c.errs, err)
+		}
+		c.learn()
+		if err := c.Close(); err != nil {
+			c.errs = append(c.errs, fmt.Errorf("close %s: %w", c.parts[0].Name, err))
+		}
+		c.parts, c.current = c.parts[1:], nil
+	}
+	if len(c.errs) > 0 {
+		return errors.Join(c.errs...)
+	}
+	return io.EOF
+}
+
+// learn keeps what the open file says of interfaces: the counts stand in one of the files.
+func (c *chain) learn() {
+	for i, described := range c.current.Interfaces() {
+		switch {
+		case i >= len(c.interfaces):
+			c.interfaces = append(c.interfaces, described)
+		case described.Stats.Known:
+			c.interfaces[i].Stats = described.Stats
+		}
+	}
+}
+
+// Interfaces implements capture.Source.
+func (c *chain) Interfaces() []capture.Interface {
+	if c.current != nil {
+		c.learn()
+	}
+	return c.interfaces
+}
+
+// Stats implements capture.Source.
+func (c *chain) Stats() (sum capture.Stats) {
+	for _, i := range c.Interfaces() {
+		sum = sum.Add(i.Stats)
+	}
+	return sum
+}
+
+// Close implements capture.Source.
+func (c *chain) Close() error {
+	if c.current == nil {
+		return nil
+	}
+	return errors.Join(c.current.Close(), c.parts[0].Close())
+}
+
+// Head says which part of which run a file is; "" for a file that is none. It reads up to the first packet.
+func Head(source capture.Source) (run string, part int) {
+	ng, ok := source.(*capture.NgReader)
+	if !ok {
+		return "", 0
+	}
+	var head records
+	ng.OnBlock(BlockType, head.take)
+	var p capture.Packet
+	_ = ng.Next(&p) // its errors are told when the file is read
+	if head.state == nil || head.state.Part == nil {
+		return "", 0
+	}
+	return string(head.state.Part.Run), head.state.Part.Part
+}
