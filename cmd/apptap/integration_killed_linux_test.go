@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"apptap/capture"
 )
@@ -54,6 +61,88 @@ func TestIntegrationKilledRecording(t *testing.T) {
 	}
 	if got := recorded(t, session); got != datagrams {
 		t.Errorf("%d packets are in the file of the killed capture, want %d", got, datagrams)
+	}
+}
+
+// TestIntegrationKills kills recording captures at random moments: whatever is left of a file replays. APPTAP_KILLS says how often.
+func TestIntegrationKills(t *testing.T) {
+	if !haveLibpcap {
+		t.Skip("this build has no libpcap")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("capturing wants root")
+	}
+	kills := 4
+	if text := os.Getenv("APPTAP_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("APPTAP_KILLS: %v", err)
+		}
+	}
+	receiver, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer receiver.Close()
+	_, port, _ := net.SplitHostPort(receiver.LocalAddr().String())
+	stop := blast(t, receiver.LocalAddr().String())
+	defer stop()
+	random, dir := rand.New(rand.NewPCG(1, 2)), t.TempDir()
+	for i := range kills {
+		session := filepath.Join(dir, []string{"s.pcapng", "s.pcapng.zst", "s.pcapng.gz"}[i%3])
+		c := exec.CommandContext(t.Context(), "apptap", "capture", "-i", "lo", "-w", session, "udp port "+port)
+		start(t, c, "capturing on")
+		<-time.After(time.Duration(random.IntN(400)) * time.Millisecond) // the moment is what is random, and nothing waits for it
+		if err := c.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait()
+		checkRemainder(t, session)
+	}
+}
+
+// blast sends datagrams until it is stopped.
+func blast(t *testing.T, to string) (stop func()) {
+	t.Helper()
+	sender, err := net.Dial("udp4", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		payload := make([]byte, 1000)
+		for {
+			if _, err := sender.Write(payload); errors.Is(err, net.ErrClosed) {
+				return
+			}
+		}
+	}()
+	return func() { sender.Close(); <-done }
+}
+
+// checkRemainder replays what is left of a recording: there is a report, and it says that something is missing.
+func checkRemainder(t *testing.T, session string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	c := exec.CommandContext(t.Context(), "apptap", "replay", "--format", "json", session)
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if info, statErr := os.Stat(session); statErr != nil || info.Size() == 0 {
+		return // it was killed before it wrote
+	}
+	var report struct {
+		Totals, Undecoded struct{ Packets uint64 }
+		Degraded          []string
+	}
+	if err != nil && strings.Contains(stderr.String(), "ends inside") {
+		return // before the first block was whole
+	}
+	if err != nil || json.Unmarshal(out, &report) != nil {
+		t.Fatalf("replay: %v: %s", err, &stderr)
+	}
+	if stderr.Len() == 0 || !strings.Contains(strings.Join(report.Degraded, " "), "not ended") {
+		t.Errorf("the report does not say what is missing: %q, %s", report.Degraded, &stderr)
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +117,45 @@ func TestCutEverywhere(t *testing.T) {
 	}
 	if inner > 0 {
 		t.Errorf("%d cuts left no trace, want none: the session ends with its last state", inner)
+	}
+}
+
+// TestCutLarge cuts a session of several hundred KiB in its last 64 KiB and at random: a replay has a beginning of what was written.
+// With APPTAP_CUTS=all the cuts are at each of those bytes and a thousand random ones, else at a sample.
+func TestCutLarge(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var want []pidmap.Event
+	file := write(t, func(w *session.Writer) error {
+		err := w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1e18, End: 1e18}}, false)
+		for i := range 250 {
+			p := capture.Packet{Data: make([]byte, random.IntN(1500)), Length: 1500, LinkType: 1, Time: 1e18 + int64(i)}
+			e := pidmap.Event{Kind: pidmap.ProcessExit, Time: int64(i), Process: pidmap.Process{Name: strings.Repeat("p", random.IntN(400))}}
+			want = append(want, e)
+			err = errors.Join(err, w.WriteEvents([]pidmap.Event{e}), w.WritePacket(&p))
+		}
+		return errors.Join(err, w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1e18, End: 1e18 + 5e9}}, true))
+	})
+	const tail = 64 << 10
+	step, others := 997, 20
+	if os.Getenv("APPTAP_CUTS") == "all" {
+		step, others = 1, 1000
+	}
+	var cuts []int
+	for cut := len(file) - tail; cut < len(file); cut += step {
+		cuts = append(cuts, cut)
+	}
+	for range others {
+		cuts = append(cuts, 1000+random.IntN(len(file)-1000))
+	}
+	for _, cut := range cuts {
+		_, got, packets, err := replay(t, file[:cut])
+		same := func(a, b pidmap.Event) bool { return a.Time == b.Time && a.Process.Name == b.Process.Name }
+		if len(got) > len(want) || !slices.EqualFunc(want[:len(got)], got, same) {
+			t.Fatalf("cut at %d of %d: %d events, not the first of those written", cut, len(file), len(got))
+		}
+		if packets > len(got) || packets < len(got)-1 || !errors.Is(err, capture.ErrTruncated) {
+			t.Fatalf("cut at %d of %d: got %d events, %d packets, %v; want them in turn and %v", cut, len(file), len(got), packets, err, capture.ErrTruncated)
+		}
 	}
 }
 

@@ -93,16 +93,16 @@ func (r *records) follows(p *partRecord) {
 		return
 	}
 	if before := r.state.Part.Part; p.Part > before+1 {
-		r.skipped = append(r.skipped, fmt.Sprintf("%s of the run not given: their packets are not counted", parts(before+1, p.Part-1)))
+		r.skipped = append(r.skipped, fmt.Sprintf("%s not given: what was captured then is not counted", parts(before+1, p.Part-1)))
 	}
 }
 
 // parts names files of a run, counted from 1.
 func parts(first, last int) string {
 	if first == last {
-		return fmt.Sprintf("file %d is", first+1)
+		return fmt.Sprintf("file %d of the run is", first+1)
 	}
-	return fmt.Sprintf("files %d to %d are", first+1, last+1)
+	return fmt.Sprintf("files %d to %d of the run are", first+1, last+1)
 }
 
 func (r *records) addProcess(p *processRecord, size int) error {

@@ -52,7 +52,7 @@ func (r *Replay) partial() (sentences []string) {
 			sentences = append(sentences, fmt.Sprintf("the capture began in another file: %s not given", parts(0, s.begun-1)))
 		}
 		if !s.Final && s.continued() {
-			sentences = append(sentences, fmt.Sprintf("the capture goes on in another file: file %d is the last one given; replay all of them together", s.Part.Part+1))
+			sentences = append(sentences, fmt.Sprintf("the capture goes on in another file: file %d of the run is the last one given; replay all of them together", s.Part.Part+1))
 		}
 	}
 	return sentences

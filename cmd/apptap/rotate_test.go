@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"apptap/capture"
+	"apptap/internal/session"
+	"apptap/summarize"
+)
+
+// TestRotationNames compares with the names that tcpdump gives (tcpdump(1), -C, -G and -W).
+func TestRotationNames(t *testing.T) {
+	begun := time.Date(2026, 3, 1, 9, 5, 7, 0, time.Local)
+	for _, c := range []struct {
+		name string
+		when rotation
+		file string
+		want []string // of the first files
+	}{
+		{"no rotation", rotation{}, "s.pcapng", []string{"s.pcapng"}},
+		{"size", rotation{megabytes: 1}, "s.pcapng", []string{"s.pcapng", "s.pcapng1", "s.pcapng2"}},
+		{"ring", rotation{megabytes: 1, count: 3}, "s", []string{"s0", "s1", "s2", "s0"}},
+		{"ring of ten", rotation{megabytes: 1, count: 10}, "s", []string{"s0"}},
+		{"ring of eleven", rotation{megabytes: 1, count: 11}, "s", []string{"s00", "s01"}},
+		{"time", rotation{seconds: 60}, "s-%Y%m%d-%H%M%S.pcapng", []string{"s-20260301-090507.pcapng"}},
+		{"time and size", rotation{seconds: 60, megabytes: 1}, "s-%H", []string{"s-09", "s-091"}},
+		{"time, size and count", rotation{seconds: 60, megabytes: 1, count: 200}, "s-%H", []string{"s-09000", "s-09001"}},
+	} {
+		for n, want := range c.want {
+			if got := c.when.path(c.file, begun, uint64(n)); got != want {
+				t.Errorf("%s, file %d: got %s, want %s", c.name, n, got, want)
+			}
+		}
+	}
+}
+
+// recordingOf is a rotating recording to a folder, with so many packets of a kilobyte, a second apart.
+func recordingOf(t *testing.T, when rotation, name string, packets int) (files []string) {
+	t.Helper()
+	begun := time.Unix(1_700_000_000, 0)
+	pattern := filepath.Join(t.TempDir(), name)
+	out, err := createFile(when.path(pattern, begun, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := session.NewWriter(out.writer(), capture.WriterOptions{Interfaces: []capture.Interface{{Name: "eth0", LinkType: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Rotate("run")
+	r := &rotating{Writer: w, when: when, name: pattern, out: out, slot: begun, files: 1, fresh: true}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := summarize.Input{Window: summarize.Window{Start: begun.UnixNano(), End: begun.UnixNano()}}
+	must(r.WriteState(&in, false))
+	for i := range packets {
+		p := capture.Packet{Data: make([]byte, 1000), Length: 1000, Time: begun.Add(time.Duration(i) * time.Second).UnixNano()}
+		must(r.WritePacket(&p))
+	}
+	must(r.WriteState(&in, true))
+	must(r.Close())
+	must(r.out.close())
+	files, err = filepath.Glob(filepath.Join(filepath.Dir(pattern), "*"))
+	must(err)
+	return files
+}
+
+// TestRotating: no packet is lost between files, and none is in two, but for those that a ring has overwritten.
+func TestRotating(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		when    rotation
+		file    string
+		files   int
+		packets string // how many a replay has
+	}{
+		{"size", rotation{megabytes: 1}, "s.pcapng", 4, "3000"},
+		{"ring", rotation{megabytes: 1, count: 2}, "s.pcapng", 2, "1062"}, // 969 fill a file; the third and the fourth are left
+		{"time", rotation{seconds: 600}, "s-%s.pcapng", 5, "3000"},
+		{"time, compressed", rotation{seconds: 600}, "s-%s.pcapng.zst", 5, "3000"},
+		{"time and count", rotation{seconds: 600, count: 3}, "s-%s.pcapng", 3, "3000"}, // the capture ends then: see rotation.limit
+		{"time and size", rotation{seconds: 2000, megabytes: 1}, "s-%s.pcapng", 5, "3000"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := recordingOf(t, c.when, c.file, 3000)
+			if len(files) != c.files {
+				t.Errorf("got %d files, want %d: %v", len(files), c.files, files)
+			}
+			slices.Reverse(files)
+			var out, errs bytes.Buffer
+			code := run(append([]string{"replay", "--format", "csv"}, files...), strings.NewReader(""), &out, &errs)
+			if code != 0 || !strings.Contains(out.String(), ","+c.packets+",") {
+				t.Errorf("replay: exit code %d, want %s packets in\n%s%s", code, c.packets, &out, &errs)
+			}
+			for _, file := range files {
+				if info, err := os.Stat(file); err != nil || c.when.megabytes > 0 && info.Size() > 1_100_000 {
+					t.Errorf("%s: %v, larger than asked for", file, err)
+				}
+			}
+		})
+	}
+}

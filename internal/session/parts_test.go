@@ -1,0 +1,178 @@
+package session_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apptap/capture"
+	"apptap/flows"
+	"apptap/internal/session"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+const partSeconds = 100_000_000_000 // nanoseconds that a file covers
+
+// rotated is a run of three files with a packet in each: a socket that is there all the time, one that is opened in the first file
+// and gone long before the third, one that is opened in the second.
+func rotated(t *testing.T) (files [][]byte, events []pidmap.Event) {
+	t.Helper()
+	var out [3]bytes.Buffer
+	w, err := session.NewWriter(&out[0], capture.WriterOptions{Interfaces: []capture.Interface{{Name: "eth0", LinkType: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Rotate("run")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := func(at int64, cookie uint64, p pidmap.Process) pidmap.Event {
+		return pidmap.Event{Kind: pidmap.SocketMade, Time: at, Socket: socketOf(flows.TCP, cookie, "192.0.2.1:1", "192.0.2.2:2"), Process: p}
+	}
+	told := [][]pidmap.Event{
+		{made(1, 1, program(1, "stays")), made(2, 2, program(2, "goes")), {Kind: pidmap.SocketClosed, Time: 3, Socket: pidmap.Socket{Cookie: 2}},
+			{Kind: pidmap.SocketUsed, Time: 4, Socket: pidmap.Socket{Cookie: 1}, User: pidmap.UserKey{PID: 1}, Moved: pidmap.Moved{Tx: 1}}},
+		{made(partSeconds+1, 3, program(3, "comes")), {Kind: pidmap.SocketUsed, Time: partSeconds + 2, Socket: pidmap.Socket{Cookie: 1}, User: pidmap.UserKey{PID: 1}, Moved: pidmap.Moved{Tx: 2}}},
+		{{Kind: pidmap.ProcessExit, Time: 2*partSeconds + 1, Process: program(3, "comes")}},
+	}
+	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 1}}, false))
+	for i := range out {
+		if i > 0 {
+			must(w.Next(&out[i], int64(i)*partSeconds))
+		}
+		must(w.WriteEvents(told[i]))
+		events = append(events, told[i]...)
+		p := capture.Packet{Data: []byte("frame"), Length: 5, Time: int64(i)*partSeconds + 5}
+		must(w.WritePacket(&p))
+	}
+	w.SetStats(0, capture.Stats{Received: 3, Known: true})
+	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 3 * partSeconds}}, true))
+	must(w.Close())
+	for i := range out {
+		files = append(files, out[i].Bytes())
+	}
+	return files, events
+}
+
+// readParts reads files as those of one run, and counts what is open at the end.
+func readParts(t *testing.T, files ...[]byte) (in summarize.Input, events []pidmap.Event, packets int, err error) {
+	t.Helper()
+	open := 0
+	var parts []session.Part
+	for _, file := range files {
+		parts = append(parts, session.Part{
+			Name:  "s.pcapng",
+			Open:  func() (capture.Source, error) { open++; return capture.NewReader(bytes.NewReader(file), "s.pcapng") },
+			Close: func() error { open--; return nil },
+		})
+	}
+	s, err := session.NewChain(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := session.NewReplay([]*session.Source{s})
+	var p capture.Packet
+	for err == nil {
+		if err = s.Next(&p); err == nil {
+			packets++
+		}
+		events = append(events, r.Events()...)
+		if open > 1 {
+			t.Fatalf("%d files are open at a time, want 1", open)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	in.Interfaces = []summarize.InterfaceInput{{Name: "eth0", Received: s.Interfaces()[0].Stats.Received}}
+	r.Complete(&in)
+	if open != 0 {
+		t.Errorf("%d files are open at the end, want none", open)
+	}
+	return in, events, packets, err
+}
+
+// TestParts: the files of a run tell together what was written, each event once; each by itself whose its sockets are.
+func TestParts(t *testing.T) {
+	files, want := rotated(t)
+	names := func(events []pidmap.Event) (list []string) {
+		for _, e := range events {
+			if e.Kind == pidmap.SocketMade {
+				list = append(list, e.Process.Name)
+			}
+		}
+		return list
+	}
+	for _, c := range []struct {
+		name    string
+		files   [][]byte
+		owners  []string
+		packets int
+		start   int64
+		said    []string // in what the report cannot say
+		err     string
+	}{
+		{"all", files, []string{"stays", "goes", "comes"}, 3, 1, nil, ""},
+		{"the first", files[:1], []string{"stays", "goes"}, 1, 1, []string{"goes on in another file: file 1 of the run is the last"}, ""},
+		{"the second", files[1:2], []string{"stays", "comes"}, 1, partSeconds, []string{"began in another file: file 1 of the run is not given", "goes on in another file: file 2 of the run"}, ""},
+		{"the last", files[2:], []string{"stays", "comes"}, 1, 2 * partSeconds, []string{"began in another file: files 1 to 2 of the run are not given"}, ""},
+		{"one missing", [][]byte{files[0], files[2]}, []string{"stays", "goes"}, 2, 1, nil, "file 2 of the run is not given"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in, events, packets, err := readParts(t, c.files...)
+			if got := names(events); !slices.Equal(got, c.owners) || packets != c.packets {
+				t.Errorf("got owners %v, %d packets, want %v, %d", got, packets, c.owners, c.packets)
+			}
+			if in.Window.Start != c.start {
+				t.Errorf("begins at %d, want %d", in.Window.Start, c.start)
+			}
+			if len(in.Degraded) != len(c.said) {
+				t.Errorf("got %q, want %q", in.Degraded, c.said)
+			}
+			for i, want := range c.said {
+				if i < len(in.Degraded) && !strings.Contains(in.Degraded[i], want) {
+					t.Errorf("got %q, want %q in it", in.Degraded[i], want)
+				}
+			}
+			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("got error %v, want %q", err, c.err)
+			}
+			if len(c.files) == len(files) {
+				if diff := cmp.Diff(want, events); diff != "" {
+					t.Errorf("events (-want +got):\n%s", diff)
+				}
+				if in.Interfaces[0].Received != 3 {
+					t.Errorf("received %d packets, want 3", in.Interfaces[0].Received)
+				}
+			}
+		})
+	}
+}
+
+// TestHead: the files of a run are told from others', and their order from themselves.
+func TestHead(t *testing.T) {
+	files, _ := rotated(t)
+	alone := write(t, func(w *session.Writer) error { return w.WriteState(&summarize.Input{}, true) })
+	for i, want := range []struct {
+		file []byte
+		run  string
+		part int
+	}{{files[0], "run", 0}, {files[1], "run", 1}, {files[2], "run", 2}, {alone, "", 0}, {files[0][:100], "", 0}} {
+		source, err := capture.NewReader(bytes.NewReader(want.file), "s.pcapng")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run, part := session.Head(source); run != want.run || part != want.part {
+			t.Errorf("file %d: got %q, %d, want %q, %d", i, run, part, want.run, want.part)
+		}
+	}
+}
