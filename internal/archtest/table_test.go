@@ -78,6 +78,7 @@ var leashes = []leash{
 	{path: "github.com/spf13/cobra", rooms: []string{"cmd/apptap"}, why: "flags are read in cmd"},
 	{path: "github.com/spf13/pflag", rooms: []string{"cmd/apptap"}, why: "flags are read in cmd"},
 	{path: "golang.org/x/term", rooms: []string{"cmd/apptap"}, why: "only cmd knows that there is a terminal"},
+	{path: "github.com/ncruces/go-strftime", rooms: []string{"cmd/apptap"}, why: "-G names files by their time, in strftime's words"},
 	{path: "github.com/klauspost/compress", rooms: []string{"capture"}, why: "capture files may be zstd"},
 	{path: "golang.org/x/net/route", byOS: true, rooms: []string{"capture/live"},
 		why: "the default route of a Mac is a routing message"},
