@@ -73,7 +73,7 @@ type Flow struct {
 	TxSawFIN, RxSawFIN           bool
 	TxSawRST, RxSawRST           bool
 	TxUnreachable, RxUnreachable bool   // an ICMP error said that what this side sent did not arrive; anyone can make one up
-	TxGap, RxGap                 uint64 // stream bytes between the first and last captured byte that were never captured
+	TxGap, RxGap                 uint64 // stream bytes between the first captured one and the last that data or a FIN tells of, never captured
 	Snapped                      bool   // a frame was cut before its transport header ended
 
 	Names  Names

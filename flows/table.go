@@ -264,6 +264,9 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 		s.begin(seq)
 	}
 	if o.Flags&(FIN|RST) != 0 {
+		if o.Flags&FIN != 0 {
+			t.tails(s, &to.stream, seq+o.Payload, o)
+		}
 		again = closing(r, s, to, o) || again
 	}
 	if again { // once for a segment, whatever of it was sent again

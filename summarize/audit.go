@@ -16,12 +16,14 @@ const (
 	CauseStillOpen = "still_open"
 	// CauseArrivedAfterClose: data that the wire still brought after the socket was gone.
 	CauseArrivedAfterClose = "arrived_after_close"
-	// CauseCaptureDrop: the capture lost packets, or its own sequence numbers show a gap.
+	// CauseCaptureDrop: the capture lost packets, or sequence numbers of data, of a FIN or acknowledged by one show a gap.
 	CauseCaptureDrop = "capture_drop"
 	// CauseSnaplen: frames were cut so short that their payload could not be placed.
 	CauseSnaplen = "snaplen"
 	// CauseFilteredOut: a filter let only some of a flow's packets pass.
 	CauseFilteredOut = "filtered_out"
+	// CauseOtherInterface: one direction of the flow took an interface that was not captured.
+	CauseOtherInterface = "other_interface"
 	// CauseCounterLost: the socket's counters were wiped before they could be read (close with SO_LINGER 0).
 	CauseCounterLost = "counter_lost"
 	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.

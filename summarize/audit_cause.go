@@ -60,6 +60,8 @@ func (e *evidence) class(r relation, left int64) string {
 		return CauseSnaplen
 	case r.rx && left < 0 && e.closedEarly():
 		return CauseArrivedAfterClose
+	case left > 0 && e.elsewhere(r):
+		return CauseOtherInterface
 	case e.startedBefore(r, left):
 		return CauseStartedBefore
 	case left > 0 && e.dropped:
@@ -93,6 +95,20 @@ func (e *evidence) startedBefore(r relation, left int64) bool {
 	}
 	older := e.life.hasStart || !e.dropped && !e.split
 	return e.life.baseline(e.flow) || left > 0 && older
+}
+
+// elsewhere says that a direction passed where nobody looked: not one packet of it was captured, not even a SYN or an
+// acknowledgement, while the other direction was from its SYN on, and neither drops nor a filter can have done that. Where
+// both ends are this host's, both directions take the same interface.
+func (e *evidence) elsewhere(r relation) bool {
+	f := e.flow
+	if e.dropped || e.split || e.life.hasStart || f.Locality == flows.LocalBoth {
+		return false
+	}
+	if r.rx {
+		return f.RxPackets == 0 && f.TxSawSYN
+	}
+	return f.TxPackets == 0 && f.RxSawSYN
 }
 
 // closedEarly says that the wire may have gone on after the socket was closed: this host answered with a RST, packets
