@@ -161,9 +161,13 @@ func TestFlowCauses(t *testing.T) {
 		{name: "started before, and drops", flow: midStream, change: drops, causes: []Cause{{CauseStartedBefore, 500}},
 			sockets: []SocketCounters{with(reading(AtStart, 50), func(c *SocketCounters) { c.BytesSent, c.BytesRetrans, c.BytesReceived = 0, 0, 0 }), sent(500)}},
 		{name: "what came in took another interface", sockets: []SocketCounters{reading(AtClose, 210)}, causes: []Cause{{CauseOtherInterface, 5000}},
-			flow: func(f *flows.Flow) { f.RxPackets, f.RxPayload, f.RxStream, f.RxSawSYN, f.RxSawFIN = 0, 0, 0, false, false }},
+			flow: func(f *flows.Flow) {
+				f.RxPackets, f.RxPayload, f.RxStream, f.RxSawSYN, f.RxSawFIN = 0, 0, 0, false, false
+			}},
 		{name: "what went out took another interface", sockets: []SocketCounters{reading(AtClose, 210)}, causes: []Cause{{CauseOtherInterface, 1100}},
-			flow: func(f *flows.Flow) { f.TxPackets, f.TxPayload, f.TxStream, f.TxSawSYN, f.TxSawFIN = 0, 0, 0, false, false }},
+			flow: func(f *flows.Flow) {
+				f.TxPackets, f.TxPayload, f.TxStream, f.TxSawSYN, f.TxSawFIN = 0, 0, 0, false, false
+			}},
 		{name: "filtered out on one interface", sockets: []SocketCounters{sent(5)}, causes: []Cause{{CauseFilteredOut, 5}},
 			change: func(in *Input) { in.Interfaces = []InterfaceInput{{Filter: "outbound"}} }},
 		{name: "counters wiped, key intact", sockets: []SocketCounters{zeroed}, flow: reset, causes: lost},
