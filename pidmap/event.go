@@ -35,6 +35,10 @@ const (
 	// EventsLost: by Time an unknown number of SocketMade, SocketUsed, SocketPeer and SocketClosed had been lost. No
 	// socket told of by these is taken to be open any more until something is heard of it again.
 	EventsLost
+	// SocketCounted: by Time the UDP Socket, still open, had counted Datagrams.
+	SocketCounted
+	// SocketsCounted: by Time all UDP sockets that are open had been told of by SocketCounted.
+	SocketsCounted
 )
 
 // Event is what a source tells a History. It is a value; the slices in it are never changed.
@@ -50,7 +54,9 @@ type Event struct {
 	Process   Process // ProcessExec, ProcessExit, SocketMade, SocketUsed, SocketPeer
 	User      UserKey // SocketUsed: tells users apart, also two programs of one process
 	Moved     Moved   // SocketUsed
-	Totals    Totals  // SocketClosed
+	Totals    Totals  // SocketClosed of a TCP socket
+	// Datagrams is nil but for SocketClosed and SocketCounted of a UDP socket that had packets.
+	Datagrams *Datagrams
 }
 
 // UserKey names one program in one life of a process; the kernel's own I/O is the zero UserKey.

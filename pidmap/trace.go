@@ -36,6 +36,8 @@ type translator struct {
 	// entry finds the .desktop file of a program.
 	entry func(exe string, cmdline []string) DesktopEntry
 	moved func(cookie uint64, u bpf.User) (bpf.Moved, bool)
+	// interfaceName is what the host's interface of a number is called, "" if it is not known.
+	interfaceName func(index uint32) string
 
 	processes map[ProcessKey]*remembered
 	shared    map[uint64]*sharedSocket // by cookie
@@ -187,6 +189,9 @@ func (t *translator) addSocket(dst []Event, e *bpf.Event) []Event {
 	case bpf.SocketPeer:
 		told.Kind, told.Method, told.Process = SocketPeer, MethodEBPFCreator, t.maker(e)
 		return append(dst, told)
+	case bpf.SocketCounted:
+		told.Kind, told.Method, told.Datagrams = SocketCounted, MethodEBPF, t.datagrams(e.Datagrams, s.Foreign)
+		return append(dst, told)
 	case bpf.SocketClosed:
 		return t.close(dst, told, e)
 	}
@@ -263,7 +268,7 @@ func (t *translator) close(dst []Event, told Event, e *bpf.Event) []Event {
 		dst = append(dst, made)
 	}
 	told.Kind, told.LastSeen, told.Method = SocketClosed, told.Time, MethodEBPF
-	told.Totals = totalsOf(b)
+	told.Totals, told.Datagrams = totalsOf(b), t.datagrams(e.Datagrams, told.Socket.Foreign)
 	return append(dst, told)
 }
 

@@ -44,7 +44,7 @@ func openTrace(root string) (tr *trace, lacks []string, err error) {
 	tr = &trace{tracer: tracer, t: newTranslator(), procs: procs, report: report}
 	tr.t.describe, tr.t.complete, tr.t.moved = tr.describe, tr.complete, tracer.Moved
 	tr.t.entry = tr.procs.entry
-	tr.t.netns = ownNamespace()
+	tr.t.netns, tr.t.interfaceName = ownNamespace(), interfaceNames()
 	tr.setClock()
 	tr.rememberAll()
 	for _, m := range report.Missing {
@@ -141,6 +141,20 @@ func (tr *trace) current(dst []Event) []Event {
 	tr.setClock()
 	now := time.Now().UnixNano()
 	return append(tr.t.current(dst, now), Event{Kind: SocketsCurrent, Time: now})
+}
+
+// counted appends what the UDP sockets that are open have counted.
+func (tr *trace) counted(dst []Event) []Event {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	open, err := tr.tracer.OpenSockets()
+	if err != nil {
+		return dst // they are not compared then: the report counts them among those without counters
+	}
+	for i := range open {
+		dst = tr.t.addSocket(dst, &open[i])
+	}
+	return append(dst, Event{Kind: SocketsCounted, Time: time.Now().UnixNano(), Method: MethodEBPF})
 }
 
 // lost is how many records were.

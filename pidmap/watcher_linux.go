@@ -108,7 +108,7 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	events, err := w.scanner.scan(ctx, true)
 	if w.trace != nil {
 		told, traceErr := w.trace.poll(time.Now())
-		events = append(w.trace.current(told), events...)
+		events = append(w.trace.counted(w.trace.current(told)), events...)
 		err = errors.Join(err, traceErr)
 	}
 	if err != nil {

@@ -63,7 +63,7 @@ const notToldApart = "several sockets used this 5-tuple and cannot be told apart
 func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	switch {
 	case f.Key.Proto == flows.UDP:
-		return "the kernel does not count the bytes of udp sockets"
+		return noDatagramCounters
 	case f.Key.Proto != flows.TCP:
 		return "the kernel counts the bytes of TCP sockets only"
 	case life != nil && in.Folded != nil && !f.TxSawSYN && !f.RxSawSYN:
@@ -99,13 +99,17 @@ type uncheckedKey struct {
 func (y *auditSum) add(use *FlowUse) {
 	y.audit.count(use)
 	for _, c := range use.Causes {
-		sum := y.causes.at(c.Name)
-		sum.Name = c.Name
-		sum.Bytes += int64(magnitude(c.Bytes))
+		y.cause(c)
 	}
 	if use.Verdict == VerdictUnavailable {
 		y.miss(Unchecked{use.Flow.Key.Proto, use.Unavailable, 1})
 	}
+}
+
+func (y *auditSum) cause(c Cause) {
+	sum := y.causes.at(c.Name)
+	sum.Name = c.Name
+	sum.Bytes += int64(magnitude(c.Bytes))
 }
 
 // miss counts flows that were compared with nothing.
@@ -122,9 +126,7 @@ func (y *auditSum) merge(o *auditSum) {
 	a.Unexplained, a.Unavailable = a.Unexplained+b.Unexplained, a.Unavailable+b.Unavailable
 	a.UnexplainedBytes += b.UnexplainedBytes
 	for _, c := range o.causes.list {
-		sum := y.causes.at(c.Name)
-		sum.Name = c.Name
-		sum.Bytes += c.Bytes
+		y.cause(c)
 	}
 	for _, u := range o.unchecked.list {
 		y.miss(u)

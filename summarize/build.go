@@ -52,6 +52,10 @@ type Input struct {
 	// number of closing readings was lost.
 	CounterOverflows uint64
 
+	// Datagrams are the counters of UDP sockets. DatagramsWhole says that they are of all that there were at the end, and had been.
+	Datagrams      []DatagramCounters
+	DatagramsWhole bool
+
 	// Live says that this host's own traffic was captured as it happened, now or in a session that is
 	// replayed: its locality is known, and it was there to be asked.
 	Live             bool
@@ -92,7 +96,7 @@ func Build(in Input) *Summary {
 	}
 	auditFlows(&in, s.Flows)
 	all := newSums(maxDestinations)
-	all.destinations.by, all.destinations.timed = in.Destinations, in.TakeTimes
+	all.of(&in)
 	if in.Folded != nil {
 		all.merge(in.Folded.sums)
 		s.Folded = in.Folded.sums.totals
@@ -103,7 +107,9 @@ func Build(in Input) *Summary {
 	for i := range s.Flows {
 		all.add(&s.Flows[i])
 	}
-	if checked := in.sumRest(all); in.Explain.Port != 0 {
+	checked := in.sumRest(all)
+	all.tell(s.Flows, all.judgePorts(&in))
+	if in.Explain.Port != 0 {
 		s.Owners = in.ownedFlows(append(checked, s.Flows...))
 	}
 	all.into(s, in.ListDestinations)
@@ -119,7 +125,7 @@ func (in *Input) sumRest(all *sums) (checked []FlowUse) {
 	in.sideBySide(len(parts), func(i int) {
 		if parts[i].sums = all; i > 0 {
 			parts[i].sums = newSums(maxDestinations)
-			parts[i].sums.destinations.by, parts[i].sums.destinations.timed = in.Destinations, in.TakeTimes
+			parts[i].sums.of(in)
 		}
 		parts[i].sum(in, in.Rest[i], tuples)
 	})

@@ -9,7 +9,7 @@ func NewSettled() *Folded { return &Folded{newSums(maxDestinations)} }
 // a Build that knows all circumstances of the run. Flows that ended after waited are left too if their socket's last
 // counters may still come. What is left of in.Sockets are the readings of other sockets than the flows' that were taken.
 func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []bool) {
-	y.sums.destinations.by, y.sums.destinations.timed = in.Destinations, in.TakeTimes
+	y.sums.of(in)
 	readings := in.Sockets
 	in.Sockets = readingsOf(over, readings)
 	uses := make([]FlowUse, len(over))

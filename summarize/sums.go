@@ -15,6 +15,8 @@ type sums struct {
 	nobody       unattributedGroup
 	destinations destinationTable
 	audited      auditSum
+	live         bool // UDP flows are audited
+	ports        portUses
 }
 
 // nobodysGroup is the group of destinations without an owner; those of the i-th app are group i+1.
@@ -25,10 +27,17 @@ func newSums(destinations int) *sums {
 	return &sums{destinations: destinationTable{limit: destinations}}
 }
 
+// of sets what a run wants of its sums.
+func (y *sums) of(in *Input) {
+	y.destinations.by, y.destinations.timed, y.live = in.Destinations, in.TakeTimes, in.Live
+}
+
 func (y *sums) add(use *FlowUse) {
 	t := totalsOf(use)
 	y.totals.add(&t)
-	y.audited.add(use)
+	if !y.live || !y.ports.add(use) {
+		y.audited.add(use)
+	}
 	if len(use.Owner.Shares) > 1 {
 		y.addShares(use, &t)
 		return
@@ -57,6 +66,7 @@ func (y *sums) merge(o *sums) {
 	y.nobody.merge(&o.nobody)
 	y.destinations.merge(&o.destinations, groupOf)
 	y.audited.merge(&o.audited)
+	y.ports.merge(&o.ports)
 }
 
 // into writes what was collected into s, with so many destinations under each app; 0 = all.
@@ -84,7 +94,7 @@ func NewFolded() *Folded { return &Folded{newSums(maxFoldedDestinations)} }
 // Add counts a flow, which its owner and what it is called among the interfaces are found for in the way of Build, with
 // in.Owner asked now. It is not held against the kernel's counters: the sockets' readings may still be to come.
 func (y *Folded) Add(in *Input, f *flows.Flow) {
-	y.sums.destinations.by, y.sums.destinations.timed = in.Destinations, in.TakeTimes
+	y.sums.of(in)
 	use := FlowUse{Flow: *f, Verdict: VerdictUnavailable}
 	in.attributeTo(&use)
 	if use.Unavailable = in.incomparable(&use.Flow, nil); use.Unavailable == noCounters {

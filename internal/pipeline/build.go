@@ -65,6 +65,8 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		Interfaces:         o.interfaces(),
 		Sockets:            o.sockets,
 		SocketsUnavailable: o.socketsUnavailable,
+		Datagrams:          o.datagrams.sockets,
+		DatagramsWhole:     o.datagrams.whole(),
 		CounterOverflows:   o.overflows(),
 		Degraded:           o.degraded,
 		Incomplete:         o.incomplete,

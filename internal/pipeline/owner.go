@@ -33,6 +33,7 @@ type owner struct {
 
 	sockets                 []summarize.SocketCounters
 	socketsUnavailable      string
+	datagrams               datagramCounters
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
 	degraded                []string
 	incomplete              bool
@@ -166,6 +167,7 @@ func (o *owner) addEvents(events []pidmap.Event) {
 		o.history.Add(events[i])
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
+	o.datagrams.add(events)
 	o.heard = o.heard || len(events) > 0
 	o.news += len(events) / 4 // a connection has four or more
 	o.keep(func(j Journal) error { return j.WriteEvents(events) })

@@ -39,6 +39,8 @@ func (o *owner) settle() {
 	}
 	o.table.Drop(kept)
 	o.forget()
-	o.sockets = summarize.Unsettled(in.Sockets, o.table.InUse(), o.last-int64(flowGrace), o.last-int64(readingGrace))
+	inUse := o.table.InUse()
+	o.datagrams.sockets = o.settled.SettlePorts(&in, inUse, o.last-int64(flowGrace))
+	o.sockets = summarize.Unsettled(in.Sockets, inUse, o.last-int64(flowGrace), o.last-int64(readingGrace))
 	o.news, o.nextSettle = 0, max(settleEach, o.table.Len()/settleShare)
 }

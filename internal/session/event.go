@@ -18,21 +18,24 @@ var eventKinds = [...]string{
 	pidmap.SocketUsed:     "socket_used",
 	pidmap.SocketPeer:     "socket_peer",
 	pidmap.EventsLost:     "events_lost",
+	pidmap.SocketCounted:  "socket_counted",
+	pidmap.SocketsCounted: "sockets_counted",
 }
 
 // eventRecord is a pidmap.Event. Times are nanoseconds since 1970 UTC; processes are numbers of processRecords.
 type eventRecord struct {
-	Kind      string        `json:"kind"`
-	Time      int64         `json:"time"`
-	Method    text          `json:"method,omitempty"`
-	Socket    *socketRecord `json:"socket,omitempty"`
-	Holders   []uint32      `json:"holders,omitzero"`
-	NotBefore int64         `json:"not_before,omitempty"`
-	LastSeen  int64         `json:"last_seen,omitempty"`
-	Process   uint32        `json:"process,omitempty"`
-	User      *userRecord   `json:"user,omitempty"`
-	Moved     *movedRecord  `json:"moved,omitempty"`
-	Totals    *totalsRecord `json:"totals,omitempty"`
+	Kind      string           `json:"kind"`
+	Time      int64            `json:"time"`
+	Method    text             `json:"method,omitempty"`
+	Socket    *socketRecord    `json:"socket,omitempty"`
+	Holders   []uint32         `json:"holders,omitzero"`
+	NotBefore int64            `json:"not_before,omitempty"`
+	LastSeen  int64            `json:"last_seen,omitempty"`
+	Process   uint32           `json:"process,omitempty"`
+	User      *userRecord      `json:"user,omitempty"`
+	Moved     *movedRecord     `json:"moved,omitempty"`
+	Totals    *totalsRecord    `json:"totals,omitempty"`
+	Datagrams *datagramsRecord `json:"datagrams,omitempty"`
 }
 
 type socketRecord struct {
@@ -91,6 +94,7 @@ func eventRecordOf(e *pidmap.Event, number func(*pidmap.Process) uint32) (eventR
 	if e.Totals != (pidmap.Totals{}) {
 		r.Totals = &totalsRecord{e.Totals.Known, e.Totals.Sent, e.Totals.Retrans, e.Totals.Received}
 	}
+	r.Datagrams = datagramsRecordOf(e.Datagrams)
 	return r, nil
 }
 
@@ -141,6 +145,7 @@ func (r *eventRecord) counts(e *pidmap.Event) {
 	if t := r.Totals; t != nil {
 		e.Totals = pidmap.Totals{Known: t.Known, Sent: t.Sent, Retrans: t.Retrans, Received: t.Received}
 	}
+	e.Datagrams = r.Datagrams.datagrams()
 }
 
 func (r *socketRecord) socket() (pidmap.Socket, error) {

@@ -10,13 +10,15 @@ type Kind uint8
 
 // The kinds of events; the numbers are record.h's.
 const (
-	SocketOpened Kind = 1 + iota // a TCP socket got its 5-tuple, or listens; Process made it, TGID 0 = nobody known yet
-	SocketUsed                   // Process did I/O on the socket, or the socket that it uses has a new tuple
-	SocketClosed                 // the end of the socket with its totals; I/O of what was buffered may still follow
-	SocketPeer                   // a UDP socket exchanged its first datagram with a peer; Process may be unknown
-	ProcessExec                  // Process runs Path now
-	ProcessFork                  // Process is Parent's new child, in the image of Parent
-	ProcessExit                  // the last thread of Process has ended
+	SocketOpened    Kind = 1 + iota // a TCP socket got its 5-tuple, or listens; Process made it, TGID 0 = nobody known yet
+	SocketUsed                      // Process did I/O on the socket, or the socket that it uses has a new tuple
+	SocketClosed                    // the end of the socket with its totals; I/O of what was buffered may still follow
+	SocketPeer                      // a UDP socket exchanged its first datagram with a peer; Process may be unknown
+	ProcessExec                     // Process runs Path now
+	ProcessFork                     // Process is Parent's new child, in the image of Parent
+	ProcessExit                     // the last thread of Process has ended
+	socketDatagrams                 // SocketClosed with Datagrams, which it is decoded to
+	SocketCounted                   // a UDP socket that is open has Datagrams; Process is not known
 )
 
 // Event is one record of the ring. It is a value of its own: nothing in it is used again.
@@ -25,6 +27,8 @@ type Event struct {
 	Time    uint64 // nanoseconds since boot (CLOCK_BOOTTIME)
 	Process Process
 	Socket  Socket // of the socket's kinds
+	// Datagrams is what a UDP socket had: SocketCounted, and SocketClosed, nil if it never had a packet.
+	Datagrams *Datagrams
 
 	Parent      int32    // ProcessFork
 	ParentStart uint64   // ProcessFork; nanoseconds since boot

@@ -21,6 +21,7 @@ const (
 	socketProcessAt    = socketTupleAt + tupleBytes
 	socketCountersAt   = socketProcessAt + processBytes
 	socketBytes        = socketCountersAt + 5*8
+	datagramsBytes     = socketBytes + (Interfaces+1)*16 + Interfaces*4 + 8 + 7*8
 	processRecordBytes = 16 + processBytes + 16
 	filenameBytes      = 256
 	argumentBytes      = 512
@@ -51,6 +52,8 @@ func Decode(b []byte) (Event, error) {
 	switch kind {
 	case SocketOpened, SocketUsed, SocketClosed, SocketPeer:
 		want = socketBytes
+	case socketDatagrams, SocketCounted:
+		want = datagramsBytes
 	case ProcessFork, ProcessExit:
 		want = processRecordBytes
 	case ProcessExec:
@@ -61,8 +64,16 @@ func Decode(b []byte) (Event, error) {
 	if len(b) < want {
 		return Event{}, fmt.Errorf("read record: %w: kind %d of %d bytes, want %d", ErrRecord, kind, len(b), want)
 	}
-	if want == socketBytes {
+	switch want {
+	case socketBytes:
 		return decodeSocket(kind, b)
+	case datagramsBytes:
+		if kind == socketDatagrams {
+			kind = SocketClosed
+		}
+		e, err := decodeSocket(kind, b)
+		e.Datagrams = decodeDatagrams(b[socketBytes:])
+		return e, err
 	}
 	return decodeProcessRecord(kind, b), nil
 }

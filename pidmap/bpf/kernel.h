@@ -25,6 +25,7 @@ HELPER long (*read_user)(void *to, u32 size, const void *from) = (void *)112;
 HELPER long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 HELPER long (*read_kernel_str)(void *to, u32 size, const void *from) = (void *)115;
 HELPER u64 (*boot_time)(void) = (void *)125;
+HELPER long (*seq_write)(void *seq, const void *data, u32 len) = (void *)127;
 HELPER void *(*ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 HELPER void (*ringbuf_submit)(void *record, u64 flags) = (void *)132;
 HELPER u64 (*ringbuf_query)(void *ring, u64 what) = (void *)134;
@@ -77,6 +78,10 @@ struct sock {
 struct inet_sock { u16 inet_sport; }; /* network order; stays after unhash */
 struct tcp_sock { u64 bytes_received, bytes_sent, bytes_retrans, bytes_acked; };
 
+struct sk_buff { u32 len; };
+struct bpf_iter_meta { void *seq; };
+struct bpf_iter__bpf_sk_storage_map { struct bpf_iter_meta *meta; struct sock_common *sk; void *value; };
+
 struct qstr { const u8 *name; };
 struct dentry { struct dentry *d_parent; struct qstr d_name; };
 struct vfsmount { struct dentry *mnt_root; };
@@ -111,7 +116,7 @@ struct bpf_sock {
 	u32 dst_ip4, dst_ip6[4], state;
 };
 struct __sk_buff {
-	u32 len, pkt_type, mark, queue_mapping, protocol, unused[37];
+	u32 len, pkt_type, mark, queue_mapping, protocol, unused[5], ifindex, unused_too[31];
 	struct bpf_sock *sk;
 };
 
@@ -122,5 +127,6 @@ enum {
 	FLAG_PEEK = 0x2, FLAG_ERRQUEUE = 0x2000,                                           /* include/linux/socket.h */
 	FLAG_KTHREAD = 0x00200000,                                                         /* PF_KTHREAD, include/linux/sched.h */
 	TYPE_RAW = 3,                                                                      /* include/linux/net.h */
+	PACKET_HOST = 0,                                                                   /* include/uapi/linux/if_packet.h */
 	SOCK_DONE = 1,                                                                     /* bit of sk_flags, include/net/sock.h */
 };

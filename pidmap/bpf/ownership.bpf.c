@@ -46,6 +46,13 @@ struct {
 	TYPE(value, struct moved);
 } users SEC(".maps");
 
+struct {
+	UINT(type, MAP_SK_STORAGE);
+	UINT(map_flags, NO_PREALLOC);
+	TYPE(key, int);
+	TYPE(value, struct datagrams);
+} counts SEC(".maps");
+
 /* Peers of UDP sockets that were told of. */
 struct peer_key {
 	u64 cookie;
@@ -121,12 +128,8 @@ INLINE u16 local_port(struct sock *sk)
 	return swap16(READ(((struct inet_sock *)sk)->inet_sport));
 }
 
-INLINE void tuple_of(struct tuple *t, struct sock *sk)
+INLINE void addresses_of(struct tuple *t, struct sock_common *c)
 {
-	struct sock_common *c = &sk->__sk_common;
-	__builtin_memset(t, 0, sizeof(*t));
-	t->protocol = (u8)sk->sk_protocol;
-	t->local_port = local_port(sk);
 	t->remote_port = swap16(c->skc_dport);
 	if (c->skc_family == FAMILY_IPV4) {
 		t->family = 4;
@@ -139,13 +142,16 @@ INLINE void tuple_of(struct tuple *t, struct sock *sk)
 	read_kernel(t->remote, sizeof(t->remote), &c->skc_v6_daddr);
 }
 
-INLINE void tell(struct socket_state *s, u8 kind, struct process *p, const struct tuple *t, u8 flags)
+INLINE void tuple_of(struct tuple *t, struct sock *sk)
 {
-	struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
-	if (!r) {
-		count_lost(LOST_RECORD);
-		return;
-	}
+	__builtin_memset(t, 0, sizeof(*t));
+	t->protocol = (u8)sk->sk_protocol;
+	t->local_port = local_port(sk);
+	addresses_of(t, &sk->__sk_common);
+}
+
+INLINE void fill(struct socket_record *r, struct socket_state *s, u8 kind, struct process *p, const struct tuple *t, u8 flags)
+{
 	__builtin_memset(r, 0, sizeof(*r));
 	r->kind = kind;
 	r->flags = s->flags | flags;
@@ -157,6 +163,16 @@ INLINE void tell(struct socket_state *s, u8 kind, struct process *p, const struc
 	r->process = *p;
 	r->tx = s->tx;
 	r->rx = s->rx;
+}
+
+INLINE void tell(struct socket_state *s, u8 kind, struct process *p, const struct tuple *t, u8 flags)
+{
+	struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+	if (!r) {
+		count_lost(LOST_RECORD);
+		return;
+	}
+	fill(r, s, kind, p, t, flags);
 	ringbuf_submit(r, wakeup());
 }
 
@@ -244,7 +260,7 @@ INLINE void closed(struct sock *sk, struct socket_state *s)
 	r->rx = s->rx;
 	struct tcp_sock *tp = sk->sk_protocol == TCP ? to_tcp_sock(sk) : 0;
 	if (tp) {
-		r->flags |= COUNTED;
+		r->flags |= TOTALED;
 		if (sk->__sk_common.skc_flags & (1UL << SOCK_DONE))
 			r->flags |= FIN_TAKEN;
 		r->sent = tp->bytes_sent;
@@ -331,7 +347,20 @@ int sock_release(struct bpf_sock *sk)
 		s->told.family = sk->family == FAMILY_IPV4 ? 4 : 6;
 	}
 	s->closed = 1;
-	tell(s, CLOSED, s->user.tgid ? &s->user : &s->maker, &s->told, 0);
+	struct process *p = s->user.tgid ? &s->user : &s->maker;
+	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
+	struct datagrams_record *r;
+	if (!d) {
+		tell(s, CLOSED, p, &s->told, 0);
+		return 1;
+	}
+	if (!(r = ringbuf_reserve(&events, sizeof(*r), 0))) {
+		count_lost(LOST_RECORD);
+		return 1;
+	}
+	fill(&r->socket, s, DATAGRAMS, p, &s->told, 0);
+	r->datagrams = *d;
+	ringbuf_submit(r, wakeup());
 	return 1;
 }
 
@@ -376,6 +405,25 @@ INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
 	tell(s, USED, p, &s->told, 0);
 }
 
+/* another_peer notes that a UDP socket had other peers before: its sums are theirs too. */
+INLINE void another_peer(struct sock *sk)
+{
+	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
+	if (d)
+		d->odd = 1;
+}
+
+/* took counts what programs sent and received on a UDP socket, whoever they were. */
+INLINE void took(struct sock *sk, s32 ret, u64 sends)
+{
+	struct datagrams *d = ret < 0 || sk->sk_protocol != UDP ? 0 : sk_storage_get(&counts, sk, 0, STORAGE_CREATE);
+	if (!d)
+		return;
+	__sync_fetch_and_add(sends ? &d->sent : &d->received, ret);
+	if (!sends)
+		__sync_fetch_and_add(&d->taken, 1);
+}
+
 /* moved counts what the current process sent or received; ret <= 0 makes it a user that moved nothing. */
 INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 {
@@ -385,8 +433,11 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 	struct socket_state *s = state_of(sk);
 	if (!s)
 		return 0;
+	took(sk, ret, sends);
 	/* A closed socket keeps the tuple that it had. */
 	if (!s->closed && !same_tuple(sk, &s->told)) {
+		if (sk->sk_protocol == UDP && s->told.local_port)
+			another_peer(sk);
 		tuple_of(&s->told, sk);
 		if (s->user.tgid)
 			tell(s, USED, &s->user, &s->told, FIRST);
@@ -503,17 +554,62 @@ INLINE int same_words(const struct tuple *a, const struct tuple *b)
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4];
 }
 
-/* seen tells of the peers of UDP sockets that are not connected. It runs for every packet: whatever is neither, which the
- * socket alone says, is let go first, and the peer of the last packet, which the socket's state has, next. */
+/* count adds a datagram to what its socket sent or was sent. IP options and extension headers are not followed. */
+INLINE void count(struct __sk_buff *skb, struct bpf_sock *sk, u32 headers, int sent)
+{
+	struct datagrams *d = sk_storage_get(&counts, sk, 0, STORAGE_CREATE);
+	if (!d) {
+		count_lost(LOST_STATE);
+		return;
+	}
+	if (!headers || skb->len < headers) {
+		d->odd = 1;
+		return;
+	}
+	u64 bytes = skb->len - headers;
+	if (!sent)
+		__sync_fetch_and_add(&d->arrived, 1);
+	if (!sent && skb->pkt_type != PACKET_HOST) {
+		__sync_fetch_and_add(&d->group, bytes);
+		return;
+	}
+	struct interface *i = &d->each[INTERFACES];
+	u32 index = skb->ifindex;
+	if (!d->index[0] || d->index[0] == index) {
+		d->index[0] = index;
+		i = &d->each[0];
+	} else if (!d->index[1] || d->index[1] == index) {
+		d->index[1] = index;
+		i = &d->each[1];
+	}
+	__sync_fetch_and_add(sent ? &i->tx : &i->rx, bytes);
+}
+
+/* headers is how long a datagram's headers are, 0 = it is none. */
+INLINE u32 headers(struct __sk_buff *skb)
+{
+	u8 head[10];
+	if (skb->protocol == swap16(0x86dd))
+		return skb_load_bytes(skb, 6, head, 1) || head[0] != UDP ? 0 : 40 + 8;
+	return skb_load_bytes(skb, 0, head, sizeof(head)) || head[9] != UDP ? 0 : (head[0] & 15) * 4 + 8;
+}
+
+/* seen counts the datagrams of UDP sockets, and tells of the peers of those that are not connected. It runs for every packet:
+ * whatever is neither, which the socket alone says, is let go first, and the peer of the last packet, which the socket's
+ * state has, next. */
 INLINE void seen(struct __sk_buff *skb, int sent)
 {
 	struct bpf_sock *sk = skb->sk;
 	if (!sk)
 		return;
 	sk = sk_fullsock(sk);
-	if (!sk || sk->protocol != UDP || sk->dst_port)
+	if (!sk || sk->protocol != UDP)
 		return;
-	if (!sent && sk->type == TYPE_RAW) /* gets a copy of whatever comes for others */
+	if (sk->type != TYPE_RAW)
+		count(skb, sk, headers(skb), sent);
+	else if (!sent) /* gets a copy of whatever comes for others */
+		return;
+	if (sk->dst_port)
 		return;
 	struct peer_key key = {};
 	if (!headers_of(&key.tuple, skb, sent))
@@ -544,6 +640,47 @@ int skb_ingress(struct __sk_buff *skb)
 {
 	seen(skb, 0);
 	return 1;
+}
+
+/* A datagram for which the receive buffer had no room. Before Linux 6.10 the event does not say which it was. */
+SEC("tp_btf/udp_fail_queue_rcv_skb")
+int udp_fail_queue_rcv_skb(u64 *ctx)
+{
+	struct datagrams *d = sk_storage_get(&counts, (struct sock *)ctx[1], 0, 0);
+	if (!d)
+		return 0;
+	__sync_fetch_and_add(&d->dropped, 1);
+	__sync_fetch_and_add(&d->dropped_bytes, ((struct sk_buff *)ctx[2])->len);
+	return 0;
+}
+
+/* What the sockets that are open have had: whoever reads the iterator gets a record of each. */
+SEC("iter/bpf_sk_storage_map")
+int open_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock_common *c = ctx->sk;
+	struct datagrams *d = ctx->value;
+	if (!c || !d)
+		return 0;
+	struct socket_state *s = sk_storage_get(&sockets, c, 0, 0);
+	if (s && s->closed)
+		return 0;
+	struct datagrams_record r;
+	__builtin_memset(&r, 0, sizeof(r));
+	r.socket.kind = COUNTED;
+	r.socket.time = boot_time();
+	r.socket.cookie = socket_cookie(c);
+	r.socket.netns = READ(c->skc_net.net->ns.inum);
+	r.socket.tuple.protocol = UDP;
+	r.socket.tuple.local_port = c->skc_num;
+	addresses_of(&r.socket.tuple, c);
+	if (s) {
+		r.socket.created = s->created;
+		r.socket.flags = s->flags;
+	}
+	r.datagrams = *d;
+	seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
 }
 
 /* ---- processes ---- */

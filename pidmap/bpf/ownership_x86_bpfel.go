@@ -13,6 +13,25 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type ownershipDatagrams struct {
+	_    structs.HostLayout
+	Each [3]struct {
+		_  structs.HostLayout
+		Tx uint64
+		Rx uint64
+	}
+	Index        [2]uint32
+	Odd          uint32
+	Pad          uint32
+	Group        uint64
+	Arrived      uint64
+	Taken        uint64
+	Sent         uint64
+	Received     uint64
+	Dropped      uint64
+	DroppedBytes uint64
+}
+
 type ownershipMoved struct {
 	_  structs.HostLayout
 	Tx uint64
@@ -102,28 +121,31 @@ type ownershipUserKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ownershipMapEvents             = "events"
-	ownershipMapLost               = "lost"
-	ownershipMapPeers              = "peers"
-	ownershipMapSockets            = "sockets"
-	ownershipMapUsers              = "users"
-	ownershipProgInet6Recvmsg      = "inet6_recvmsg"
-	ownershipProgInet6Sendmsg      = "inet6_sendmsg"
-	ownershipProgInetRecvmsg       = "inet_recvmsg"
-	ownershipProgInetSendmsg       = "inet_sendmsg"
-	ownershipProgInetSockSetState  = "inet_sock_set_state"
-	ownershipProgSchedProcessExec  = "sched_process_exec"
-	ownershipProgSchedProcessExit  = "sched_process_exit"
-	ownershipProgSchedProcessFork  = "sched_process_fork"
-	ownershipProgSkbEgress         = "skb_egress"
-	ownershipProgSkbIngress        = "skb_ingress"
-	ownershipProgSockCreate        = "sock_create"
-	ownershipProgSockRecvLength    = "sock_recv_length"
-	ownershipProgSockRelease       = "sock_release"
-	ownershipProgSockSendLength    = "sock_send_length"
-	ownershipProgTcpDestroySock    = "tcp_destroy_sock"
-	ownershipProgTcpRcvSpaceAdjust = "tcp_rcv_space_adjust"
-	ownershipProgTcpRetransmitSkb  = "tcp_retransmit_skb"
+	ownershipMapCounts              = "counts"
+	ownershipMapEvents              = "events"
+	ownershipMapLost                = "lost"
+	ownershipMapPeers               = "peers"
+	ownershipMapSockets             = "sockets"
+	ownershipMapUsers               = "users"
+	ownershipProgInet6Recvmsg       = "inet6_recvmsg"
+	ownershipProgInet6Sendmsg       = "inet6_sendmsg"
+	ownershipProgInetRecvmsg        = "inet_recvmsg"
+	ownershipProgInetSendmsg        = "inet_sendmsg"
+	ownershipProgInetSockSetState   = "inet_sock_set_state"
+	ownershipProgOpenSockets        = "open_sockets"
+	ownershipProgSchedProcessExec   = "sched_process_exec"
+	ownershipProgSchedProcessExit   = "sched_process_exit"
+	ownershipProgSchedProcessFork   = "sched_process_fork"
+	ownershipProgSkbEgress          = "skb_egress"
+	ownershipProgSkbIngress         = "skb_ingress"
+	ownershipProgSockCreate         = "sock_create"
+	ownershipProgSockRecvLength     = "sock_recv_length"
+	ownershipProgSockRelease        = "sock_release"
+	ownershipProgSockSendLength     = "sock_send_length"
+	ownershipProgTcpDestroySock     = "tcp_destroy_sock"
+	ownershipProgTcpRcvSpaceAdjust  = "tcp_rcv_space_adjust"
+	ownershipProgTcpRetransmitSkb   = "tcp_retransmit_skb"
+	ownershipProgUdpFailQueueRcvSkb = "udp_fail_queue_rcv_skb"
 )
 
 // loadOwnership returns the embedded CollectionSpec for ownership.
@@ -168,29 +190,32 @@ type ownershipSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ownershipProgramSpecs struct {
-	Inet6Recvmsg      *ebpf.ProgramSpec `ebpf:"inet6_recvmsg"`
-	Inet6Sendmsg      *ebpf.ProgramSpec `ebpf:"inet6_sendmsg"`
-	InetRecvmsg       *ebpf.ProgramSpec `ebpf:"inet_recvmsg"`
-	InetSendmsg       *ebpf.ProgramSpec `ebpf:"inet_sendmsg"`
-	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
-	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SkbEgress         *ebpf.ProgramSpec `ebpf:"skb_egress"`
-	SkbIngress        *ebpf.ProgramSpec `ebpf:"skb_ingress"`
-	SockCreate        *ebpf.ProgramSpec `ebpf:"sock_create"`
-	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
-	SockRelease       *ebpf.ProgramSpec `ebpf:"sock_release"`
-	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
-	TcpDestroySock    *ebpf.ProgramSpec `ebpf:"tcp_destroy_sock"`
-	TcpRcvSpaceAdjust *ebpf.ProgramSpec `ebpf:"tcp_rcv_space_adjust"`
-	TcpRetransmitSkb  *ebpf.ProgramSpec `ebpf:"tcp_retransmit_skb"`
+	Inet6Recvmsg       *ebpf.ProgramSpec `ebpf:"inet6_recvmsg"`
+	Inet6Sendmsg       *ebpf.ProgramSpec `ebpf:"inet6_sendmsg"`
+	InetRecvmsg        *ebpf.ProgramSpec `ebpf:"inet_recvmsg"`
+	InetSendmsg        *ebpf.ProgramSpec `ebpf:"inet_sendmsg"`
+	InetSockSetState   *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	OpenSockets        *ebpf.ProgramSpec `ebpf:"open_sockets"`
+	SchedProcessExec   *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit   *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork   *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SkbEgress          *ebpf.ProgramSpec `ebpf:"skb_egress"`
+	SkbIngress         *ebpf.ProgramSpec `ebpf:"skb_ingress"`
+	SockCreate         *ebpf.ProgramSpec `ebpf:"sock_create"`
+	SockRecvLength     *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
+	SockRelease        *ebpf.ProgramSpec `ebpf:"sock_release"`
+	SockSendLength     *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	TcpDestroySock     *ebpf.ProgramSpec `ebpf:"tcp_destroy_sock"`
+	TcpRcvSpaceAdjust  *ebpf.ProgramSpec `ebpf:"tcp_rcv_space_adjust"`
+	TcpRetransmitSkb   *ebpf.ProgramSpec `ebpf:"tcp_retransmit_skb"`
+	UdpFailQueueRcvSkb *ebpf.ProgramSpec `ebpf:"udp_fail_queue_rcv_skb"`
 }
 
 // ownershipMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ownershipMapSpecs struct {
+	Counts  *ebpf.MapSpec `ebpf:"counts"`
 	Events  *ebpf.MapSpec `ebpf:"events"`
 	Lost    *ebpf.MapSpec `ebpf:"lost"`
 	Peers   *ebpf.MapSpec `ebpf:"peers"`
@@ -224,6 +249,7 @@ func (o *ownershipObjects) Close() error {
 //
 // It can be passed to loadOwnershipObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ownershipMaps struct {
+	Counts  *ebpf.Map `ebpf:"counts"`
 	Events  *ebpf.Map `ebpf:"events"`
 	Lost    *ebpf.Map `ebpf:"lost"`
 	Peers   *ebpf.Map `ebpf:"peers"`
@@ -233,6 +259,7 @@ type ownershipMaps struct {
 
 func (m *ownershipMaps) Close() error {
 	return _OwnershipClose(
+		m.Counts,
 		m.Events,
 		m.Lost,
 		m.Peers,
@@ -251,23 +278,25 @@ type ownershipVariables struct {
 //
 // It can be passed to loadOwnershipObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ownershipPrograms struct {
-	Inet6Recvmsg      *ebpf.Program `ebpf:"inet6_recvmsg"`
-	Inet6Sendmsg      *ebpf.Program `ebpf:"inet6_sendmsg"`
-	InetRecvmsg       *ebpf.Program `ebpf:"inet_recvmsg"`
-	InetSendmsg       *ebpf.Program `ebpf:"inet_sendmsg"`
-	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
-	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
-	SkbEgress         *ebpf.Program `ebpf:"skb_egress"`
-	SkbIngress        *ebpf.Program `ebpf:"skb_ingress"`
-	SockCreate        *ebpf.Program `ebpf:"sock_create"`
-	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
-	SockRelease       *ebpf.Program `ebpf:"sock_release"`
-	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
-	TcpDestroySock    *ebpf.Program `ebpf:"tcp_destroy_sock"`
-	TcpRcvSpaceAdjust *ebpf.Program `ebpf:"tcp_rcv_space_adjust"`
-	TcpRetransmitSkb  *ebpf.Program `ebpf:"tcp_retransmit_skb"`
+	Inet6Recvmsg       *ebpf.Program `ebpf:"inet6_recvmsg"`
+	Inet6Sendmsg       *ebpf.Program `ebpf:"inet6_sendmsg"`
+	InetRecvmsg        *ebpf.Program `ebpf:"inet_recvmsg"`
+	InetSendmsg        *ebpf.Program `ebpf:"inet_sendmsg"`
+	InetSockSetState   *ebpf.Program `ebpf:"inet_sock_set_state"`
+	OpenSockets        *ebpf.Program `ebpf:"open_sockets"`
+	SchedProcessExec   *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit   *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork   *ebpf.Program `ebpf:"sched_process_fork"`
+	SkbEgress          *ebpf.Program `ebpf:"skb_egress"`
+	SkbIngress         *ebpf.Program `ebpf:"skb_ingress"`
+	SockCreate         *ebpf.Program `ebpf:"sock_create"`
+	SockRecvLength     *ebpf.Program `ebpf:"sock_recv_length"`
+	SockRelease        *ebpf.Program `ebpf:"sock_release"`
+	SockSendLength     *ebpf.Program `ebpf:"sock_send_length"`
+	TcpDestroySock     *ebpf.Program `ebpf:"tcp_destroy_sock"`
+	TcpRcvSpaceAdjust  *ebpf.Program `ebpf:"tcp_rcv_space_adjust"`
+	TcpRetransmitSkb   *ebpf.Program `ebpf:"tcp_retransmit_skb"`
+	UdpFailQueueRcvSkb *ebpf.Program `ebpf:"udp_fail_queue_rcv_skb"`
 }
 
 func (p *ownershipPrograms) Close() error {
@@ -277,6 +306,7 @@ func (p *ownershipPrograms) Close() error {
 		p.InetRecvmsg,
 		p.InetSendmsg,
 		p.InetSockSetState,
+		p.OpenSockets,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -289,6 +319,7 @@ func (p *ownershipPrograms) Close() error {
 		p.TcpDestroySock,
 		p.TcpRcvSpaceAdjust,
 		p.TcpRetransmitSkb,
+		p.UdpFailQueueRcvSkb,
 	)
 }
 

@@ -19,7 +19,7 @@ type program struct {
 	name     string
 	cgroup   ebpf.AttachType // for those attached to the root of cgroup v2
 	required bool
-	lost     string
+	lost     string // "" = not worth telling
 }
 
 // The programs in the order in which they are attached: those that tell of the end of a socket first, so that no
@@ -32,6 +32,8 @@ func allPrograms() []program {
 		{name: "sock_create", cgroup: ebpf.AttachCGroupInetSockCreate, lost: "who made a socket that nobody used"},
 		{name: "skb_egress", cgroup: ebpf.AttachCGroupInetEgress, lost: "peers of unconnected UDP sockets"},
 		{name: "skb_ingress", cgroup: ebpf.AttachCGroupInetIngress, lost: "peers of unconnected UDP sockets"},
+		{name: "udp_fail_queue_rcv_skb"}, // without it, before Linux 6.10, what was dropped was never read
+		{name: openSockets},              // without it only sockets that end are counted
 		{name: "tcp_retransmit_skb", lost: "connections that nobody answers, while they wait"},
 		{name: "tcp_rcv_space_adjust", lost: "who takes bytes out of a socket by splice(2) alone"},
 		{name: "sched_process_exit", lost: "the end of processes"},
@@ -39,6 +41,9 @@ func allPrograms() []program {
 		{name: "sched_process_fork", lost: "parents of processes that are gone before they are looked at"},
 	}
 }
+
+// openSockets is the program that is read, not run.
+const openSockets = "open_sockets"
 
 // ioPrograms tell who moves bytes; the first set that loads is the tier.
 func ioPrograms() map[string][]program {
@@ -88,7 +93,7 @@ func (l *loaded) attachAll(report *Report) error {
 	for _, p := range allPrograms() {
 		if err := l.attach(p); err != nil && p.required {
 			return err
-		} else if err != nil {
+		} else if err != nil && p.lost != "" {
 			report.Missing = append(report.Missing, Missing{p.name, p.lost, err})
 		}
 	}
@@ -129,7 +134,9 @@ func (l *loaded) attach(p program) error {
 	prog := c.DetachProgram(p.name)
 	c.Close() // its maps are clones
 	var attached link.Link
-	if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
+	if p.name == openSockets {
+		attached, err = link.AttachIter(link.IterOptions{Program: prog, Map: l.maps["counts"]})
+	} else if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
 		attached, err = link.AttachCgroup(link.CgroupOptions{Path: fmt.Sprintf("/proc/self/fd/%d", l.cgroup.Fd()), Attach: p.cgroup, Program: prog})
 	} else {
 		attached, err = link.AttachTracing(link.TracingOptions{Program: prog})

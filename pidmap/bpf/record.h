@@ -2,8 +2,8 @@
 /* What ownership.bpf.c writes to the ring; decode.go reads it. Native byte order, no padding but what is named. */
 #pragma once
 
-enum kind { OPENED = 1, USED, CLOSED, PEER, EXEC, FORK, EXIT };
-enum socket_flags { LISTENING = 1, KERNEL = 2, SHARED = 4, FIN_TAKEN = 8, COUNTED = 16, V6ONLY = 32, ACCEPTED = 64, FIRST = 128 };
+enum kind { OPENED = 1, USED, CLOSED, PEER, EXEC, FORK, EXIT, DATAGRAMS, COUNTED };
+enum socket_flags { LISTENING = 1, KERNEL = 2, SHARED = 4, FIN_TAKEN = 8, TOTALED = 16, V6ONLY = 32, ACCEPTED = 64, FIRST = 128 };
 
 /* One program in one life of a process: exec counts the programs that it and its ancestors became. start is nanoseconds
  * since boot, as time is everywhere here. */
@@ -29,7 +29,28 @@ struct socket_record {
 	struct tuple tuple;
 	struct process process;        /* OPENED, PEER: who made it; USED, CLOSED: its first user; tgid 0 = none */
 	u64 tx, rx;                    /* bytes that the first user moved, by return values */
-	u64 sent, retrans, received;   /* CLOSED with COUNTED: struct tcp_sock */
+	u64 sent, retrans, received;   /* CLOSED with TOTALED: struct tcp_sock */
+};
+
+/* What a UDP socket sent and was sent, in bytes of payload, since the tracing began. */
+#define INTERFACES 2
+struct interface {
+	u64 tx, rx;                    /* as packets, whole datagrams; rx of what was for this host alone */
+};
+struct datagrams {
+	struct interface each[INTERFACES + 1]; /* the first that it used, and all others */
+	u32 index[INTERFACES];         /* of those, in the socket's network namespace; 0 = none */
+	u32 odd, pad;                  /* odd: packets or peers that these sums cannot be compared with */
+	u64 group;                     /* multicast and broadcast: every socket that takes part counts it */
+	u64 arrived, taken;            /* datagrams that came as packets, and that programs received */
+	u64 sent, received;            /* by the return values of system calls, of all users */
+	u64 dropped, dropped_bytes;    /* for which the receive buffer had no room; Linux 6.10 */
+};
+
+/* CLOSED of a UDP socket that had packets comes as DATAGRAMS; COUNTED is of one that is open. */
+struct datagrams_record {
+	struct socket_record socket;
+	struct datagrams datagrams;
 };
 
 #define COMPONENTS 20

@@ -36,3 +36,6 @@ func (t *Tracer) Counters() Counters { return Counters{} }
 
 // CgroupPath knows nothing.
 func (t *Tracer) CgroupPath(uint64) string { return "" }
+
+// OpenSockets returns an error that wraps errors.ErrUnsupported.
+func (t *Tracer) OpenSockets() ([]Event, error) { return nil, unsupported() }

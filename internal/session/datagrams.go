@@ -1,0 +1,60 @@
+package session
+
+import "apptap/pidmap"
+
+// datagramsRecord is a pidmap.Datagrams. Bytes are payload.
+type datagramsRecord struct {
+	Interfaces   [2]interfaceBytesRecord `json:"interfaces"`
+	Others       interfaceBytesRecord    `json:"others,omitzero"`
+	Odd          bool                    `json:"odd,omitempty"`
+	Group        uint64                  `json:"group,omitempty"`
+	Arrived      uint64                  `json:"arrived,omitempty"`
+	Taken        uint64                  `json:"taken,omitempty"`
+	Sent         uint64                  `json:"sent,omitempty"`
+	Received     uint64                  `json:"received,omitempty"`
+	Dropped      uint64                  `json:"dropped,omitempty"`
+	DroppedBytes uint64                  `json:"dropped_bytes,omitempty"`
+}
+
+type interfaceBytesRecord struct {
+	Name text   `json:"name,omitempty"`
+	Tx   uint64 `json:"tx_payload,omitempty"`
+	Rx   uint64 `json:"rx_payload,omitempty"`
+}
+
+func datagramsRecordOf(d *pidmap.Datagrams) *datagramsRecord {
+	if d == nil {
+		return nil
+	}
+	r := &datagramsRecord{
+		Others: interfaceBytesRecordOf(d.Others), Odd: d.Odd, Group: d.Group, Arrived: d.Arrived, Taken: d.Taken,
+		Sent: d.Sent, Received: d.Received, Dropped: d.Dropped, DroppedBytes: d.DroppedBytes,
+	}
+	for i, each := range d.Interfaces {
+		r.Interfaces[i] = interfaceBytesRecordOf(each)
+	}
+	return r
+}
+
+// datagrams is the way back.
+func (r *datagramsRecord) datagrams() *pidmap.Datagrams {
+	if r == nil {
+		return nil
+	}
+	d := &pidmap.Datagrams{
+		Others: r.Others.bytes(), Odd: r.Odd, Group: r.Group, Arrived: r.Arrived, Taken: r.Taken,
+		Sent: r.Sent, Received: r.Received, Dropped: r.Dropped, DroppedBytes: r.DroppedBytes,
+	}
+	for i, each := range r.Interfaces {
+		d.Interfaces[i] = each.bytes()
+	}
+	return d
+}
+
+func interfaceBytesRecordOf(i pidmap.InterfaceBytes) interfaceBytesRecord {
+	return interfaceBytesRecord{text(i.Name), i.Tx, i.Rx}
+}
+
+func (r interfaceBytesRecord) bytes() pidmap.InterfaceBytes {
+	return pidmap.InterfaceBytes{Name: string(r.Name), Tx: r.Tx, Rx: r.Rx}
+}

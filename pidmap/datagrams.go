@@ -1,0 +1,64 @@
+package pidmap
+
+import (
+	"apptap/pidmap/bpf"
+)
+
+// Datagrams are what the kernel counted of one UDP socket since tracing began, in bytes of payload and in datagrams. What was
+// sent and had arrived is what there was at the border between the socket and its interfaces: what a capture sees of it. It
+// is a value; whoever holds it does not change it.
+type Datagrams struct {
+	// Interfaces are the first that the socket used, by name. A name that is not known, or that of an interface in another
+	// network namespace, is "".
+	Interfaces [bpf.Interfaces]InterfaceBytes
+	Others     InterfaceBytes // all others together
+	// Odd says that not all packets could be counted, or that the socket had other peers before: nothing compares with this.
+	Odd            bool
+	Group          uint64 // bytes of multicast and broadcast that arrived, in none of the above: each socket that takes part has them
+	Arrived, Taken uint64 // datagrams that arrived, and that programs received
+	Sent, Received uint64 // bytes by the return values of system calls
+	// Dropped are datagrams of Arrived for which the receive buffer had no room. 0 too where that is not told (Linux before 6.10).
+	Dropped, DroppedBytes uint64
+}
+
+// InterfaceBytes is what a UDP socket sent and was sent through one interface, in bytes of payload.
+type InterfaceBytes struct {
+	Name   string
+	Tx, Rx uint64
+}
+
+// Tx is what the socket sent in all.
+func (d *Datagrams) Tx() uint64 {
+	tx := d.Others.Tx
+	for _, i := range d.Interfaces {
+		tx += i.Tx
+	}
+	return tx
+}
+
+// Rx is what the socket was sent in all, but for Group.
+func (d *Datagrams) Rx() uint64 {
+	rx := d.Others.Rx
+	for _, i := range d.Interfaces {
+		rx += i.Rx
+	}
+	return rx
+}
+
+// datagrams turns what the kernel counted of a socket into what a History's events tell; nil if it counted nothing.
+func (t *translator) datagrams(b *bpf.Datagrams, foreign bool) *Datagrams {
+	if b == nil {
+		return nil
+	}
+	d := &Datagrams{
+		Others: InterfaceBytes{Tx: b.Others.Tx, Rx: b.Others.Rx}, Odd: b.Odd, Group: b.Group, Arrived: b.Arrived, Taken: b.Taken,
+		Sent: b.Sent, Received: b.Received, Dropped: b.Dropped, DroppedBytes: b.DroppedBytes,
+	}
+	for i, each := range b.Each {
+		d.Interfaces[i] = InterfaceBytes{Tx: each.Tx, Rx: each.Rx}
+		if each.Index != 0 && !foreign && t.interfaceName != nil {
+			d.Interfaces[i].Name = t.interfaceName(each.Index)
+		}
+	}
+	return d
+}
