@@ -114,6 +114,7 @@ func Build(in Input) *Summary {
 	}
 	all.into(s, in.ListDestinations)
 	s.Audit = all.audited.finish(&in)
+	s.Audit.Ledger = s.ledger()
 	return s
 }
 

@@ -181,7 +181,7 @@ func TestDropsUndecodedDegraded(t *testing.T) {
 
 func TestBuildOfNothing(t *testing.T) {
 	got := Build(Input{})
-	if want := (&Summary{Audit: Audit{Verdict: VerdictUnavailable}}); !cmp.Equal(want, got) {
+	if want := (&Summary{Audit: Audit{Verdict: VerdictUnavailable, Ledger: Ledger{Unavailable: "no interface was captured"}}}); !cmp.Equal(want, got) {
 		t.Errorf("Build of nothing (-want +got):\n%s", cmp.Diff(want, got))
 	}
 }

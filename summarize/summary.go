@@ -210,6 +210,7 @@ type Audit struct {
 	UnexplainedBytes                                    uint64
 	Unchecked                                           []Unchecked // why flows are Unavailable; TCP first, then by flows
 	Interfaces                                          []InterfaceAudit
+	Ledger                                              Ledger
 }
 
 // Unchecked counts the flows of a protocol that had nothing to be compared with, for one reason.

@@ -234,7 +234,7 @@ func (o *outputFlags) strictly(summary *summarize.Summary) error {
 		why = "packets were dropped"
 	case summary.Unattributed.Packets() > 0:
 		why = "there are bytes without an owner"
-	case summary.Audit.Verdict == summarize.VerdictUnexplained:
+	case summary.Audit.Verdict == summarize.VerdictUnexplained, summary.Audit.Ledger.ResidualBytes != 0:
 		why = "the audit does not close"
 	default:
 		return nil

@@ -44,6 +44,7 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 			foot = append(foot, interfaceNote(a, verbose))
 		}
 	}
+	foot = append(foot, ledgerNotes(s.Audit.Ledger, verbose)...)
 	foot = append(foot, uncheckedNotes(s, verbose)...)
 	return append(foot, auditNote(s, verbose))
 }

@@ -18,6 +18,7 @@ type jsonAudit struct {
 	Explained        map[string]uint64    `json:"explained"`
 	UnexplainedBytes uint64               `json:"unexplained_bytes"`
 	Interfaces       []jsonInterfaceAudit `json:"interfaces"`
+	Ledger           jsonLedger           `json:"ledger"`
 }
 
 type jsonAuditFlows struct {
@@ -70,6 +71,7 @@ func jsonAuditOf(a summarize.Audit) jsonAudit {
 		Explained:        explained(a.Causes),
 		UnexplainedBytes: a.UnexplainedBytes,
 		Interfaces:       each(a.Interfaces, jsonInterfaceAuditOf),
+		Ledger:           jsonLedgerOf(a.Ledger),
 	}
 }
 
