@@ -49,6 +49,7 @@ type Event struct {
 	Socket  Socket
 	Holders []Process // SocketSeen: empty = nobody was found
 	// NotBefore (SocketSeen) is when the source last looked and did not find the socket with this key; 0 = it never looked.
+	// With EventsLost, until when it is certain that nothing was lost; 0 = not known.
 	NotBefore int64
 	LastSeen  int64   // SocketClosed; 0 = unknown
 	Process   Process // ProcessExec, ProcessExit, SocketMade, SocketUsed, SocketPeer

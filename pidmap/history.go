@@ -72,7 +72,7 @@ func (h *History) Add(e Event) {
 	case SocketMade, SocketUsed, SocketPeer:
 		h.trace(&e)
 	case EventsLost:
-		h.doubtTraced(e.Time)
+		h.doubtTraced(e.NotBefore, e.Time)
 	case SocketsCurrent:
 		h.current = max(h.current, e.Time)
 	case ProcessExec:

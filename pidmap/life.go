@@ -116,7 +116,7 @@ type span struct {
 // the other was seen. current is when the sources last said that what they told still holds.
 func spanOf(l *life, others []*life, current int64) span {
 	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end}
-	if l.traced != nil && !l.open() && l.socket.connected() && l.socket.Key.Proto == flows.TCP {
+	if l.traced != nil && !l.open() && !l.doubted && l.socket.connected() && l.socket.Key.Proto == flows.TCP {
 		s.over += timeWait
 	}
 	replaced := false

@@ -166,7 +166,7 @@ func (tr *trace) lost() uint64 {
 // runTrace is Run with kernel events: one look at what was there before them, then what they tell.
 func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 	events, err := w.scanner.scan(ctx, true)
-	lost, current := uint64(0), time.Time{}
+	lost, current, sure := uint64(0), time.Time{}, int64(0)
 	for err == nil && ctx.Err() == nil {
 		if len(events) > 0 {
 			emit(events)
@@ -181,8 +181,9 @@ func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 		current = now
 		if n := w.trace.lost(); n > lost {
 			lost = n
-			events, err = w.recover(ctx, events)
+			events, err = w.recover(ctx, events, sure)
 		}
+		sure = now.UnixNano()
 		events = w.trace.current(events)
 	}
 	if len(events) > 0 {
@@ -194,9 +195,9 @@ func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 	return fmt.Errorf("watch sockets: %w", err)
 }
 
-// recover looks at all sockets after events were lost, and tells of each anew.
-func (w *Watcher) recover(ctx context.Context, events []Event) ([]Event, error) {
-	events = append(events, Event{Kind: EventsLost, Time: time.Now().UnixNano()})
+// recover looks at all sockets after events were lost, and tells of each anew. Until sure there was no loss, 0 = that is not known.
+func (w *Watcher) recover(ctx context.Context, events []Event, sure int64) ([]Event, error) {
+	events = append(events, Event{Kind: EventsLost, Time: time.Now().UnixNano(), NotBefore: sure})
 	w.scanner.forgetTold()
 	scanned, err := w.scanner.scan(ctx, true)
 	return append(events, scanned...), err

@@ -247,6 +247,16 @@ func TestTracedLost(t *testing.T) {
 	if got := owner(h, lost-1000); got.Process.Path != "/a" {
 		t.Errorf("before the loss: got %q %s, want /a", got.Process.Path, got.Reason)
 	}
+	// The loss was found at the time lost+40 s, 20 s after it was certain that there was none.
+	noticed := k.history(asTold)
+	noticed.Add(Event{Kind: EventsLost, NotBefore: lost + 20_000_000_000, Time: lost + 40_000_000_000})
+	noticed.Add(Event{Kind: SocketsCurrent, Time: lost + 40_000_000_000})
+	if got := owner(noticed, lost+10_000_000_000); got.Process.Path != "/a" {
+		t.Errorf("before anything can have been lost: got %q %s, want /a", got.Process.Path, got.Reason)
+	}
+	if got := owner(noticed, lost+30_000_000_000); got.Known() {
+		t.Errorf("when events may have been lost: got %q, want nobody", got.Process.Path)
+	}
 	h.Add(Event{Kind: SocketsCurrent, Time: lost + 200_000_000_000})
 	if got := owner(h, lost+100_000_000_000); got.Known() {
 		t.Errorf("after the loss: got %q, want nobody", got.Process.Path)

@@ -127,12 +127,16 @@ func (h *History) closeTraced(e *Event) bool {
 }
 
 // doubtTraced ends what kernel events told of: among those that were lost may have been the end of any socket, and the
-// beginning of another one in its place.
-func (h *History) doubtTraced(now int64) {
+// beginning of another one in its place. Before since, 0 if that is not known, nothing was lost.
+func (h *History) doubtTraced(since, now int64) {
 	for _, t := range h.traced {
 		for _, l := range t.lives {
 			if l.open() && l.firstSeen() <= now {
-				l.close(0, now)
+				at := now
+				if since > 0 {
+					at = min(now, max(since, t.heard))
+				}
+				l.close(0, at)
 				l.doubted = true
 			}
 		}
