@@ -31,6 +31,7 @@ HELPER void (*ringbuf_submit)(void *record, u64 flags) = (void *)132;
 HELPER u64 (*ringbuf_query)(void *ring, u64 what) = (void *)134;
 HELPER struct tcp_sock *(*to_tcp_sock)(void *sk) = (void *)137;
 HELPER struct task_struct *(*current_task_btf)(void) = (void *)158;
+HELPER struct socket *(*sock_from_file)(void *file) = (void *)162;
 
 enum { MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_SK_STORAGE = 24, MAP_RINGBUF = 27 };
 enum { ANY = 0, NO_PREALLOC = 1, STORAGE_CREATE = 1, NO_WAKEUP = 1, FORCE_WAKEUP = 2, AVAIL_DATA = 0 };
@@ -80,7 +81,6 @@ struct tcp_sock { u64 bytes_received, bytes_sent, bytes_retrans, bytes_acked; };
 
 struct sk_buff { u32 len; };
 struct bpf_iter_meta { void *seq; };
-struct bpf_iter__bpf_sk_storage_map { struct bpf_iter_meta *meta; struct sock_common *sk; void *value; };
 
 struct qstr { const u8 *name; };
 struct dentry { struct dentry *d_parent; struct qstr d_name; };
@@ -88,6 +88,7 @@ struct vfsmount { struct dentry *mnt_root; };
 struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct vfsmount mnt; };
 struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file { struct path f_path; };
+struct bpf_iter__task_file { struct bpf_iter_meta *meta; struct task_struct *task; u32 fd; struct file *file; };
 struct mm_struct { unsigned long arg_start, arg_end; struct file *exe_file; };
 typedef struct { u32 val; } kuid_t;
 struct cred { kuid_t uid; };

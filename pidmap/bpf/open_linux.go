@@ -10,8 +10,8 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// OpenSockets is what all UDP sockets that are open and had packets have had until now: events of SocketCounted. The error wraps
-// errors.ErrUnsupported where the kernel does not list them (before Linux 5.9).
+// OpenSockets is what all UDP sockets that had packets and are open in some process of this pid namespace have had until now:
+// events of SocketCounted, one a socket. The error wraps errors.ErrUnsupported where the kernel does not list them (before Linux 5.11).
 func (t *Tracer) OpenSockets() ([]Event, error) {
 	for _, l := range t.loaded.links {
 		if it, ok := l.(*link.Iter); ok {
@@ -32,13 +32,17 @@ func (t *Tracer) list(it *link.Iter) ([]Event, error) {
 		return nil, fmt.Errorf("list open UDP sockets: %w", err)
 	}
 	var events []Event
+	listed := map[uint64]bool{} // by cookie: a socket comes once for each descriptor
 	for ; len(b) >= datagramsBytes; b = b[datagramsBytes:] {
 		e, err := Decode(b)
 		if err != nil {
 			t.damaged.Add(1)
 			continue
 		}
-		events = append(events, e)
+		if !listed[e.Socket.Cookie] {
+			listed[e.Socket.Cookie] = true
+			events = append(events, e)
+		}
 	}
 	return events, nil
 }

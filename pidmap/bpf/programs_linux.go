@@ -135,7 +135,7 @@ func (l *loaded) attach(p program) error {
 	c.Close() // its maps are clones
 	var attached link.Link
 	if p.name == openSockets {
-		attached, err = link.AttachIter(link.IterOptions{Program: prog, Map: l.maps["counts"]})
+		attached, err = link.AttachIter(link.IterOptions{Program: prog})
 	} else if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
 		attached, err = link.AttachCgroup(link.CgroupOptions{Path: fmt.Sprintf("/proc/self/fd/%d", l.cgroup.Fd()), Attach: p.cgroup, Program: prog})
 	} else {
