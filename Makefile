@@ -65,7 +65,7 @@ fixtures: build ## record the committed captures again
 	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
 	@go test ./fixtures -update
 
-generate: ## compile the eBPF programs again; wants clang 14 and llvm-strip, which nothing else does
+generate: ## compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does
 	@go generate ./pidmap/bpf
 
 clean: ## remove what was built

@@ -14,7 +14,7 @@ const clangVersion = "clang version 14."
 
 // TestObjects compiles the programs again and compares them with what is committed.
 func TestObjects(t *testing.T) {
-	version, err := exec.Command("clang", "--version").Output()
+	version, err := exec.Command("clang-14", "--version").Output()
 	if err != nil || !strings.Contains(string(version), clangVersion) {
 		t.Skipf("wants %s to compare: have %q, %v", clangVersion, version, err)
 	}
