@@ -29,7 +29,7 @@ func watchOf(isLow bool) watch {
 	return watchHigh
 }
 
-// clock keeps the times of one flow. Only flows that two sides spoke in, were looked up, or sent something again have one: a
+// clock keeps the times of one flow. Only flows that two sides spoke in, or that sent something again have one: a
 // flood of single packets costs none.
 type clock struct {
 	low, high clockSide // by sender
@@ -37,13 +37,11 @@ type clock struct {
 	request, response int64 // times of the first byte of the exchange under way, 0 = none; of a handshake while that is
 	wait, spent       int64 // durations; spent is what answers took
 
-	dns, sinceDNS   micros // dns is 0 if it was not seen
 	handshake, ttfb micros // handshake is 0 while it is under way
 	longest         micros // of the pauses that may have led to the answer: see weigh
 	exchanges       uint32
 	answered        uint16 // bytes of the answer that may be tickets
-	order           Order
-	helloSeen       bool // request, and for QUIC response, are about the handshake until it is done
+	helloSeen       bool   // request, and for QUIC response, are about the handshake until it is done
 	helloAnswered   bool
 	early           bool // the server sealed before the client did: TLS 1.3
 	resumption      Resumption
@@ -120,14 +118,18 @@ func (l *timings) drop(r *rare) {
 
 func (l *timings) free() { l.clocks.free() }
 
-// timingOf writes what the flow's clock says to m, as f has its sides, and returns m; nil if there is no clock.
-func (t *Table) timingOf(r *record, rest *rare, f *Flow, m *Timing) *Timing {
-	if rest.timing == 0 {
+// timingOf writes what the flow's clock and its look-up say to m, as f has its sides, and returns m; nil if there is neither.
+func (t *Table) timingOf(id uint32, r *record, f *Flow, m *Timing) *Timing {
+	var none clock
+	c, number, found := &none, t.rares.at(id).timing, t.names.known(id)
+	switch {
+	case number > 0:
+		c = t.timings.clocks.at(number - 1)
+	case found.sinceDNS == 0:
 		return nil
 	}
-	c := t.timings.clocks.at(rest.timing - 1)
 	*m = Timing{
-		DNS: c.dns.nanos(), SinceDNS: c.sinceDNS.nanos(), Order: c.order,
+		DNS: found.dns.nanos(), SinceDNS: found.sinceDNS.nanos(), Order: found.order,
 		EarlyData: c.zeroRTT,
 		TLS:       NoRTT, QUIC: NoRTT, QUICAnswer: NoRTT, TTFB: NoRTT, Wait: NoRTT, Transfer: NoRTT, Waiting: NoRTT,
 	}

@@ -25,8 +25,8 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		t.names.finish(id)
-		f.Names = t.names.of(id, &f, t.rares.at(id).told)
-		f.Timing = t.timingOf(r, t.rares.at(id), &f, &m)
+		f.Names = t.names.of(id, &f)
+		f.Timing = t.timingOf(id, r, &f, &m)
 		t.forget(id, r)
 		if f.Packets() > 0 {
 			yield(&f)

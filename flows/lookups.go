@@ -190,19 +190,18 @@ func (l *lookups) follow(client [16]byte, name uint32, answered int64) Order {
 	return OrderFirst
 }
 
-// lookedUp notes which look-up a flow followed that just began.
-func (t *Table) lookedUp(id uint32, r *record, client [16]byte, a names.Answer) {
-	if a.Host == 0 || r.key.low.Port == 53 || r.key.high.Port == 53 { // look-ups follow no look-up, if the resolver has a name
+// lookedUp notes which look-up a flow followed that just began with o.
+func (b *nameBook) lookedUp(f *found, client [16]byte, a names.Answer, o *Observation) {
+	if o.Src.Port == 53 || o.Dst.Port == 53 { // look-ups follow no look-up, if the resolver has a name
 		return
 	}
-	order := t.names.lookups.follow(client, a.Host, a.Answered)
+	order := b.lookups.follow(client, a.Host, a.Answered)
 	if order == OrderUnknown && a.Asked == 0 {
 		return
 	}
-	c := t.timings.of(t.rares.at(id))
-	c.order, c.sinceDNS = order, microsOf(r.first-a.Answered)
+	f.order, f.sinceDNS = order, microsOf(o.Time-a.Answered)
 	if a.Asked > 0 && !a.Foreign {
-		c.dns = microsOf(a.Answered - a.Asked)
+		f.dns = microsOf(a.Answered - a.Asked)
 	}
 }
 

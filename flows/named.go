@@ -66,15 +66,20 @@ type nameBook struct {
 	streams   map[streamID]*names.MessageStream
 	asked     bool // dns holds something
 	lookups   lookups
+	sink      uint64 // keeps the compiler from dropping touch's loads
 }
 
-// found are the numbers of a flow's names in texts, 0 = none.
+// found is what is known of a flow's names, by their numbers in texts, 0 = none.
 type found struct {
 	tls, quic, http, alpn uint32
+	told                  uint32 // of the name that the opener had been told for the other side's address when it began
+	dns, sinceDNS         micros // of the look-up that told it, if times are taken; sinceDNS is 0 if there was none
+	order                 Order
 	ech                   bool
 }
 
-func (f *found) any() bool { return *f != found{} }
+// stated says that the flow's packets named somebody or something.
+func (f *found) stated() bool { return f.tls|f.quic|f.http|f.alpn != 0 || f.ech }
 
 type streamID struct {
 	flow    uint32
@@ -270,15 +275,17 @@ func (b *nameBook) place(f *found, n names.Name) {
 	}
 }
 
-// of are the names of a flow; told is what was noted when it began.
-func (b *nameBook) of(flow uint32, f *Flow, told uint32) Names {
+// of are the names of a flow.
+func (b *nameBook) of(flow uint32, f *Flow) Names {
 	var n Names
 	text := b.texts.Text
-	if found := b.known(flow); found.any() {
+	found := b.known(flow)
+	if found.stated() {
 		n = Names{TLS: text(found.tls), QUIC: text(found.quic), HTTP: text(found.http), ALPN: text(found.alpn), ECH: found.ech}
 		n.Number = cmp.Or(found.tls, found.quic, found.http)
 		n.Authorities = b.shared[flow]
 	}
+	told := found.told
 	switch f.Initiator {
 	case InitiatorRemote:
 		return n

@@ -80,7 +80,6 @@ type rare struct {
 	rtt       handshake
 	low, high rareHalf
 	timing    uint32 // index+1 into the Table's timings, 0 = none
-	told      uint32 // number of the name that the opener had been told for the other side's address when it began
 }
 
 type rareHalf struct {
@@ -109,14 +108,6 @@ func (r *rare) sender(isLow bool) *rareHalf {
 		return &r.low
 	}
 	return &r.high
-}
-
-// opener are the addresses of who opened the flow and of the other side.
-func (r *record) opener() (opener, other [16]byte) {
-	if r.initiatorIsLow {
-		return r.key.low.Addr, r.key.high.Addr
-	}
-	return r.key.high.Addr, r.key.low.Addr
 }
 
 // ended says that no more data can follow: a SYN now opens another flow.

@@ -45,8 +45,8 @@ func (t *Table) Over(now int64, local Local) (list []Over) {
 func (t *Table) listOver(o *Over, r *record, local Local) {
 	o.Flow = r.flow(t.rares.at(o.id), local, &t.holes)
 	t.names.finish(o.id)
-	o.Flow.Names = t.names.of(o.id, &o.Flow, t.rares.at(o.id).told)
-	if m := new(Timing); t.timingOf(r, t.rares.at(o.id), &o.Flow, m) != nil {
+	o.Flow.Names = t.names.of(o.id, &o.Flow)
+	if m := new(Timing); t.timingOf(o.id, r, &o.Flow, m) != nil {
 		o.Flow.Timing = m
 	}
 }

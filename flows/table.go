@@ -37,8 +37,7 @@ type Table struct {
 	ifaces    []InterfaceCounts
 	repeated  Repeated
 	touched   []uint32              // scratch of touch
-	ids       []uint32              // scratch of AddBatch: the packets' flows
-	young     []uint32              // scratch of AddBatch: flows that just began
+	lessons   Lessons               // scratch of AddBatch
 	sink      uint64                // keeps the compiler from dropping touch's loads
 	senders   map[Endpoint]struct{} // with Port 0: addresses that the capture itself marks as this host's
 }
@@ -75,52 +74,18 @@ func (t *Table) TakeTimes() { t.timed, t.names.lookups.on = true, true }
 //
 // payloads are those of some of the packets, in their order, to read names from.
 func (t *Table) AddBatch(batch []Observation, payloads []Payload, begun []Key) []Key {
-	base := 0
-	for part := range slices.Chunk(batch, touchLength) {
-		t.touch(part)
-		t.ids, t.young = t.ids[:0], t.young[:0]
-		for i := range part {
-			id, began := t.count(&part[i])
-			if began {
-				begun = append(begun, part[i].key())
-				t.young = append(t.young, id)
-			}
-			t.ids = append(t.ids, id)
-		}
-		for len(payloads) > 0 && payloads[0].Packet-base < len(part) {
-			i := payloads[0].Packet - base
-			t.read(t.ids[i], &part[i], &payloads[0])
-			payloads = payloads[1:]
-		}
-		t.askFor(t.young)
-		base += len(part)
-	}
+	begun = t.Account(batch, payloads, begun, &t.lessons)
+	t.Learn(batch, payloads, &t.lessons)
 	return begun
-}
-
-// read takes the payload of a packet that was just counted for the flow id.
-func (t *Table) read(id uint32, o *Observation, p *Payload) {
-	switch {
-	case !o.Kind.Decoded() || o.FragLater:
-	case p.kind == wholeHello:
-		t.names.readHello(id, &p.hello)
-	case p.kind == wholeReply:
-		t.names.readReply(id, o, &p.reply)
-	default:
-		from, _ := t.records.at(id).sender(o.fromLow)
-		t.names.read(id, o, p.Bytes, from.stream.sawSYN, t.rares.at(id).sender(o.fromLow).isn)
-	}
 }
 
 // Add accounts for one packet. It returns whether the packet began a flow, and then the flow's key as
 // its first sender sees it, for callers who want to look up sockets while they exist.
 func (t *Table) Add(o *Observation) (began bool, key Key) {
-	id, began := t.count(o)
-	if began {
-		key = o.key()
-		t.askFor([]uint32{id})
+	for _, key = range t.AddBatch([]Observation{*o}, nil, nil) {
+		return true, key
 	}
-	return began, key
+	return false, key
 }
 
 // count is Add without the key, which few packets need, but with the flow's index, if it has one.
@@ -168,29 +133,6 @@ func (t *Table) add(o *Observation) (id uint32, began bool) {
 		t.quic(id, r, o)
 	}
 	return id, began
-}
-
-// askFor notes what DNS had told the openers of flows that just began. Asked later, it would have to be searched for
-// among all that was told since.
-func (t *Table) askFor(young []uint32) {
-	if !t.names.asked {
-		return
-	}
-	for _, id := range young {
-		if r := t.records.at(id); r.initiatorKnown {
-			t.sink += t.names.dns.Touch(r.opener())
-		}
-	}
-	for _, id := range young {
-		if r := t.records.at(id); r.initiatorKnown {
-			client, server := r.opener()
-			answer := t.names.answer(client, server, r.first)
-			t.rares.at(id).told = answer.Host
-			if t.timed {
-				t.lookedUp(id, r, client, answer)
-			}
-		}
-	}
 }
 
 // record finds the flow of a packet, or begins one, and returns its index.
@@ -430,8 +372,8 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 			continue
 		}
 		f = r.flow(t.rares.at(id), local, &t.holes)
-		f.Names = t.names.of(id, &f, t.rares.at(id).told)
-		f.Timing = t.timingOf(r, t.rares.at(id), &f, &m)
+		f.Names = t.names.of(id, &f)
+		f.Timing = t.timingOf(id, r, &f, &m)
 		if !yield(&f) {
 			return false
 		}

@@ -17,6 +17,7 @@ const maxPayloads = 256 << 10
 type batch struct {
 	packets  []flows.Observation
 	payloads flows.Payloads
+	lessons  flows.Lessons
 	traces   []flows.Trace // of packets, where they may be repeats; else none
 	insides  []flows.Inside
 	stated   []statedOwner

@@ -16,6 +16,7 @@ const viewDestinations = 100
 
 // buildView makes the Summary of what is known now. It lists no flows.
 func (o *owner) buildView() *summarize.Summary {
+	o.learner.wait()
 	in, local := o.input()
 	in.ListDestinations = viewDestinations
 	in.Rest = []iter.Seq[*flows.Flow]{o.table.All(local)}
@@ -37,6 +38,7 @@ func sideBySide(n int, do func(int)) {
 
 // buildReport makes the last Summary. The table is empty then.
 func (o *owner) buildReport() *summarize.Summary {
+	o.learner.end()
 	o.once.carry(o.table, true)
 	in, local := o.input()
 	in.ListDestinations = o.config.ListDestinations

@@ -16,6 +16,7 @@ func (o *owner) fold() {
 	if o.config.MaxFlows <= 0 || o.table.Len() <= o.config.MaxFlows {
 		return
 	}
+	o.learner.wait()
 	if o.folded == nil {
 		o.folded = summarize.NewFolded()
 		o.settleLocal()

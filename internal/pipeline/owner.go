@@ -18,6 +18,7 @@ type owner struct {
 	readers          []*reader
 	once             once
 	table            *flows.Table
+	learner          *learner
 	history          *pidmap.History
 	local            []netip.Prefix
 	host             flows.Local // the set of local
@@ -67,6 +68,7 @@ func newOwner(c *Config, run *shared) *owner {
 	if c.TakeTimes {
 		o.table.TakeTimes()
 	}
+	o.learner = newLearner(o.table, run)
 	for i, source := range c.Sources {
 		// Only a single source may find more interfaces as it is read, so the numbers never collide.
 		o.readers = append(o.readers, newReader(source, i, run, o.table.Follower()))
@@ -130,7 +132,7 @@ func (o *owner) readInterfaces() map[string]summarize.InterfaceCounters {
 	return readings
 }
 
-// addBatch accounts for a batch and gives it back. A flow of an endpoint whose socket is not known yet
+// addBatch accounts for a batch and has it learned from. A flow of an endpoint whose socket is not known yet
 // is a reason to look at the sockets now, while they exist.
 func (o *owner) addBatch(b *batch) {
 	for i := range b.packets {
@@ -144,14 +146,14 @@ func (o *owner) addBatch(b *batch) {
 	if len(b.traces) > 0 {
 		o.once.part(b, o.hostAddrs())
 	}
-	o.begun = o.table.AddBatch(b.packets, b.payloads.List, o.begun[:0])
+	o.begun = o.table.Account(b.packets, b.payloads.List, o.begun[:0], &b.lessons)
 	o.once.settle(o.table)
 	if o.config.Owners != nil && slices.ContainsFunc(o.begun, func(key flows.Key) bool {
 		return o.unknown(key) || o.unknown(key.Reverse())
 	}) {
 		o.config.Owners.Wake()
 	}
-	o.run.release(b)
+	o.learner.take(b)
 	o.news += len(o.begun)
 	o.settle()
 	o.fold()

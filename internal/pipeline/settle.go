@@ -24,6 +24,7 @@ func (o *owner) settle() {
 	if !o.config.Live || o.config.ListFlows || o.news < o.nextSettle {
 		return
 	}
+	o.learner.wait()
 	o.once.carry(o.table, false)
 	in, local := o.input()
 	over := o.table.Over(o.last, local)
