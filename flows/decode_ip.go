@@ -197,7 +197,7 @@ func (d *decoder) tcp() {
 	if len(d.data) > headerLen {
 		d.payload = d.data[headerLen:]
 		if tlsRecord(d.payload) != 0 {
-			d.o.signs |= tlsSigns(d.payload)
+			d.o.signs |= tlsSigns(d.payload, d.wire-headerLen)
 		}
 	}
 }

@@ -33,8 +33,8 @@ const (
 // maxWalk bounds how many records of a segment are stepped over; the last flight of a handshake has four.
 const maxWalk = 8
 
-// tlsSigns reads the records of a segment as far as they begin at its start.
-func tlsSigns(payload []byte) (found signs) {
+// tlsSigns reads the records of a segment of wire bytes, of which payload was captured, as far as they begin at its start.
+func tlsSigns(payload []byte, wire int) (found signs) {
 	if tlsRecord(payload) == tlsHandshake {
 		found = signHandshake
 		if len(payload) > 5 && payload[5] == tlsServerHello {
@@ -49,7 +49,7 @@ func tlsSigns(payload []byte) (found signs) {
 		next := 5 + int(binary.BigEndian.Uint16(payload[3:]))
 		if kind == tlsApplicationData {
 			found |= signSealed
-			if len(payload) > next {
+			if wire > next {
 				found |= signSealedOn
 			}
 			return found
@@ -57,7 +57,7 @@ func tlsSigns(payload []byte) (found signs) {
 		if next > len(payload) {
 			return found
 		}
-		payload = payload[next:]
+		payload, wire = payload[next:], wire-next
 	}
 	return found
 }

@@ -22,6 +22,7 @@ import (
 // exportFlags are what `apptap export` can be told.
 type exportFlags struct {
 	apps, dsts []string
+	headers    bool
 	out        string
 	local      []string
 }
@@ -42,6 +43,7 @@ Packets of other protocols than TCP and UDP are nobody's.`,
 	flags := c.Flags()
 	flags.StringArrayVar(&f.apps, "app", nil, "packets of `APP`; \""+usage.Unattributed+"\" is what has no owner")
 	flags.StringArrayVar(&f.dsts, "dst", nil, "packets exchanged with `DST`")
+	flags.BoolVar(&f.headers, "headers", false, "keep handshakes, DNS and what states names whole, and of the rest the headers; the report of OUT.pcapng is the same")
 	flags.StringVarP(&f.out, "write", "w", "", "write them to `OUT.pcapng`; .zst or .gz behind it compresses; - for standard output")
 	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
 	return c
@@ -51,10 +53,10 @@ func (f *exportFlags) check(args []string) error {
 	switch {
 	case len(args) == 0:
 		return usageError("export wants a capture file")
-	case slices.Contains(args, "-"):
+	case slices.Contains(args, "-") && !f.everything():
 		return usageError("export reads its files twice: standard input can be read once only")
-	case len(f.apps)+len(f.dsts) == 0:
-		return usageError("export wants --app or --dst")
+	case f.everything() && !f.changes():
+		return usageError("export wants --app or --dst, or --headers")
 	case f.out == "":
 		return usageError("export wants -w OUT.pcapng")
 	}
@@ -78,8 +80,11 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 	if err := f.check(args); err != nil {
 		return err
 	}
-	replay := replayFlags{tunnel: "outer", local: f.local}
-	replay.by, replay.flows = "name", true
+	if f.everything() {
+		return convert(ctx, s, f, args)
+	}
+	replay := f.replayFlags()
+	replay.flows = true
 	var kept pipeline.Session
 	found, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) error { kept = c.Session; return nil })
 	if err != nil {
@@ -100,16 +105,31 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 	replay.flows = false
 	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) error {
 		c.Match, c.Source.Filter, c.View = wanted.match, f.words(), nil
-		r, err = openExport(s, f.out, c, &exporter{wanted: wanted, live: isLive(kept)}, found.Interfaces)
+		r, err = openExport(s, f, c, &exporter{wanted: wanted, live: isLive(kept)}, found.Interfaces)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.close(pipeline.Result{Summary: written.Summary, RecordErr: written.RecordErr, Interfaces: nil}); err != nil {
-		return withHint(err, "what was written until then can be replayed; make room and export again")
+	written.Interfaces = nil // what was received and dropped is not the selection's
+	if err := closeExport(r, written); err != nil {
+		return err
 	}
 	fmt.Fprintf(s.err, "apptap: %d packets of %d flows written to %s\n", wanted.packets, len(wanted.uses), printable(f.out))
+	return nil
+}
+
+// replayFlags are those under which the files are read.
+func (f *exportFlags) replayFlags() replayFlags {
+	r := replayFlags{tunnel: "outer", local: f.local}
+	r.by = "name"
+	return r
+}
+
+func closeExport(r *recorder, written pipeline.Result) error {
+	if err := r.close(written); err != nil {
+		return withHint(err, "what was written until then can be replayed; make room and export again")
+	}
 	return nil
 }
 
@@ -133,8 +153,21 @@ func (f *exportFlags) words() string {
 }
 
 // openExport opens the file and has the run write to it.
-func openExport(s streams, name string, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*recorder, error) {
-	r, out, err := newRecorder(s, name)
+func openExport(s streams, f *exportFlags, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*recorder, error) {
+	r, err := newExport(s, f, c, interfaces)
+	if err != nil {
+		return nil, err
+	}
+	e.Writer, c.Record, c.Journal = r.writer, e, e
+	if e.live {
+		return r, nil
+	}
+	return r, e.tellOwners()
+}
+
+// newExport makes the file.
+func newExport(s streams, f *exportFlags, c *pipeline.Config, interfaces []capture.Interface) (*recorder, error) {
+	r, out, err := newRecorder(s, f.out)
 	if err != nil {
 		return nil, err
 	}
@@ -142,13 +175,12 @@ func openExport(s streams, name string, c *pipeline.Config, e *exporter, interfa
 		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(), Filter: c.Source.Filter, Interfaces: interfaces,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", name, err)
+		return nil, fmt.Errorf("write %s: %w", f.out, err)
 	}
-	e.Writer, c.Record, c.Journal = r.writer, e, e
-	if e.live {
-		return r, nil
+	if f.headers {
+		r.writer.KeepHeaders()
 	}
-	return r, e.tellOwners()
+	return r, nil
 }
 
 // exporter writes what belongs to the selection. Where the capture is no session, what its packets say of owners is told as

@@ -65,6 +65,7 @@ func TestIntegrationSession(t *testing.T) {
 	}{
 		{name: "one file", file: "s.pcapng", files: 1},
 		{name: "compressed", file: "s.pcapng.zst", files: 1},
+		{name: "headers", flags: []string{"--headers"}, file: "s.pcapng", files: 1},
 		{name: "several files", flags: []string{"-C", "1"}, file: "s.pcapng", files: 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -44,6 +44,9 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.record, err)
 	}
+	if f.headers {
+		writer.KeepHeaders()
+	}
 	r.writer, c.Record, c.Journal = writer, writer, writer
 	if f.rotation != (rotation{}) {
 		writer.Rotate(newRun())

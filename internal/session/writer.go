@@ -35,7 +35,8 @@ type Writer struct {
 	living   *living     // likewise
 	numbered numbered
 	labels   labels
-	owned    capture.Packet // the packet being written, if it has an owner
+	trimmer  *flows.Trimmer // nil = whole frames
+	written  capture.Packet // the packet being written, where it is not as captured
 	block    bytes.Buffer
 	encoder  *json.Encoder
 }
@@ -52,15 +53,24 @@ func NewWriter(w io.Writer, o capture.WriterOptions) (*Writer, error) {
 	return s, nil
 }
 
+// KeepHeaders has of every packet no more written than a report needs: see flows.Trimmer. It must come before the first packet.
+func (w *Writer) KeepHeaders() { w.trimmer = new(flows.Trimmer) }
+
 // WritePacket appends a packet, with its owner for other programs to see where that is known by now.
 func (w *Writer) WritePacket(p *capture.Packet) error {
-	owner := w.labels.of(p)
-	if owner == nil {
+	owner, keep := w.labels.of(p), len(p.Data)
+	if w.trimmer != nil {
+		keep = w.trimmer.Needs(p)
+	}
+	if owner == nil && keep == len(p.Data) {
 		return w.Writer.WritePacket(p)
 	}
-	w.owned = *p
-	w.owned.Owner = owner
-	return w.Writer.WritePacket(&w.owned)
+	w.written = *p
+	w.written.Data = p.Data[:keep]
+	if owner != nil {
+		w.written.Owner = owner
+	}
+	return w.Writer.WritePacket(&w.written)
 }
 
 // WriteEvents appends what sources of ownership told.
@@ -118,6 +128,9 @@ func (w *Writer) WriteCounters(counters []summarize.SocketCounters) error {
 func (w *Writer) WriteState(in *summarize.Input, final bool) error {
 	w.labels.local = flows.NewLocal(in.Source.Local)
 	w.state = stateRecordOf(in, final)
+	if w.trimmer != nil {
+		w.state.Kept = "headers"
+	}
 	if w.part != nil && w.part.Start == 0 {
 		w.part.Start = in.Window.Start
 	}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"apptap/capture"
+	"apptap/internal/pipeline"
+	"apptap/internal/session"
+	"apptap/pidmap"
+	"apptap/summarize"
+)
+
+// everything says that no flows are selected.
+func (f *exportFlags) everything() bool { return len(f.apps)+len(f.dsts) == 0 }
+
+// changes says that what is written is not what is read.
+func (f *exportFlags) changes() bool { return f.headers }
+
+// convert writes all that files have, in one pass: with other packets the same session.
+func convert(ctx context.Context, s streams, f *exportFlags, args []string) error {
+	replay := f.replayFlags()
+	var r *recorder
+	var w *converter
+	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) (err error) {
+		if r, err = newExport(s, f, c, nil); err != nil {
+			return err
+		}
+		w = &converter{Writer: r.writer, source: c.Sources[0], session: c.Session}
+		c.Record, c.Journal = w, w
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	warn(s, written.Warnings)
+	written.Interfaces = written.Interfaces[:min(len(written.Interfaces), w.interfaces)] // not all are described after an error
+	if err := closeExport(r, written); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	fmt.Fprintf(s.err, "apptap: %d packets written to %s\n", w.packets, printable(f.out))
+	return nil
+}
+
+// converter writes what it is given as one session. A capture that is none stays one: its packets say whose they are as they did.
+type converter struct {
+	*session.Writer
+	source     capture.Source
+	session    pipeline.Session
+	interfaces int // described
+	packets    int
+}
+
+// WritePacket implements pipeline.Recorder. The goroutine that reads the source calls it, so what stands before a packet has been read.
+func (c *converter) WritePacket(p *capture.Packet) error {
+	if c.packets == 0 {
+		if err := c.begin(); err != nil {
+			return err
+		}
+	}
+	c.packets++
+	if err := c.describe(p.Interface + 1); err != nil {
+		return err
+	}
+	return c.Writer.WritePacket(p)
+}
+
+// begin writes the circumstances as far as they stand before the first packet.
+func (c *converter) begin() error {
+	var in summarize.Input
+	c.session.Complete(&in)
+	if !in.Live {
+		return nil
+	}
+	in.Source.Local, in.Source.LocalFrom = c.session.Local()
+	return c.Writer.WriteState(&in, false)
+}
+
+// describe describes the interfaces up to a number of them.
+func (c *converter) describe(number int) error {
+	for list := c.source.Interfaces(); c.interfaces < min(number, len(list)); c.interfaces++ {
+		if _, err := c.AddInterface(list[c.interfaces]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteEvents implements pipeline.Journal.
+func (c *converter) WriteEvents(events []pidmap.Event) error { return c.Writer.WriteEvents(events) }
+
+// WriteCounters implements pipeline.Journal: a run over files reads none. Those that files have come with the last state.
+func (c *converter) WriteCounters([]summarize.SocketCounters) error { return nil }
+
+// WriteState implements pipeline.Journal.
+func (c *converter) WriteState(in *summarize.Input, final bool) error {
+	if !final {
+		return nil
+	}
+	if err := c.describe(len(c.source.Interfaces())); err != nil {
+		return err
+	}
+	if !in.Live {
+		return nil
+	}
+	var told summarize.Input
+	c.session.Complete(&told)
+	if err := c.Writer.WriteCounters(told.Sockets); err != nil {
+		return err
+	}
+	return c.Writer.WriteState(in, true)
+}

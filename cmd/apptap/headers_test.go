@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apptap/fixtures"
+)
+
+// exported runs apptap export and returns the file that it wrote.
+func exported(t *testing.T, args ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	var stdout, stderr bytes.Buffer
+	if code := run(append(append([]string{"export"}, args...), "-w", out), strings.NewReader(""), &stdout, &stderr); code != exitOK {
+		t.Fatalf("export %v: exit code %d: %s", args, code, stderr.String())
+	}
+	return out
+}
+
+// whole is the report of a file as JSON, without what differs between a file and a copy of it.
+func whole(t *testing.T, args ...string) string {
+	t.Helper()
+	var report map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(replay(t, append([]string{"--format", "json", "--flows"}, args...)...)), &report); err != nil {
+		t.Fatal(err)
+	}
+	delete(report, "source")
+	same, err := json.MarshalIndent(report, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(same)
+}
+
+// TestHeadersSameReport keeps headers and what states names of recorded captures: the report is the same, flows, names and times.
+func TestHeadersSameReport(t *testing.T) {
+	for _, name := range []string{"demo.pcapng", "namespaces.pcapng", "encapsulations.pcapng", "times.pcap"} {
+		file := fixtures.Path(t, name)
+		headers := exported(t, "--headers", file)
+		for _, tunnels := range []string{"outer", "inner"} {
+			if diff := cmp.Diff(whole(t, "--tunnels", tunnels, file), whole(t, "--tunnels", tunnels, headers)); diff != "" {
+				t.Errorf("%s, %s: (-whole +headers):\n%s", name, tunnels, diff)
+			}
+		}
+		again := exported(t, "--headers", headers)
+		if a, b := sizeOn(t, headers), sizeOn(t, again); b > a {
+			t.Errorf("%s: %d bytes after the second time, %d after the first", name, b, a)
+		}
+	}
+}
+
+func sizeOn(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}

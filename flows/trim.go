@@ -1,0 +1,68 @@
+package flows
+
+import (
+	"apptap/capture"
+	"apptap/flows/names"
+)
+
+// Trimmer says how much of each packet a report needs, its figures, times and names: whatever Followers want whole, with
+// handshakes of TLS and QUIC and every message of DNS, and of the rest the headers. It has to be asked of all packets of a
+// capture in their order. The zero value is ready. Not safe for concurrent use.
+type Trimmer struct {
+	outer, inner Follower // of what Outer and Inner decode
+}
+
+const (
+	// trimmedPayload is what stays of a payload that is not needed, in bytes: a TLS record header, a QUIC header with its
+	// connection IDs, whatever tells that the payload begins nothing that is needed.
+	trimmedPayload = 32
+	// trimmedFrame is what stays of frames without a payload that is read: ICMP, ARP, later fragments.
+	trimmedFrame = 128
+)
+
+// Needs is how many bytes of p.Data to keep. Whatever decodes p decodes the same from these: where that is not so, because a
+// header announces more than was looked at, all are kept.
+func (t *Trimmer) Needs(p *capture.Packet) int {
+	keep := t.needs(Outer, &t.outer, p)
+	if keep < len(p.Data) && tunnelled(p) {
+		keep = max(keep, t.needs(Inner, &t.inner, p))
+	}
+	return keep
+}
+
+// tunnelled says that Outer and Inner may decode p to different flows.
+func tunnelled(p *capture.Packet) bool {
+	var o Observation
+	Outer.Decode(p, &o)
+	return o.Proto == UDP && o.Kind.Decoded() && (tunnelPort(o.Src.Port) || tunnelPort(o.Dst.Port))
+}
+
+func (t *Trimmer) needs(tunnels Tunnels, f *Follower, p *capture.Packet) int {
+	var whole, cut Observation
+	payload := tunnels.Decode(p, &whole)
+	if whole.Kind.Decoded() && (len(payload) > 0 && whole.carriesDNS() || f.wants(&whole, payload) || isHandshake(&whole, payload)) {
+		return len(p.Data)
+	}
+	keep := trimmedFrame
+	if len(payload) > 0 {
+		keep = cap(p.Data) - cap(payload) + trimmedPayload // payload is a part of Data
+	}
+	if keep >= len(p.Data) {
+		return len(p.Data)
+	}
+	short := *p
+	short.Data = p.Data[:keep:keep]
+	left := tunnels.Decode(&short, &cut)
+	if cut != whole || names.StreamStart(left) != names.StreamStart(payload) || names.DatagramStart(left) != names.DatagramStart(payload) {
+		return len(p.Data)
+	}
+	return keep
+}
+
+// isHandshake says that payload begins with a message of a handshake of TLS or DTLS, or in a long header of QUIC.
+func isHandshake(o *Observation, payload []byte) bool {
+	if o.Proto == TCP {
+		return tlsRecord(payload) == tlsHandshake
+	}
+	return len(payload) > 0 && (payload[0]&0xc0 == 0xc0 && o.signs&signLong != 0 || payload[0] == tlsHandshake && names.DatagramStart(payload))
+}
