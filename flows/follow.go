@@ -18,6 +18,7 @@ type Follower struct {
 	message    names.Message
 	addresses  []names.Address // scratch of readReply
 	directions [maxFollowed]followed
+	moves      mover
 }
 
 // Follower makes one whose payloads are for t, to be used by another goroutine than t's. It must come before the
@@ -111,7 +112,7 @@ func (f *Follower) wants(o *Observation, payload []byte) bool {
 		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || f.queries && o.Dst.Port == 53) {
 			return true
 		}
-		return names.DatagramStart(payload)
+		return f.wantsQUIC(o, payload)
 	}
 	d, tag := f.direction(o)
 	if o.Flags&SYN != 0 {
@@ -144,6 +145,19 @@ func (f *Follower) wants(o *Observation, payload []byte) bool {
 		return false
 	}
 	return ahead < d.left
+}
+
+// wantsQUIC is wants of what may be QUIC or DTLS.
+func (f *Follower) wantsQUIC(o *Observation, payload []byte) bool {
+	if names.DatagramStart(payload) {
+		f.moves.ids.Learn(payload, 0)
+		return true
+	}
+	if f.moves.ids.Empty() || !names.IsShort(payload) {
+		return false
+	}
+	_, tag := f.direction(o)
+	return f.moves.wants(tag, payload)
 }
 
 // unread is how many bytes behind payload, which begins with a known start, may still belong to the name.

@@ -65,6 +65,7 @@ type nameBook struct {
 	addresses []names.Address // scratch of learn
 	streams   map[streamID]*names.MessageStream
 	asked     bool // dns holds something
+	moves     names.Moves
 	lookups   lookups
 	sink      uint64 // keeps the compiler from dropping touch's loads
 }
@@ -115,6 +116,9 @@ func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool
 	if o.carriesDNS() && b.readDNS(flow, o, payload) {
 		return
 	}
+	if o.Proto == UDP && b.readQUIC(flow, payload) {
+		return
+	}
 	s := b.sniffer(flow)
 	if s == nil {
 		return
@@ -125,6 +129,7 @@ func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool
 	}
 	var done bool
 	if o.Proto == UDP {
+		defer b.readQUIC(flow, payload) // it may have its name now
 		done = s.Datagram(side, o.Time, payload)
 	} else {
 		if sawSYN {

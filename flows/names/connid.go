@@ -21,7 +21,7 @@ func (c ConnID) String() string { return hex.EncodeToString(c.bytes()) }
 const (
 	// minMoved is the shortest ID that is followed: one of three bytes would be found by chance.
 	minMoved = 4
-	// maxMoves bounds the connections that are remembered, and memory to some 2 MiB.
+	// maxMoves bounds the connections that are remembered, and memory to some MiB.
 	maxMoves = 1 << 13
 )
 
@@ -29,31 +29,29 @@ const (
 // changed on the way goes on with the IDs of before (RFC 9000 §9). One that moves on purpose takes IDs that were
 // agreed on in secret, and stays unknown. The zero value is ready. Not safe for concurrent use.
 type Moves struct {
-	names   map[ConnID]Name
+	names   map[ConnID]uint32
 	order   []ConnID // oldest at first once full
 	first   int
 	lengths [21]int // how many IDs have each length
 }
 
-// Learn remembers the IDs of a flow that has a name.
-func (m *Moves) Learn(seen *Seen) {
-	if seen.Why != Named || seen.QUIC == 0 {
+// Learn remembers the ID that the sender of b chose for itself, if b begins with an Initial packet, for a connection whose
+// name has a number, which may be 0.
+func (m *Moves) Learn(b []byte, number uint32) {
+	if len(b) == 0 || b[0]&0x80 == 0 {
 		return
 	}
-	m.learn(seen.ServerID, seen.Name)
-	m.learn(seen.ClientID, seen.Name)
-}
-
-func (m *Moves) learn(id ConnID, n Name) {
-	if id.length < minMoved {
+	p, ok := parseQUIC(b)
+	if !ok || p.kind != quicInitial || p.src.length < minMoved {
 		return
 	}
+	id := p.src
 	if _, known := m.names[id]; known {
-		m.names[id] = n
+		m.names[id] = number
 		return
 	}
 	if m.names == nil {
-		m.names = map[ConnID]Name{}
+		m.names = map[ConnID]uint32{}
 	}
 	if len(m.order) < maxMoves {
 		m.order = append(m.order, id)
@@ -64,23 +62,29 @@ func (m *Moves) learn(id ConnID, n Name) {
 		m.order[m.first] = id
 		m.first = (m.first + 1) % maxMoves
 	}
-	m.names[id] = n
+	m.names[id] = number
 	m.lengths[id.length]++
 }
 
-// Name is that of the connection whose 1-RTT packet begins the UDP payload b. It costs a map look-up for each length
+// Name is the number of the connection whose 1-RTT packet begins the UDP payload b. It costs a map look-up for each length
 // of ID that is known, mostly one.
-func (m *Moves) Name(b []byte) (Name, bool) {
-	if len(b) == 0 || b[0]&0xc0 != 0x40 {
-		return Name{}, false
+func (m *Moves) Name(b []byte) (number uint32, known bool) {
+	if len(m.names) == 0 || !IsShort(b) {
+		return 0, false
 	}
 	for length := len(m.lengths) - 1; length >= minMoved; length-- {
 		if m.lengths[length] == 0 || len(b) <= length {
 			continue
 		}
-		if n, ok := m.names[newConnID(b[1:1+length])]; ok {
-			return n, true
+		if number, known = m.names[newConnID(b[1:1+length])]; known {
+			return number, true
 		}
 	}
-	return Name{}, false
+	return 0, false
 }
+
+// Empty says that no ID is known.
+func (m *Moves) Empty() bool { return len(m.names) == 0 }
+
+// IsShort says whether a UDP payload begins with what is a 1-RTT packet, if it is QUIC's.
+func IsShort(b []byte) bool { return len(b) > minMoved && b[0]&0xc0 == 0x40 }

@@ -85,7 +85,7 @@ func (s *Sniffer) packet(side Side, at int64, p *quicPacket) {
 	case quicInitial:
 		s.initial(side, at, p)
 	case quicHandshake:
-		s.answeredQUIC(side, at, p.src)
+		s.answeredQUIC(side, at)
 	case quicShort:
 		// Whatever is behind a packet of the handshake in the same datagram may be padding (RFC 9000 §12.2).
 		switch {
@@ -102,7 +102,7 @@ func (s *Sniffer) packet(side Side, at int64, p *quicPacket) {
 func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 	q := &s.quic
 	if s.seen.Client == 1-side && s.seen.Hello != 0 && side != s.seen.Client {
-		s.answeredQUIC(side, at, p.src)
+		s.answeredQUIC(side, at)
 		return
 	}
 	plain := q.open(p)
@@ -112,7 +112,7 @@ func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 		}
 		return
 	}
-	s.seen.Client, s.seen.QUIC, s.seen.ClientID = side, p.version, p.src
+	s.seen.Client, s.seen.QUIC = side, p.version
 	if p.version == quicQ050 && s.googleCHLO(side, at, plain) {
 		return
 	}
@@ -120,9 +120,9 @@ func (s *Sniffer) initial(side Side, at int64, p *quicPacket) {
 	s.helloQUIC(side, at)
 }
 
-func (s *Sniffer) answeredQUIC(side Side, at int64, id ConnID) {
+func (s *Sniffer) answeredQUIC(side Side, at int64) {
 	if s.seen.Client == 1-side && s.seen.ServerHello == 0 {
-		s.seen.ServerHello, s.seen.ServerID = at, id
+		s.seen.ServerHello = at
 	}
 }
 

@@ -161,32 +161,34 @@ func TestQUICTimes(t *testing.T) {
 
 // TestMoves finds a connection again by the IDs of before, from both sides.
 func TestMoves(t *testing.T) {
-	h := message(hello(t, &tls.Config{ServerName: "a.example"}))
-	var s Sniffer
-	s.Datagram(0, 1, initialPacket(quicV1, "x", "x", 0, cryptoFrame(0, h)))
-	s.Datagram(1, 2, append(longHeader(quicHandshake, quicV1, "client", "server"), append([]byte{0x40, 40}, make([]byte, 40)...)...))
-	seen := s.Seen()
 	var m Moves
-	m.Learn(&seen)
+	m.Learn(initialPacket(quicV1, "x", "x", 0, nil), 7) // its source is "client"
+	m.Learn(append(longHeader(quicInitial, quicV1, "client", "server"), 0, 1, 0), 7)
+	m.Learn(append(longHeader(quicHandshake, quicV1, "client", "handshaker"), 1, 0), 8)
+	m.Learn(append(longHeader(quicInitial, quicV1, "client", "abc"), 0, 1, 0), 9)
+	m.Learn(nil, 9)
 	tests := []struct {
 		name string
 		b    string
-		want string
+		want uint32
 	}{
-		{"to the server", "\x41server, encrypted", "a.example"},
-		{"to the client", "\x41client, encrypted", "a.example"},
-		{"another connection", "\x41nobody, encrypted", ""},
-		{"no 1-RTT packet", "\x01server, encrypted", ""},
-		{"cut", "\x41serve", ""},
-		{"empty", "", ""},
+		{"to the server", "\x41server, encrypted", 7},
+		{"to the client", "\x41client, encrypted", 7},
+		{"another connection", "\x41nobody, encrypted", 0},
+		{"an ID that no Initial had", "\x41handshaker", 0},
+		{"an ID too short to mean anything", "\x41abc, encrypted", 0},
+		{"no 1-RTT packet", "\x01server, encrypted", 0},
+		{"cut", "\x41serve", 0},
+		{"empty", "", 0},
 	}
 	for _, tt := range tests {
-		if got, ok := m.Name([]byte(tt.b)); got.Host != tt.want || ok != (tt.want != "") {
-			t.Errorf("%s: got %+v %v, want %q", tt.name, got, ok, tt.want)
+		if got, ok := m.Name([]byte(tt.b)); got != tt.want || ok != (tt.want != 0) {
+			t.Errorf("%s: got %d %v, want %d", tt.name, got, ok, tt.want)
 		}
 	}
 	for i := range 2 * maxMoves {
-		m.learn(newConnID([]byte{1, 2, 3, byte(i >> 16), byte(i >> 8), byte(i)}), Name{Host: "b.example"})
+		id := string([]byte{1, 2, 3, byte(i >> 16), byte(i >> 8), byte(i)})
+		m.Learn(append(longHeader(quicInitial, quicV1, "x", id), 0, 1, 0), 1)
 	}
 	if len(m.names) > maxMoves || len(m.order) > maxMoves {
 		t.Errorf("holds %d IDs in %d", len(m.names), len(m.order))

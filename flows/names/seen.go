@@ -26,9 +26,6 @@ type Seen struct {
 	Version uint16 // TLS version the server chose, 0 unknown
 	QUIC    uint32 // version field of the client's Initial, 0 for no QUIC
 
-	// ServerID and ClientID are the connection IDs that each side of QUIC chose for itself: see Moves.
-	ServerID, ClientID ConnID
-
 	Client      Side
 	Hello       int64 // the last byte of the ClientHello that named, or of an HTTP request's host
 	ServerHello int64 // ServerHello, or the server's first QUIC Initial or Handshake packet
