@@ -10,7 +10,7 @@ const (
 	watchHigh                        // the same of the high endpoint
 	watchShut                        // TCP: a closed window is to open again
 	watchHello                       // TLS and QUIC: the handshake is under way
-	watchAnswer                      // TCP: the first bytes of an answer may only have been tickets
+	watchAnswer                      // TCP: the first bytes of an answer may only have been tickets; QUIC: the first exchange is under way
 	watchQUIC                        // UDP: the flow is QUIC
 	watchSpin                        // UDP: the last spin bit of the server
 )
@@ -35,7 +35,7 @@ type clock struct {
 	low, high clockSide // by sender
 
 	request, response int64 // times of the first byte of the exchange under way, 0 = none; of a handshake while that is
-	wait, spent       int64 // durations; spent is what answers took
+	wait, spent       int64 // durations; spent is what answers took, of QUIC how long the server's first datagram took
 
 	handshake, ttfb micros // handshake is 0 while it is under way
 	longest         micros // of the pauses that may have led to the answer: see weigh
@@ -66,7 +66,7 @@ func (m micros) nanos() int64 {
 type clockSide struct {
 	rtt       RoundTrips // of QUIC those that the spin bit shows, at the server's side
 	sampledAt int64      // time of the segment whose acknowledgement is awaited; of QUIC the last edge
-	shutAt    int64      // since when this side's window has been closed, 0 = it is open
+	shutAt    int64      // since when this side's window has been closed, 0 = it is open; of QUIC see exchangeQUIC
 	shut      int64      // how long it was closed before
 	resent    uint64     // payload bytes
 	late      uint32     // payload bytes that others had overtaken

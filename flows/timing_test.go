@@ -188,6 +188,49 @@ func TestTimingQUIC(t *testing.T) {
 	}
 }
 
+// TestFirstExchangeOfQUIC: what the lengths and times of datagrams tell of the first request and its answer.
+func TestFirstExchangeOfQUIC(t *testing.T) {
+	type said struct {
+		at     int64 // milliseconds
+		who    byte  // c, s; C, S with a long header
+		length int
+	}
+	open := []said{{0, 'C', 1200}, {40, 'S', 1200}, {41, 'C', 1200}}
+	tests := []struct {
+		name      string
+		datagrams []said
+		want      string
+	}{
+		{"tickets, then the answer", []said{{42, 'c', 76}, {43, 's', 120}, {82, 's', 344}, {110, 's', 29}, {382, 's', 1280}, {383, 's', 1280}, {384, 's', 1280}},
+			" ttfb 340 wait 340 exchanges 1"},
+		{"at once", []said{{42, 'c', 76}, {83, 's', 344}, {84, 's', 1280}, {85, 's', 1280}, {5000, 's', 1280}}, " ttfb 41 wait 41 exchanges 1"},
+		{"asks later", []said{{42, 'c', 60}, {83, 's', 344}, {5000, 'c', 200}, {5001, 'c', 1400}, {5060, 's', 500}, {5061, 's', 1280}}, " ttfb 60 wait 60 exchanges 1"},
+		{"the second request is not looked at", []said{{42, 'c', 60}, {182, 's', 344}, {190, 'c', 200}, {900, 's', 500}}, " ttfb 140 wait 140 exchanges 1"},
+		{"acknowledgements only", []said{{42, 'c', 30}, {83, 's', 30}, {90, 'c', 30}}, ""},
+		{"no answer", []said{{42, 'c', 76}, {83, 's', 30}}, ""},
+	}
+	for _, tt := range tests {
+		table := flows.NewTable()
+		table.TakeTimes()
+		for _, d := range append(open[:3:3], tt.datagrams...) {
+			head := []byte{0x41, 0, 0, 0, 1}
+			if d.who < 'a' {
+				head[0] = 0xc3
+			}
+			src, dst := host4, peer4
+			if d.who|0x20 == 's' {
+				src, dst = dst, src
+			}
+			add(table, d.at, fixtures.UDP(src, dst, append(head, make([]byte, d.length-len(head))...)))
+		}
+		f := table.Flows(nil, local4())[0]
+		if got, want := told(&f), "unknown quic 42 initial 40"+tt.want; got != want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, want)
+		}
+		table.Close()
+	}
+}
+
 // TestLookups: what was asked, answered, failed and forgotten, and which flow came first.
 func TestLookups(t *testing.T) {
 	resolver := netip.MustParseAddrPort("192.0.2.53:53")

@@ -209,10 +209,10 @@ func (s *timeSum) exchange(f *flows.Flow, m *flows.Timing) {
 
 // firstByte adds the steps up to the first byte of an answer. What programs did between them is not the network's.
 func (s *timeSum) firstByte(f *flows.Flow, m *flows.Timing) {
-	if m.TTFB == flows.NoRTT || f.SYNRTT == flows.NoRTT {
+	if m.TTFB == flows.NoRTT || f.SYNRTT == flows.NoRTT && m.QUIC == flows.NoRTT {
 		return
 	}
-	sum := f.Connect + max(m.TLS, 0) + m.TTFB
+	sum := max(f.Connect, 0) + max(m.TLS, 0) + max(m.QUIC, 0) + m.TTFB
 	switch {
 	case m.Order == flows.OrderLater, m.Resumption == flows.ResumptionResumed:
 		s.add(spreadLater, sum)
