@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/user"
 	"strconv"
@@ -62,11 +63,29 @@ func ownNamespace() uint32 {
 	return uint32(stat.Ino)
 }
 
-// setClock finds what makes the time of day of the time since boot. It changes when the clock is set.
+// clockTries bounds how often the clocks are read together, clockSlack is how near to each other is enough.
+const (
+	clockTries = 16
+	clockSlack = 5 * time.Microsecond
+)
+
+// setClock finds what makes the time of day of the time since boot. It changes when the clock is set. Whoever is interrupted
+// between the two would be wrong by as long: the time since boot is read before and after.
 func (tr *trace) setClock() {
-	var boot, day unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) == nil && unix.ClockGettime(unix.CLOCK_REALTIME, &day) == nil {
-		tr.t.offset = day.Nano() - boot.Nano()
+	apart := time.Duration(math.MaxInt64)
+	for range clockTries {
+		var before, day, after unix.Timespec
+		if unix.ClockGettime(unix.CLOCK_BOOTTIME, &before) != nil || unix.ClockGettime(unix.CLOCK_REALTIME, &day) != nil ||
+			unix.ClockGettime(unix.CLOCK_BOOTTIME, &after) != nil {
+			return
+		}
+		if d := time.Duration(after.Nano() - before.Nano()); d < apart {
+			apart = d
+			tr.t.offset = day.Nano() - before.Nano() - int64(d/2)
+		}
+		if apart <= clockSlack {
+			return
+		}
 	}
 }
 
