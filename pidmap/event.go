@@ -88,9 +88,21 @@ type Socket struct {
 	// Foreign says that the socket is in another network namespace than apptap: its addresses are not this host's.
 	Foreign bool
 	Kernel  bool // the kernel's own: no descriptor refers to it
+	// Multipath says that it is a program's end of Multipath TCP. Its packets go through the sockets whose Over is its Cookie, and
+	// belong to whoever uses it.
+	Multipath bool
+	Over      uint64
 }
 
 func (s *Socket) connected() bool { return s.Key.Remote.Port != 0 }
+
+// used is the cookie of the socket that a program has: its own, or that of which it carries packets.
+func (s *Socket) used() uint64 {
+	if s.Over != 0 {
+		return s.Over
+	}
+	return s.Cookie
+}
 
 // identity tells two lives of a key apart. A cookie is never used again until reboot; without one an inode
 // (used again sooner or later) has to do, and without that the key.

@@ -40,7 +40,7 @@ var situations = []situation{
 	{name: "UDP server", mode: "udp-server"}, {name: "sent to a group", mode: "multicast-send"},
 	{name: "received from a group", mode: "multicast-receive"},
 	{name: "sendfile"}, {name: "splice out", mode: "splice-out"}, {name: "splice in", mode: "splice-in", unmoved: true},
-	{name: "io_uring"}, {name: "MPTCP", mode: "mptcp", unmoved: true}, {name: "orphaned child", mode: "orphan"},
+	{name: "io_uring"}, {name: "MPTCP", mode: "mptcp"}, {name: "orphaned child", mode: "orphan"},
 	{name: "high rate", mode: "rate"}, {name: "burst"}, {name: "fork before connect", mode: "fork"}, {name: "threads"},
 	{name: "QUIC-like UDP", mode: "quic", datagram: true}, {name: "daemon by double fork", mode: "daemon"}, {name: "setsid"},
 	{name: "vfork"}, {name: "without CLONE_FILES", mode: "unshared"}, {name: "chroot"}, {name: "half close", mode: "half-close"},

@@ -205,7 +205,8 @@ func ownedAcross(s *bpf.Socket) bool {
 }
 
 func (t *translator) socket(b *bpf.Socket) Socket {
-	s := Socket{Cookie: b.Cookie, DualStack: b.DualStack, Listening: b.Listening, Kernel: b.Kernel,
+	s := Socket{Cookie: b.Cookie, DualStack: b.DualStack, Listening: b.Listening, Kernel: b.Kernel && b.Over == 0,
+		Multipath: b.Multipath, Over: b.Over,
 		Foreign: t.netns != 0 && b.NetNS != 0 && b.NetNS != t.netns}
 	proto := flows.Protocol(b.Proto)
 	if b.Remote.Port() != 0 {
@@ -223,7 +224,7 @@ func kernelProcess() Process { return Process{PPID: kernelThreadParent, Name: "k
 // maker is who made the socket, zero if nobody is known.
 func (t *translator) maker(e *bpf.Event) Process {
 	switch {
-	case e.Socket.Kernel:
+	case e.Socket.Kernel && e.Socket.Over == 0:
 		return kernelProcess()
 	case e.Process.PID == 0 || e.Process.Kernel:
 		// A kernel thread in whose time a packet came has nothing to do with the socket.
@@ -266,6 +267,9 @@ func (t *translator) close(dst []Event, told Event, e *bpf.Event) []Event {
 			made.Time = made.NotBefore
 		}
 		dst = append(dst, made)
+	}
+	if b.Multipath {
+		return dst // each path has an end of its own
 	}
 	told.Kind, told.LastSeen, told.Method = SocketClosed, told.Time, MethodEBPF
 	told.Totals, told.Datagrams = totalsOf(b), t.datagrams(e.Datagrams, told.Socket.Foreign)

@@ -8,7 +8,8 @@ import (
 // maxPeers bounds the peers that are told apart of one UDP socket; beyond them its port has to do.
 const maxPeers = 1024
 
-// traced is what kernel events told of one socket, whatever keys it had.
+// traced is what kernel events told of one socket, whatever keys it had. The sockets that carry one of Multipath TCP share its
+// own: whoever uses that has moved their bytes.
 type traced struct {
 	lives []*life
 	peers int
@@ -26,10 +27,10 @@ type mover struct {
 
 // trace takes in an event of a traced socket.
 func (h *History) trace(e *Event) {
-	t := h.traced[e.Socket.Cookie]
+	t := h.traced[e.Socket.used()]
 	if t == nil {
 		t = &traced{}
-		h.traced[e.Socket.Cookie] = t
+		h.traced[e.Socket.used()] = t
 	}
 	t.heard = max(t.heard, e.Time)
 	switch {
@@ -38,8 +39,8 @@ func (h *History) trace(e *Event) {
 	case e.Process.Name != "" && (e.Kind == SocketMade || t.maker == nil):
 		t.maker = h.one(&e.Process)
 	}
-	if e.Socket.Key.Local.Port == 0 {
-		return // never had an address
+	if e.Socket.Key.Local.Port == 0 || e.Socket.Multipath {
+		return // never had an address, or one that another socket carries
 	}
 	if l := h.tracedLife(t, e); l != nil {
 		l.mark(e.Time, e.NotBefore)
@@ -65,7 +66,7 @@ func (t *traced) use(e *Event, by *Process) {
 // tracedLife is the life that the event is about, nil if it needs none of its own.
 func (h *History) tracedLife(t *traced, e *Event) *life {
 	for _, l := range slices.Backward(t.lives) {
-		if l.socket.Key != e.Socket.Key {
+		if l.socket.Key != e.Socket.Key || l.socket.Cookie != e.Socket.Cookie {
 			continue
 		}
 		// A socket that connects a second time to the same place begins another life; what was buffered may be
@@ -113,12 +114,12 @@ func (l *life) mark(time, notBefore int64) {
 
 // closeTraced ends a traced socket; false if it is none.
 func (h *History) closeTraced(e *Event) bool {
-	t := h.traced[e.Socket.Cookie]
+	t := h.traced[e.Socket.used()]
 	if t == nil || e.Socket.Cookie == 0 {
 		return false
 	}
 	for _, l := range t.lives {
-		if (l.open() || l.doubted) && l.firstSeen() <= e.Time {
+		if l.socket.Cookie == e.Socket.Cookie && (l.open() || l.doubted) && l.firstSeen() <= e.Time {
 			l.end, l.doubted = stillOpen, false
 			l.close(e.LastSeen, e.Time)
 		}
@@ -145,7 +146,7 @@ func (h *History) doubtTraced(since, now int64) {
 
 // rejoin gives what kernel events told of a socket to the life that a scan has found it in since.
 func (h *History) rejoin(l *life) {
-	if t := h.traced[l.socket.Cookie]; t != nil && l.traced == nil && l.socket.Cookie != 0 {
+	if t := h.traced[l.socket.used()]; t != nil && l.traced == nil && l.socket.Cookie != 0 {
 		l.traced = t
 		t.lives = append(t.lives, l)
 	}

@@ -47,6 +47,8 @@ type socketRecord struct {
 	UID       uint32 `json:"uid,omitempty"`
 	Foreign   bool   `json:"foreign,omitempty"`
 	Kernel    bool   `json:"kernel,omitempty"`
+	Multipath bool   `json:"multipath,omitempty"`
+	Over      uint64 `json:"over,omitempty"`
 }
 
 type userRecord struct {
@@ -101,7 +103,7 @@ func eventRecordOf(e *pidmap.Event, number func(*pidmap.Process) uint32) (eventR
 func socketRecordOf(s *pidmap.Socket) *socketRecord {
 	return &socketRecord{
 		keyRecord: keyRecordOf(s.Key), DualStack: s.DualStack, Listening: s.Listening, Cookie: s.Cookie, Inode: s.Inode,
-		UID: s.UID, Foreign: s.Foreign, Kernel: s.Kernel,
+		UID: s.UID, Foreign: s.Foreign, Kernel: s.Kernel, Multipath: s.Multipath, Over: s.Over,
 	}
 }
 
@@ -152,6 +154,6 @@ func (r *socketRecord) socket() (pidmap.Socket, error) {
 	key, err := r.key()
 	return pidmap.Socket{
 		Key: key, DualStack: r.DualStack, Listening: r.Listening, Cookie: r.Cookie, Inode: r.Inode,
-		UID: r.UID, Foreign: r.Foreign, Kernel: r.Kernel,
+		UID: r.UID, Foreign: r.Foreign, Kernel: r.Kernel, Multipath: r.Multipath, Over: r.Over,
 	}, err
 }

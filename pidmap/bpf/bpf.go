@@ -67,6 +67,10 @@ type Socket struct {
 	Shared        bool // several processes did I/O: see Tracer.Moved
 	DualStack     bool // bound to [::] and takes IPv4 too
 	First         bool // Process is the first user
+	// Multipath says that it is what a program has of Multipath TCP. Its packets go through sockets of the kernel's making, of which
+	// Over is its cookie, 0 for any other socket.
+	Multipath bool
+	Over      uint64
 
 	// Bytes that its first user moved, by the return values of its system calls; once Shared, those of before.
 	Tx, Rx uint64

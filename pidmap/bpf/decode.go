@@ -20,7 +20,7 @@ const (
 	socketTupleAt      = 32
 	socketProcessAt    = socketTupleAt + tupleBytes
 	socketCountersAt   = socketProcessAt + processBytes
-	socketBytes        = socketCountersAt + 5*8
+	socketBytes        = socketCountersAt + 6*8
 	datagramsBytes     = socketBytes + (Interfaces+1)*16 + Interfaces*4 + 8 + 7*8
 	processRecordBytes = 16 + processBytes + 16
 	filenameBytes      = 256
@@ -88,10 +88,10 @@ func decodeSocket(kind Kind, b []byte) (Event, error) {
 	}
 	s.Listening, s.Kernel, s.Shared = flags&flagListening != 0, flags&flagKernel != 0, flags&flagShared != 0
 	s.FinTaken, s.Counted, s.Accepted = flags&flagFinTaken != 0, flags&flagCounted != 0, flags&flagAccepted != 0
-	s.First = flags&flagFirst != 0
+	s.First, s.Multipath = flags&flagFirst != 0, b[2] != 0
 	s.DualStack = flags&flagV6Only == 0 && s.Remote.Port() == 0 && s.Local.Addr() == netip.IPv6Unspecified()
 	c := b[socketCountersAt:]
-	s.Tx, s.Rx, s.Sent, s.Retrans, s.Received = u64(c), u64(c[8:]), u64(c[16:]), u64(c[24:]), u64(c[32:])
+	s.Tx, s.Rx, s.Sent, s.Retrans, s.Received, s.Over = u64(c), u64(c[8:]), u64(c[16:]), u64(c[24:]), u64(c[32:]), u64(c[40:])
 	return e, nil
 }
 

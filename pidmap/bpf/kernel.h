@@ -50,8 +50,12 @@ enum { ANY = 0, NO_PREALLOC = 1, STORAGE_CREATE = 1, NO_WAKEUP = 1, FORCE_WAKEUP
 		value;                                                 \
 	})
 
+/* Whether the running kernel has a member: the loader puts 0 or 1 here, and the verifier leaves out what cannot come. */
+#define HAS(record, member) __builtin_preserve_field_info(((struct record *)0)->member, 2)
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+typedef struct { u64 counter; } atomic64_t;
 struct in6_addr { u8 in6_u[16]; };
 struct ns_common { u32 inum; };
 struct net { struct ns_common ns; };
@@ -68,6 +72,7 @@ struct sock_common {
 	u8 skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
 	unsigned long skc_flags;
 };
 struct sock {
@@ -77,7 +82,9 @@ struct sock {
 	void *sk_user_data;
 };
 struct inet_sock { u16 inet_sport; }; /* network order; stays after unhash */
-struct tcp_sock { u64 bytes_received, bytes_sent, bytes_retrans, bytes_acked; };
+struct tcp_sock { u64 bytes_received, bytes_sent, bytes_retrans, bytes_acked; u8 is_mptcp; };
+struct inet_connection_sock { void *icsk_ulp_data; };
+struct mptcp_subflow_context { struct sock *conn; };
 
 struct sk_buff { u32 len; };
 struct bpf_iter_meta { void *seq; };
@@ -124,6 +131,7 @@ struct __sk_buff {
 enum {
 	FAMILY_IPV4 = 2, FAMILY_IPV6 = 10,                                                 /* include/linux/socket.h */
 	TCP = 6, UDP = 17,                                                                 /* IANA */
+	MPTCP = 262,                                                                       /* include/uapi/linux/in.h */
 	STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_CLOSE = 7, STATE_LISTEN = 10,     /* include/net/tcp_states.h */
 	FLAG_PEEK = 0x2, FLAG_ERRQUEUE = 0x2000,                                           /* include/linux/socket.h */
 	FLAG_KTHREAD = 0x00200000,                                                         /* PF_KTHREAD, include/linux/sched.h */

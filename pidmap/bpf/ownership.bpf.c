@@ -14,8 +14,10 @@ struct socket_state {
 	struct tuple told; /* as the last record had it */
 	struct tuple peer; /* of the last datagram of a socket without a peer of its own */
 	u64 tx, rx;        /* of user, and of user alone until shared */
+	u64 over;          /* as in a record */
 	u32 netns;
 	u8 flags, opened, closed, late; /* late: bytes moved since it was told that it is closed */
+	u8 multipath;
 };
 
 /* One of several users of a socket. */
@@ -155,6 +157,8 @@ INLINE void fill(struct socket_record *r, struct socket_state *s, u8 kind, struc
 	__builtin_memset(r, 0, sizeof(*r));
 	r->kind = kind;
 	r->flags = s->flags | flags;
+	r->multipath = s->multipath;
+	r->over = s->over;
 	r->netns = s->netns;
 	r->time = boot_time();
 	r->cookie = s->cookie;
@@ -176,12 +180,12 @@ INLINE void tell(struct socket_state *s, u8 kind, struct process *p, const struc
 	ringbuf_submit(r, wakeup());
 }
 
-/* state_of finds or makes what is known of a TCP or UDP socket over IP; null for any other. A raw socket has the protocol
+/* state_of finds or makes what is known of a TCP, Multipath TCP or UDP socket over IP; null for any other. A raw socket has the protocol
  * of the packets that it hears or makes, but is no end of theirs. */
 INLINE struct socket_state *state_of(struct sock *sk)
 {
 	u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
-	if ((family != FAMILY_IPV4 && family != FAMILY_IPV6) || (protocol != TCP && protocol != UDP))
+	if ((family != FAMILY_IPV4 && family != FAMILY_IPV6) || (protocol != TCP && protocol != UDP && protocol != MPTCP))
 		return 0;
 	if (sk->sk_type == TYPE_RAW)
 		return 0;
@@ -194,7 +198,22 @@ INLINE struct socket_state *state_of(struct sock *sk)
 		s->cookie = socket_cookie(sk);
 	if (!s->netns)
 		s->netns = READ(sk->__sk_common.skc_net.net->ns.inum);
+	s->multipath = protocol == MPTCP;
 	return s;
+}
+
+/* carried_for is the cookie of the socket of Multipath TCP that a TCP socket carries packets of, 0 = none. A program has only the
+ * former; the latter the kernel makes, a further one in a thread of its own. The former has its cookie from state_of: it
+ * connects, or is made, before the latter. (The helper for this takes no socket of a tracepoint.) */
+INLINE u64 carried_for(struct sock *sk)
+{
+	if (!HAS(tcp_sock, is_mptcp) || !HAS(mptcp_subflow_context, conn) || sk->sk_protocol != TCP)
+		return 0;
+	if (!READ(((struct tcp_sock *)sk)->is_mptcp))
+		return 0;
+	struct mptcp_subflow_context *path = READ(((struct inet_connection_sock *)sk)->icsk_ulp_data);
+	struct sock *over = READ(path->conn);
+	return READ(over->__sk_common.skc_cookie.counter);
 }
 
 /* owned_by_kernel says that no descriptor refers to a socket on which I/O is going on: nobody but the kernel can. */
@@ -209,7 +228,9 @@ INLINE int owned_by_kernel(struct sock *sk)
 SEC("cgroup/sock_create")
 int sock_create(struct bpf_sock *sk)
 {
-	if ((sk->family != FAMILY_IPV4 && sk->family != FAMILY_IPV6) || (sk->protocol != TCP && sk->protocol != UDP))
+	if (sk->family != FAMILY_IPV4 && sk->family != FAMILY_IPV6)
+		return 1;
+	if (sk->protocol != TCP && sk->protocol != UDP && sk->protocol != MPTCP)
 		return 1;
 	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (!s) {
@@ -247,17 +268,7 @@ INLINE void closed(struct sock *sk, struct socket_state *s)
 		count_lost(LOST_RECORD);
 		return;
 	}
-	__builtin_memset(r, 0, sizeof(*r));
-	r->kind = CLOSED;
-	r->flags = s->flags;
-	r->netns = s->netns;
-	r->time = boot_time();
-	r->cookie = s->cookie;
-	r->created = s->created;
-	r->tuple = s->told;
-	r->process = s->user.tgid ? s->user : s->maker;
-	r->tx = s->tx;
-	r->rx = s->rx;
+	fill(r, s, CLOSED, s->user.tgid ? &s->user : &s->maker, &s->told, 0);
 	struct tcp_sock *tp = sk->sk_protocol == TCP ? to_tcp_sock(sk) : 0;
 	if (tp) {
 		r->flags |= TOTALED;
@@ -287,6 +298,7 @@ int inet_sock_set_state(u64 *ctx)
 			s->flags |= KERNEL;
 		s->created = boot_time();
 		s->opened = s->closed = s->late = 0;
+		s->over = carried_for(sk);
 		break;
 	case STATE_LISTEN: /* in the process that listens */
 		describe_current(&s->maker);
@@ -295,12 +307,14 @@ int inet_sock_set_state(u64 *ctx)
 		opened(sk, s, LISTENING);
 		break;
 	case STATE_ESTABLISHED:
+		s->over = carried_for(sk);
 		if (!s->created)
 			s->created = boot_time();
 		opened(sk, s, from == STATE_SYN_SENT ? 0 : ACCEPTED);
 		break;
 	case STATE_CLOSE:
-		closed(sk, s);
+		if (!s->multipath) /* that ends with its release: what came before may still be read */
+			closed(sk, s);
 	}
 	return 0;
 }
@@ -335,20 +349,21 @@ int tcp_retransmit_skb(u64 *ctx)
 SEC("cgroup/sock_release")
 int sock_release(struct bpf_sock *sk)
 {
-	if (sk->protocol != UDP)
+	if (sk->protocol != UDP && sk->protocol != MPTCP)
 		return 1;
 	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (!s || s->closed)
 		return 1;
+	s->multipath = sk->protocol == MPTCP;
 	if (!s->cookie) /* made before the tracing, or never used */
 		s->cookie = socket_cookie(sk);
 	if (!s->told.family) {
-		s->told.protocol = UDP;
+		s->told.protocol = s->multipath ? TCP : UDP;
 		s->told.family = sk->family == FAMILY_IPV4 ? 4 : 6;
 	}
 	s->closed = 1;
 	struct process *p = s->user.tgid ? &s->user : &s->maker;
-	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
+	struct datagrams *d = s->multipath ? 0 : sk_storage_get(&counts, sk, 0, 0);
 	struct datagrams_record *r;
 	if (!d) {
 		tell(s, CLOSED, p, &s->told, 0);

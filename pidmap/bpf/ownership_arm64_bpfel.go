@@ -99,13 +99,16 @@ type ownershipSocketState struct {
 		Protocol   uint8
 		Pad        uint16
 	}
-	Tx     uint64
-	Rx     uint64
-	Netns  uint32
-	Flags  uint8
-	Opened uint8
-	Closed uint8
-	Late   uint8
+	Tx        uint64
+	Rx        uint64
+	Over      uint64
+	Netns     uint32
+	Flags     uint8
+	Opened    uint8
+	Closed    uint8
+	Late      uint8
+	Multipath uint8
+	_         [7]byte
 }
 
 type ownershipUserKey struct {

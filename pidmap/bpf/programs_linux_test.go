@@ -4,6 +4,8 @@ package bpf
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -30,6 +32,8 @@ func TestIntegrationVerifier(t *testing.T) {
 			switch {
 			case err == nil:
 				c.Close()
+			case errors.Is(err, os.ErrPermission) && errors.As(err, &wrong) && strings.HasPrefix(wrong.Log[0], "processed 0 "):
+				t.Skipf("this host refuses it unread: %v", err)
 			case errors.As(err, &wrong) && len(wrong.Log) > 0:
 				t.Errorf("%+v", wrong)
 			default:

@@ -23,13 +23,14 @@ struct tuple {
 
 struct socket_record {
 	u8 kind, flags;
-	u16 pad;
+	u8 multipath, pad; /* multipath: the socket that a program has of Multipath TCP, whose packets others carry */
 	u32 netns; /* inode of the network namespace */
 	u64 time, cookie, created;
 	struct tuple tuple;
 	struct process process;        /* OPENED, PEER: who made it; USED, CLOSED: its first user; tgid 0 = none */
 	u64 tx, rx;                    /* bytes that the first user moved, by return values */
 	u64 sent, retrans, received;   /* CLOSED with TOTALED: struct tcp_sock */
+	u64 over;                      /* cookie of the socket of Multipath TCP that this one carries packets of, 0 = none */
 };
 
 /* What a UDP socket sent and was sent, in bytes of payload, since the tracing began. */
