@@ -14,6 +14,7 @@ type Datagrams struct {
 	Others     InterfaceBytes // all others together
 	// Odd says that not all packets could be counted, or that the socket had other peers before: nothing compares with this.
 	Odd            bool
+	Lost           bool   // the kernel had more to tell and could not: the other fields say nothing
 	Group          uint64 // bytes of multicast and broadcast that arrived, in none of the above: each socket that takes part has them
 	Arrived, Taken uint64 // datagrams that arrived, and that programs received
 	Sent, Received uint64 // bytes by the return values of system calls

@@ -35,7 +35,7 @@ const (
 	// EventsLost: by Time an unknown number of SocketMade, SocketUsed, SocketPeer and SocketClosed had been lost. No
 	// socket told of by these is taken to be open any more until something is heard of it again.
 	EventsLost
-	// SocketCounted: by Time the UDP Socket, still open, had counted Datagrams.
+	// SocketCounted: by Time the Socket, still open, had counted Datagrams or Totals.
 	SocketCounted
 	// SocketsCounted: by Time all UDP sockets that are open had been told of by SocketCounted.
 	SocketsCounted
@@ -55,7 +55,8 @@ type Event struct {
 	Process   Process // ProcessExec, ProcessExit, SocketMade, SocketUsed, SocketPeer
 	User      UserKey // SocketUsed: tells users apart, also two programs of one process
 	Moved     Moved   // SocketUsed
-	Totals    Totals  // SocketClosed of a TCP socket
+	// Totals of a TCP socket: SocketClosed at its end, SocketCounted by then, SocketSeen before anything that is told of it.
+	Totals Totals
 	// Datagrams is nil but for SocketClosed and SocketCounted of a UDP socket that had packets.
 	Datagrams *Datagrams
 }
@@ -70,11 +71,19 @@ type UserKey struct {
 // Moved is what a process moved on a socket in bytes of payload, as the return values of its system calls say.
 type Moved struct{ Tx, Rx uint64 }
 
-// Totals are the counters of struct tcp_sock at the end of a TCP socket, in stream bytes (SYN and FIN not counted) but Retrans,
-// which is payload sent again.
+// Totals are what the kernel counted of a TCP socket since it was made. On Linux they are the counters of struct tcp_sock, in
+// stream bytes (SYN and FIN not counted) but Retrans, which is payload sent again; on macOS those of struct nstat_counts, in bytes of
+// payload.
 type Totals struct {
 	Known                   bool
-	Sent, Retrans, Received uint64
+	Sent, Retrans, Received uint64 // Sent has Retrans in it
+	// Payload says that Received is payload, with what arrived again in it, which is Duplicate.
+	Payload   bool
+	Duplicate uint64
+	// Interface is the one that the socket used last, by name; "" = not known.
+	Interface string
+	// Lost says that the kernel had more to tell and could not: the other fields say nothing.
+	Lost bool
 }
 
 // Socket is a socket as an Event tells of it.

@@ -40,6 +40,10 @@ type macFlows struct {
 	polling bool                      // the answer to the last is not complete
 	lossy   bool                      // something was lost since the last poll began
 	lost    uint64                    // times that something was
+	bound   map[uint16]int            // how many UDP flows without a peer have a local port
+	// interfaceName is the name of an interface, nil or "" if it is not known.
+	interfaceName func(index uint32) string
+	names         map[uint32]string // since the last poll
 }
 
 type toldFlow struct {
@@ -47,11 +51,12 @@ type toldFlow struct {
 	pid   int32
 	poll  uint64 // that told of it last
 	seen  int64
+	tally
 }
 
 // openMacFlows subscribes to all kinds of flows.
 func openMacFlows(conn io.ReadWriteCloser, procs *macProcs) (*macFlows, error) {
-	f := &macFlows{conn: conn, procs: procs, told: map[uint64]*toldFlow{}, keys: map[flows.Key]int{},
+	f := &macFlows{conn: conn, procs: procs, told: map[uint64]*toldFlow{}, keys: map[flows.Key]int{}, bound: map[uint16]int{},
 		buf: make([]byte, maxDatagram), refused: map[ntstat.Provider]error{}}
 	for _, p := range ntstat.Providers() {
 		if _, err := conn.Write(ntstat.AddAllRequest(uint64(p), p)); err != nil {
@@ -69,6 +74,7 @@ func (f *macFlows) poll() error {
 	if f.polling {
 		f.lossy = true // no end of the last answer was seen
 	}
+	f.names = nil
 	f.polls++
 	f.polling, f.lossy = true, false
 	return f.request(pollContext + f.polls)
@@ -110,12 +116,18 @@ func (f *macFlows) take(dst []Event, m ntstat.Message, now int64) ([]Event, erro
 		if err != nil {
 			return dst, err
 		}
-		return f.update(dst, &flow, now), nil
+		return f.update(dst, &flow, now, m.Flags), nil
 	case ntstat.Removed:
 		if m.Flags&ntstat.ClosedAfterDrop != 0 {
 			f.lost++
 		}
-		return f.remove(dst, m.Ref(), now), nil
+		return f.remove(dst, m.Ref(), now, true), nil
+	case ntstat.Counters:
+		counts, err := ntstat.DecodeCounters(m)
+		if t := f.told[m.Ref()]; t != nil && err == nil {
+			t.count(&ntstat.Flow{Counts: counts, HasCounts: true}, m.Flags&ntstat.Closing != 0)
+		}
+		return dst, err
 	case ntstat.Success:
 		return f.answered(dst, m, now)
 	case ntstat.Failure:
@@ -139,7 +151,7 @@ func (f *macFlows) answered(dst []Event, m ntstat.Message, now int64) ([]Event, 
 	start := len(dst)
 	for ref, t := range f.told {
 		if t.poll < f.polls {
-			dst = f.remove(dst, ref, now)
+			dst = f.remove(dst, ref, now, true)
 		}
 	}
 	sortEvents(dst[start:])
@@ -162,17 +174,18 @@ func (f *macFlows) failed(m ntstat.Message) error {
 }
 
 // update tells of a flow that is new or has changed its key or its process.
-func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64) []Event {
+func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64, flags ntstat.Flags) []Event {
 	t := f.told[flow.Ref]
 	if t == nil {
 		if len(f.told) >= maxFlowsTold {
 			f.lossy = true
 			return dst
 		}
-		t = &toldFlow{}
+		t = &toldFlow{tally: tally{since: now, older: f.polls == 0 || f.polls == 1 && f.polling, provider: flow.Provider}}
 		f.told[flow.Ref] = t
 	}
 	t.poll, t.seen = f.polls, now
+	t.count(flow, flags&ntstat.Closing != 0)
 	pid := flow.PID
 	if flow.Effective != 0 {
 		pid = flow.Effective
@@ -181,8 +194,9 @@ func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64) []Event {
 	if flow.Key == (flows.Key{}) || !changed {
 		return dst
 	}
+	t.rekey(t.event.Socket.Key, flow.Key)
 	f.unkey(t.event.Socket.Key)
-	f.keys[flow.Key]++
+	f.key(t, flow.Key)
 	name := flow.Name
 	if pid != flow.PID {
 		name = "" // the name is that of the process that has the flow
@@ -192,16 +206,44 @@ func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64) []Event {
 		Key: flow.Key, Cookie: flow.Ref, Listening: flow.Key.Proto == flows.TCP && flow.Key.Remote == flows.Endpoint{},
 		DualStack: flow.Key.IPv6 && flow.Key.Remote == flows.Endpoint{} && flow.Key.LocalAddr().Addr().IsUnspecified(),
 	}}
-	return append(dst, t.event)
+	told := t.event
+	told.Totals = f.baseline(t)
+	return append(dst, told)
+}
+
+// key notes that a flow has a key. Of sockets that are bound to the same port each may get a copy of what arrives.
+func (f *macFlows) key(t *toldFlow, key flows.Key) {
+	f.keys[key]++
+	if !sharesPort(key) {
+		return
+	}
+	if f.bound[key.Local.Port]++; f.bound[key.Local.Port] > 1 {
+		for _, other := range f.told {
+			other.odd = other.odd || sharesPort(other.event.Socket.Key) && other.event.Socket.Key.Local.Port == key.Local.Port
+		}
+		t.odd = true
+	}
+}
+
+// sharesPort says that a key is that of a UDP socket without a peer.
+func sharesPort(key flows.Key) bool {
+	return key.Proto == flows.UDP && key.Local.Port != 0 && key.Remote == flows.Endpoint{}
 }
 
 func (f *macFlows) unkey(key flows.Key) {
 	if f.keys[key]--; f.keys[key] <= 0 {
 		delete(f.keys, key)
 	}
+	if !sharesPort(key) {
+		return
+	}
+	if f.bound[key.Local.Port]--; f.bound[key.Local.Port] <= 0 {
+		delete(f.bound, key.Local.Port)
+	}
 }
 
-func (f *macFlows) remove(dst []Event, ref uint64, now int64) []Event {
+// remove tells of the end of a flow, and what it counted unless the kernel is not believed any more.
+func (f *macFlows) remove(dst []Event, ref uint64, now int64, believed bool) []Event {
 	t := f.told[ref]
 	if t == nil {
 		return dst
@@ -211,7 +253,11 @@ func (f *macFlows) remove(dst []Event, ref uint64, now int64) []Event {
 		return dst
 	}
 	f.unkey(t.event.Socket.Key)
-	return append(dst, Event{Kind: SocketClosed, Time: now, Method: MethodNtstat, Socket: t.event.Socket, LastSeen: t.seen})
+	closed := Event{Kind: SocketClosed, Time: now, Method: MethodNtstat, Socket: t.event.Socket, LastSeen: t.seen}
+	if believed {
+		f.fill(&closed, t, !t.final)
+	}
+	return append(dst, closed)
 }
 
 // sortEvents puts events of one moment in an order that does not depend on a map's.

@@ -127,7 +127,7 @@ func (w *macWatch) notBefore(old *heldSocket) int64 {
 func (f *macFlows) abandon(dst []Event, now int64) []Event {
 	start := len(dst)
 	for ref := range f.told {
-		dst = f.remove(dst, ref, now)
+		dst = f.remove(dst, ref, now, false)
 	}
 	sortEvents(dst[start:])
 	return dst

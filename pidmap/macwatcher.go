@@ -28,6 +28,8 @@ type MacSystem struct {
 	UserName func(uid uint32) string
 	// Files is the root of the file system.
 	Files fs.FS
+	// InterfaceName is the name of a network interface, "" if it has none; nil knows none.
+	InterfaceName func(index uint32) string
 	// Now is the clock, nanoseconds since 1970 UTC; nil = the system's.
 	Now func() int64
 }
@@ -60,8 +62,9 @@ func OpenMac(system MacSystem) (*MacWatcher, []string) {
 		}
 	}
 	if err != nil {
-		return w, []string{fmt.Sprintf("flows of user space networking, Safari's for one, have no owner: %v", err)}
+		return w, []string{fmt.Sprintf("flows of user space networking, Safari's for one, have no owner, and the bytes of no socket are checked: %v", err)}
 	}
+	w.watch.flows.interfaceName = system.InterfaceName
 	return w, nil
 }
 
@@ -76,12 +79,16 @@ func (w *MacWatcher) Close() error {
 // Wake asks for a look soon; it never blocks.
 func (w *MacWatcher) Wake() { w.woken.Store(true) }
 
-// Scan looks at all sockets once.
+// Scan looks at all sockets once, and tells what those that are open have counted.
 func (w *MacWatcher) Scan(ctx context.Context) ([]Event, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.watch.again()
-	return w.watch.step(nil, w.now, true), ctx.Err()
+	events := w.watch.step(nil, w.now, true)
+	if w.watch.flows != nil {
+		events = w.watch.flows.counted(events, w.now())
+	}
+	return events, ctx.Err()
 }
 
 // Run emits what it learns until ctx ends. Its error says which sources had to be switched off.
@@ -133,7 +140,7 @@ func (w *MacWatcher) Check() []Check {
 			counts[e.Method]++
 		}
 	}
-	ntstat := Check{Name: "flows from the kernel (ntstat)", OK: w.watch.flows != nil, Detail: fmt.Sprintf("%d flows", counts[MethodNtstat])}
+	ntstat := Check{Name: "flows and their counters from the kernel (ntstat)", OK: w.watch.flows != nil, Detail: fmt.Sprintf("%d flows", counts[MethodNtstat])}
 	libproc := Check{Name: "descriptors of processes (libproc)", OK: w.watch.procs != nil && w.watch.stats.Denied == 0, Detail: fmt.Sprintf(
 		"%d more sockets of %d processes, of which %d were denied", counts[MethodLibproc], w.watch.stats.Processes, w.watch.stats.Denied)}
 	if err := w.watch.failures(); err != nil {

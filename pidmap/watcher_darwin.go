@@ -2,6 +2,7 @@ package pidmap
 
 import (
 	"io"
+	"net"
 	"os"
 	"os/user"
 	"strconv"
@@ -25,7 +26,17 @@ func thisMac() MacSystem {
 	return MacSystem{
 		Flows:    func() (io.ReadWriteCloser, error) { return openNtstat(macWakeInterval) },
 		ProcInfo: procInfo, PCBs: func(name string) ([]byte, error) { return unix.SysctlRaw(name) }, Refused: refusedByMac, UserName: userName, Files: os.DirFS("/"),
+		InterfaceName: interfaceName,
 	}
+}
+
+// interfaceName asks the system, which knows of interfaces that come and go.
+func interfaceName(index uint32) string {
+	i, err := net.InterfaceByIndex(int(index))
+	if err != nil {
+		return ""
+	}
+	return i.Name
 }
 
 func userName(uid uint32) string {

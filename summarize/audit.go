@@ -57,6 +57,9 @@ func auditFlows(in *Input, uses []FlowUse) *pairing {
 
 const noCounters = "the kernel reported no counters of the flow's socket"
 
+// lastLost: NSTAT_MSG_HDR_FLAG_CLOSED_AFTER_DROP, or a flow that is gone without a word.
+const lastLost = "the kernel had no room to tell the last counters of its socket (ENOBUFS, closed after drop)"
+
 const notToldApart = "several sockets used this 5-tuple and cannot be told apart"
 
 // incomparable says why a flow has nothing to be compared with, "" if it has.
@@ -68,6 +71,10 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 		return "the kernel counts the bytes of TCP sockets only"
 	case life != nil && in.Folded != nil && !f.TxSawSYN && !f.RxSawSYN:
 		return "it may be the rest of a flow that was folded"
+	case life != nil && life.last.Lost:
+		return lastLost
+	case life != nil && !in.captured(life.last.Interface):
+		return fmt.Sprintf("its socket used %s, which was not captured", life.last.Interface)
 	case life != nil && life.last.Incomplete && wiped(life.last.Key):
 		return "the socket's counters were wiped as it was closed (SO_LINGER 0)"
 	case life != nil && life.last.Incomplete:
@@ -82,6 +89,12 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 		return fmt.Sprintf("the kernel's queue of closed sockets overflowed (%d times)", in.CounterOverflows)
 	}
 	return noCounters
+}
+
+// captured says whether an interface that a socket is known to have used was, or may have been, captured.
+func (in *Input) captured(name string) bool {
+	may := func(i InterfaceInput) bool { return i.Name == name || i.Name == "" || i.Name == "any" }
+	return name == "" || len(in.Interfaces) == 0 || slices.ContainsFunc(in.Interfaces, may)
 }
 
 // auditSum collects the outcomes of flows.

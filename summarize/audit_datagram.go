@@ -69,7 +69,7 @@ func (u *portUses) socket(c *DatagramCounters, captured interfaceNames) {
 		return
 	}
 	t := datagramTotalsOf(c, captured)
-	if t.tx+t.rx+t.unsent+t.group == 0 && !t.odd {
+	if t.tx+t.rx+t.unsent+t.group == 0 && !t.odd && !t.lost {
 		return
 	}
 	first := c.Since - datagramSlack

@@ -54,6 +54,8 @@ func (r *datagramRun) judge(u *portUse) portOutcome {
 		return portOutcome{verdict: VerdictUnavailable, unavailable: noDatagramCounters}
 	case k.sockets == 0:
 		return portOutcome{verdict: VerdictUnavailable, unavailable: noSocketOfPort}
+	case k.lost:
+		return portOutcome{verdict: VerdictUnavailable, unavailable: lastLost}
 	case k.odd:
 		return portOutcome{verdict: VerdictUnavailable, unavailable: oddSocket}
 	}

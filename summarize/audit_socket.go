@@ -72,7 +72,7 @@ func (l *socketLife) baseline(f *flows.Flow) bool {
 
 // backwards says that a counter shrank, which only wiping does.
 func (l *socketLife) backwards() bool {
-	return l.hasStart && (l.last.BytesSent < l.start.BytesSent || l.last.BytesRetrans < l.start.BytesRetrans ||
+	return l.hasStart && !l.last.Lost && (l.last.BytesSent < l.start.BytesSent || l.last.BytesRetrans < l.start.BytesRetrans ||
 		l.last.BytesReceived < l.start.BytesReceived)
 }
 
@@ -84,6 +84,7 @@ func (l *socketLife) during(f *flows.Flow) SocketCounters {
 		c.BytesRetrans -= l.start.BytesRetrans
 		c.BytesReceived -= l.start.BytesReceived
 		c.BytesAcked -= l.start.BytesAcked
+		c.BytesDuplicate -= min(c.BytesDuplicate, l.start.BytesDuplicate)
 		if l.start.PeerFIN && !c.FINKnown { // it is from before, and not in the earlier figure
 			c.BytesReceived -= min(c.BytesReceived, 1)
 			c.FINKnown = true
@@ -122,6 +123,7 @@ func compareReadings(a, b SocketCounters) int {
 		cmp.Compare(a.BytesSent, b.BytesSent), cmp.Compare(a.BytesRetrans, b.BytesRetrans),
 		cmp.Compare(a.BytesReceived, b.BytesReceived), cmp.Compare(a.BytesAcked, b.BytesAcked),
 		compareBool(a.Incomplete, b.Incomplete), compareBool(a.FINKnown, b.FINKnown),
-		compareBool(a.PeerFIN, b.PeerFIN), compareBool(a.Foreign, b.Foreign),
+		compareBool(a.PeerFIN, b.PeerFIN), compareBool(a.Foreign, b.Foreign), compareBool(a.Payload, b.Payload),
+		cmp.Compare(a.BytesDuplicate, b.BytesDuplicate), cmp.Compare(a.Interface, b.Interface), compareBool(a.Lost, b.Lost),
 	)
 }

@@ -2,7 +2,7 @@ package summarize
 
 import "apptap/flows"
 
-// A captured TCP flow and the counters of its socket are held against each other in three relations. Each compares another set
+// A captured TCP flow and the counters of its socket are held against each other in three relations on Linux. Each compares another set
 // of bytes, so no byte's absence shows up in two of them, and the absolute differences add up: they are
 // what the causes and the unexplained bytes of a flow sum to.
 //
@@ -15,6 +15,11 @@ import "apptap/flows"
 // which, and so does the state of a socket that lives. INET_DIAG does not at a socket's end: there both pass, where the
 // capture saw that FIN. bytes_acked is not compared: it
 // counts SYN and FIN too, and misses acknowledgements that travel in a RST.
+//
+// macOS counts payload, whatever is sent or arrives again in it. There are two relations then:
+//
+//	sent:      txbytes == captured tx payload
+//	received:  rxbytes == captured rx payload
 type relation struct {
 	difference int64  // kernel - captured, bytes
 	gap        uint64 // stream bytes of this relation that the capture's sequence numbers show missing
@@ -32,6 +37,10 @@ func check(use *FlowUse, life *socketLife, c circumstances) {
 		TxStream:     counted.BytesSent - min(counted.BytesSent, counted.BytesRetrans),
 		RxStream:     counted.BytesReceived - fin,
 		FlowsChecked: 1,
+	}
+	if counted.Payload {
+		use.Kernel.RxPayload, use.Kernel.RxPayloadKnown = counted.BytesReceived, true
+		use.Kernel.RxStream = counted.BytesReceived - min(counted.BytesReceived, counted.BytesDuplicate)
 	}
 	e := evidence{circumstances: c, flow: f, life: life}
 	for _, r := range relations(f, life, use.Kernel) {
@@ -63,6 +72,12 @@ func finOf(c *SocketCounters, f *flows.Flow) uint64 {
 // that time are not known either, nothing tells a first transmission from a repeated one, so the two are
 // compared as one.
 func relations(f *flows.Flow, life *socketLife, k *KernelUse) []relation {
+	if k.RxPayloadKnown {
+		return []relation{
+			{difference: difference(k.TxPayload, f.TxPayload), gap: f.TxGap, wholeLife: f.TxSawSYN},
+			{difference: difference(k.RxPayload, f.RxPayload), gap: f.RxGap, rx: true, wholeLife: f.RxSawSYN},
+		}
+	}
 	again := difference(k.TxPayload-k.TxStream, f.TxPayload-f.TxStream)
 	tx := relation{difference: difference(k.TxStream, f.TxStream), gap: f.TxGap, wholeLife: f.TxSawSYN}
 	rx := relation{difference: difference(k.RxStream, f.RxStream), gap: f.RxGap, rx: true, wholeLife: f.RxSawSYN}

@@ -22,6 +22,7 @@ type datagramTotals struct {
 	sockets           int
 	since, until      int64
 	older, open, odd  bool   // of any: made before tracing began, open at the end, with counters that do not compare
+	lost              bool   // of any: the last counters were
 	tx, rx            uint64 // between the sockets and the interfaces
 	otherTx, otherRx  uint64 // of which on interfaces that were not captured
 	full, cut, unread uint64 // that arrived, and for which there was no room, that did not fit the reader's buffer, that nobody read
@@ -33,7 +34,7 @@ type datagramTotals struct {
 func datagramTotalsOf(c *DatagramCounters, captured interfaceNames) datagramTotals {
 	d := c.Counted
 	t := datagramTotals{
-		sockets: 1, since: c.Since, until: c.Until, older: c.Since == 0, open: c.Open, odd: d.Odd,
+		sockets: 1, since: c.Since, until: c.Until, older: c.Since == 0, open: c.Open, odd: d.Odd, lost: d.Lost,
 		tx: d.Tx(), rx: d.Rx(), full: d.DroppedBytes, group: d.Group,
 	}
 	for _, i := range append(d.Interfaces[:], d.Others) {
@@ -65,7 +66,7 @@ func (t *datagramTotals) add(o *datagramTotals) {
 	}
 	t.sockets += o.sockets
 	t.since, t.until = min(t.since, o.since), max(t.until, o.until)
-	t.older, t.open, t.odd = t.older || o.older, t.open || o.open, t.odd || o.odd
+	t.older, t.open, t.odd, t.lost = t.older || o.older, t.open || o.open, t.odd || o.odd, t.lost || o.lost
 	t.tx, t.rx, t.otherTx, t.otherRx = t.tx+o.tx, t.rx+o.rx, t.otherTx+o.otherTx, t.otherRx+o.otherRx
 	t.full, t.cut, t.unread = t.full+o.full, t.cut+o.cut, t.unread+o.unread
 	t.group, t.unsent = t.group+o.group, t.unsent+o.unsent

@@ -4,7 +4,7 @@ import "apptap/flows"
 
 // SocketCounters are the kernel's own counters of one socket at one moment. Bytes are payload.
 // Source on Linux: struct tcp_info (include/uapi/linux/tcp.h), or at a socket's end struct tcp_sock itself, read by a
-// kernel event before a close with SO_LINGER 0 wipes it.
+// kernel event before a close with SO_LINGER 0 wipes it. On macOS: struct nstat_counts (bsd/net/ntstat.h).
 type SocketCounters struct {
 	Key    flows.Key // local -> remote as the socket has it
 	Cookie uint64    // the kernel's identity of the socket; two lives of a 5-tuple differ in it
@@ -17,12 +17,19 @@ type SocketCounters struct {
 	BytesRetrans  uint64 // payload retransmitted (tcpi_bytes_retrans)
 	BytesReceived uint64 // in-order payload received, plus 1 for the peer's FIN if the socket took it in (tcpi_bytes_received)
 	BytesAcked    uint64 // payload acknowledged by the peer, plus 1 each for SYN and FIN (tcpi_bytes_acked)
+	// Payload says that BytesReceived is payload of whatever order, with what arrived again, BytesDuplicate, in it: macOS counts so.
+	Payload        bool
+	BytesDuplicate uint64
+	// Interface is the one that the socket used last, by name; "" = not known.
+	Interface string
 	// FINKnown says that BytesReceived is without the peer's FIN, whether the socket took it in (PeerFIN) or not.
 	FINKnown, PeerFIN bool
 	// Foreign says that the socket is in another network namespace than apptap: it is no end of a flow of this host's own.
 	Foreign bool
 	// Incomplete says that the kernel's answer was too short for all of the above (before Linux 4.19).
 	Incomplete bool
+	// Lost says that the socket is gone and its last counters never came: the kernel had no room to tell them.
+	Lost bool
 }
 
 // Moment is when in a capture a counter was read.

@@ -24,6 +24,10 @@ type countersRecord struct {
 	PeerFIN    bool   `json:"peer_fin,omitempty"`
 	Foreign    bool   `json:"foreign,omitempty"`
 	Incomplete bool   `json:"incomplete,omitempty"`
+	Payload    bool   `json:"payload,omitempty"`
+	Duplicate  uint64 `json:"bytes_duplicate,omitempty"`
+	Interface  text   `json:"interface,omitempty"`
+	Lost       bool   `json:"lost,omitempty"`
 }
 
 func countersRecordOf(c *summarize.SocketCounters) countersRecord {
@@ -31,6 +35,7 @@ func countersRecordOf(c *summarize.SocketCounters) countersRecord {
 		keyRecord: keyRecordOf(c.Key), Cookie: c.Cookie, Time: c.Time, Moment: moments[c.Moment], Sequence: c.Sequence,
 		Sent: c.BytesSent, Retrans: c.BytesRetrans, Received: c.BytesReceived, Acked: c.BytesAcked, Incomplete: c.Incomplete,
 		FINKnown: c.FINKnown, PeerFIN: c.PeerFIN, Foreign: c.Foreign,
+		Payload: c.Payload, Duplicate: c.BytesDuplicate, Interface: text(c.Interface), Lost: c.Lost,
 	}
 }
 
@@ -43,6 +48,7 @@ func (r *countersRecord) counters() (c summarize.SocketCounters, err error) {
 		Cookie: r.Cookie, Time: r.Time, Moment: summarize.Moment(moment), Sequence: r.Sequence,
 		BytesSent: r.Sent, BytesRetrans: r.Retrans, BytesReceived: r.Received, BytesAcked: r.Acked, Incomplete: r.Incomplete,
 		FINKnown: r.FINKnown, PeerFIN: r.PeerFIN, Foreign: r.Foreign,
+		Payload: r.Payload, BytesDuplicate: r.Duplicate, Interface: string(r.Interface), Lost: r.Lost,
 	}
 	c.Key, err = r.key()
 	return c, err

@@ -7,6 +7,7 @@ type datagramsRecord struct {
 	Interfaces   [2]interfaceBytesRecord `json:"interfaces"`
 	Others       interfaceBytesRecord    `json:"others,omitzero"`
 	Odd          bool                    `json:"odd,omitempty"`
+	Lost         bool                    `json:"lost,omitempty"`
 	Group        uint64                  `json:"group,omitempty"`
 	Arrived      uint64                  `json:"arrived,omitempty"`
 	Taken        uint64                  `json:"taken,omitempty"`
@@ -27,7 +28,7 @@ func datagramsRecordOf(d *pidmap.Datagrams) *datagramsRecord {
 		return nil
 	}
 	r := &datagramsRecord{
-		Others: interfaceBytesRecordOf(d.Others), Odd: d.Odd, Group: d.Group, Arrived: d.Arrived, Taken: d.Taken,
+		Others: interfaceBytesRecordOf(d.Others), Odd: d.Odd, Lost: d.Lost, Group: d.Group, Arrived: d.Arrived, Taken: d.Taken,
 		Sent: d.Sent, Received: d.Received, Dropped: d.Dropped, DroppedBytes: d.DroppedBytes,
 	}
 	for i, each := range d.Interfaces {
@@ -42,7 +43,7 @@ func (r *datagramsRecord) datagrams() *pidmap.Datagrams {
 		return nil
 	}
 	d := &pidmap.Datagrams{
-		Others: r.Others.bytes(), Odd: r.Odd, Group: r.Group, Arrived: r.Arrived, Taken: r.Taken,
+		Others: r.Others.bytes(), Odd: r.Odd, Lost: r.Lost, Group: r.Group, Arrived: r.Arrived, Taken: r.Taken,
 		Sent: r.Sent, Received: r.Received, Dropped: r.Dropped, DroppedBytes: r.DroppedBytes,
 	}
 	for i, each := range r.Interfaces {

@@ -63,10 +63,14 @@ type movedRecord struct {
 }
 
 type totalsRecord struct {
-	Known    bool   `json:"known"`
-	Sent     uint64 `json:"sent"`
-	Retrans  uint64 `json:"retrans"`
-	Received uint64 `json:"received"`
+	Known     bool   `json:"known"`
+	Sent      uint64 `json:"sent"`
+	Retrans   uint64 `json:"retrans"`
+	Received  uint64 `json:"received"`
+	Payload   bool   `json:"payload,omitempty"`
+	Duplicate uint64 `json:"duplicate,omitempty"`
+	Interface text   `json:"interface,omitempty"`
+	Lost      bool   `json:"lost,omitempty"`
 }
 
 // eventRecordOf turns an event into its record; number says which process is which.
@@ -94,7 +98,8 @@ func eventRecordOf(e *pidmap.Event, number func(*pidmap.Process) uint32) (eventR
 		r.Moved = &movedRecord{e.Moved.Tx, e.Moved.Rx}
 	}
 	if e.Totals != (pidmap.Totals{}) {
-		r.Totals = &totalsRecord{e.Totals.Known, e.Totals.Sent, e.Totals.Retrans, e.Totals.Received}
+		t := &e.Totals
+		r.Totals = &totalsRecord{t.Known, t.Sent, t.Retrans, t.Received, t.Payload, t.Duplicate, text(t.Interface), t.Lost}
 	}
 	r.Datagrams = datagramsRecordOf(e.Datagrams)
 	return r, nil
@@ -145,7 +150,8 @@ func (r *eventRecord) counts(e *pidmap.Event) {
 		e.Moved = pidmap.Moved{Tx: m.Tx, Rx: m.Rx}
 	}
 	if t := r.Totals; t != nil {
-		e.Totals = pidmap.Totals{Known: t.Known, Sent: t.Sent, Retrans: t.Retrans, Received: t.Received}
+		e.Totals = pidmap.Totals{Known: t.Known, Sent: t.Sent, Retrans: t.Retrans, Received: t.Received,
+			Payload: t.Payload, Duplicate: t.Duplicate, Interface: string(t.Interface), Lost: t.Lost}
 	}
 	e.Datagrams = r.Datagrams.datagrams()
 }

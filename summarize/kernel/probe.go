@@ -23,6 +23,9 @@ func Probe() []Check {
 		return []Check{{Name: "kernel counters", Detail: err.Error(), Mend: "see the error"}}
 	}
 	defer c.Close()
+	if countedByOwners {
+		return []Check{probeInterfaces()} // the others are probed with the owners
+	}
 	return []Check{probeSockets(c), probeDestroyed(c, degraded), probeInterfaces()}
 }
 
@@ -64,7 +67,7 @@ func probeInterfaces() Check {
 	check := Check{Name: "counters of interfaces"}
 	stats, err := interfaceStats()
 	if err != nil {
-		check.Detail, check.Mend = err.Error(), "mount proc on /proc"
+		check.Detail, check.Mend = err.Error(), interfacesMend
 		return check
 	}
 	check.OK, check.Detail = true, fmt.Sprintf("%d interfaces", len(stats))
