@@ -16,7 +16,7 @@ type MacApps struct {
 	Files fs.FS
 	// Process finds a running process, nil knows none.
 	Process func(pid int32) (Process, bool)
-	// Responsible is responsibility_get_pid_responsible_for_pid, nil where the system does not have it: the process for whose user
+	// Responsible is responsibility_get_pid_responsible_for_pid, nil where it is not to be had: the process for whose user
 	// interface another one works, itself for most.
 	Responsible func(pid int32) (int32, bool)
 
@@ -29,17 +29,31 @@ const (
 	launchd    = 1
 )
 
-// App names the app that p is part of, by the first of: the outermost application bundle of its executable; for a service
-// that is in none, the application that the system holds responsible for it, or that started it; the executable itself. A
-// command-line tool is its own app, with the terminal among the reasons.
+// App names the app that p is part of, by the first of: the application that the system holds responsible for it; the outermost
+// application bundle of its executable; for a service that is in none, the application that started it; the executable itself.
+// A command-line tool is its own app, with the terminal among the reasons, and so is an application that a shell started: it is
+// the terminal that the system holds responsible for that one and all its helpers. (On whose behalf p acts its source says
+// before.)
 func (m *MacApps) App(p Process) App {
 	if p.Key.PID == 0 && (p.Name == "kernel_task" || p.Path == "") {
 		return App{ID: "kernel", Name: "kernel", Kind: "kernel", Why: []string{"process 0, kernel_task"}}
 	}
+	holder, why, found := m.responsible(p)
 	if dir, ok := bundle.App(p.Path); ok {
-		return m.bundled(dir, "outermost application of the executable's path")
+		const byPath = "outermost application of the executable's path"
+		switch {
+		case !found:
+			return m.bundled(dir, byPath)
+		case holder == dir:
+			return m.bundled(dir, why, byPath)
+		case m.startedFor(p, holder):
+			return m.bundled(holder, why, path.Base(dir)+" is no application that was started by itself")
+		}
+		return m.bundled(dir, byPath, "started by hand: "+why)
 	}
-	holder, why, found := m.behind(p)
+	if !found {
+		holder, why, found = m.starter(p)
+	}
 	part, isPart := bundle.Part(p.Path)
 	switch {
 	case isPart && found:
@@ -56,19 +70,41 @@ func (m *MacApps) App(p Process) App {
 	return app
 }
 
-// behind finds the application that p works for.
-func (m *MacApps) behind(p Process) (dir, why string, found bool) {
-	if m.Process == nil {
+// responsible is the application that the system holds responsible for p.
+func (m *MacApps) responsible(p Process) (dir, why string, found bool) {
+	if m.Process == nil || m.Responsible == nil {
 		return "", "", false
 	}
-	if m.Responsible != nil {
-		if pid, ok := m.Responsible(p.Key.PID); ok && pid > launchd && pid != p.Key.PID {
-			if r, ok := m.Process(pid); ok {
-				if dir, ok := bundle.App(r.Path); ok {
-					return dir, fmt.Sprintf("the system holds process %d responsible: %s", pid, path.Base(dir)), true
-				}
-			}
-		}
+	pid, ok := m.Responsible(p.Key.PID)
+	if !ok || pid <= launchd || pid == p.Key.PID {
+		return "", "", false
+	}
+	r, ok := m.Process(pid)
+	if !ok {
+		return "", "", false
+	}
+	dir, found = bundle.App(r.Path)
+	return dir, fmt.Sprintf("the system holds process %d responsible: %s", pid, path.Base(dir)), found
+}
+
+// startedFor says that p was started for the application at dir: by launchd on demand, or by that application itself. Between a
+// terminal and what is typed into it stands a shell.
+func (m *MacApps) startedFor(p Process, dir string) bool {
+	if p.PPID <= launchd {
+		return true
+	}
+	parent, ok := m.Process(p.PPID)
+	if !ok {
+		return false
+	}
+	of, ok := bundle.App(parent.Path)
+	return ok && of == dir
+}
+
+// starter is the application among the parents of p.
+func (m *MacApps) starter(p Process) (dir, why string, found bool) {
+	if m.Process == nil {
+		return "", "", false
 	}
 	for range maxParents {
 		if p.PPID <= launchd {

@@ -30,6 +30,7 @@ func macTree() fs.FS {
 const (
 	webkit   = "/System/Library/Frameworks/WebKit.framework/Versions/A/XPCServices/com.apple.WebKit.Networking.xpc/Contents/MacOS/com.apple.WebKit.Networking"
 	safari   = "/System/Cryptexes/App/System/Applications/Safari.app/Contents/MacOS/Safari"
+	chrome   = "/Applications/Google Chrome.app"
 	terminal = "/System/Applications/Utilities/Terminal.app/Contents/MacOS/Terminal"
 )
 
@@ -45,6 +46,13 @@ func macProcesses() map[int32]Process {
 		{Key: ProcessKey{PID: 401}, PPID: 400, Path: "/bin/zsh", Name: "zsh"},
 		{Key: ProcessKey{PID: 402}, PPID: 401, Path: "/usr/bin/curl", Name: "curl"},
 		{Key: ProcessKey{PID: 500}, PPID: 500, Path: "/usr/bin/loop", Name: "loop"},
+		{Key: ProcessKey{PID: 600}, PPID: 1, Path: chrome + "/Contents/MacOS/Google Chrome", Name: "Google Chrome"},
+		{Key: ProcessKey{PID: 601}, PPID: 600, Path: chrome + "/Contents/Frameworks/H.app/Contents/MacOS/H", Name: "H"},
+		{Key: ProcessKey{PID: 610}, PPID: 401, Path: chrome + "/Contents/MacOS/Google Chrome", Name: "Google Chrome"},
+		{Key: ProcessKey{PID: 611}, PPID: 610, Path: chrome + "/Contents/Frameworks/H.app/Contents/MacOS/H", Name: "H"},
+		{Key: ProcessKey{PID: 620}, PPID: 1, Path: "/System/Library/CoreServices/Agent.app/Contents/MacOS/Agent", Name: "Agent"},
+		{Key: ProcessKey{PID: 621}, PPID: 300, Path: "/System/Library/CoreServices/Agent.app/Contents/MacOS/Agent", Name: "Agent"},
+		{Key: ProcessKey{PID: 630}, PPID: 400, Path: webkit, Name: "com.apple.WebKit"},
 	} {
 		all[p.Key.PID] = p
 	}
@@ -57,7 +65,7 @@ func macApps() *MacApps {
 		Files:   macTree(),
 		Process: func(pid int32) (Process, bool) { p, ok := running[pid]; return p, ok },
 		Responsible: func(pid int32) (int32, bool) {
-			responsible, ok := map[int32]int32{301: 300, 402: 400, 300: 300}[pid]
+			responsible, ok := map[int32]int32{301: 300, 402: 400, 300: 300, 601: 600, 610: 400, 611: 400, 620: 300, 621: 300, 630: 9999}[pid]
 			return responsible, ok
 		},
 	}
@@ -85,6 +93,27 @@ func TestMacApp(t *testing.T) {
 		{"nested helper", path("/Applications/Google Chrome.app/Contents/Frameworks/H.app/Contents/MacOS/H"),
 			App{ID: "com.google.Chrome", Name: "Google Chrome", Kind: "bundle", Path: "/Applications/Google Chrome.app",
 				Why: []string{"outermost application of the executable's path", "Info.plist: com.google.Chrome 130.0"}}},
+		{"helper of a browser", running[601], App{ID: "com.google.Chrome", Name: "Google Chrome", Kind: "bundle", Path: chrome,
+			Why: []string{"the system holds process 600 responsible: Google Chrome.app", "outermost application of the executable's path",
+				"Info.plist: com.google.Chrome 130.0"}}},
+		{"browser started in a terminal", running[610], App{ID: "com.google.Chrome", Name: "Google Chrome", Kind: "bundle", Path: chrome,
+			Why: []string{"outermost application of the executable's path", "started by hand: the system holds process 400 responsible: Terminal.app",
+				"Info.plist: com.google.Chrome 130.0"}}},
+		{"helper of a browser started in a terminal", running[611], App{ID: "com.google.Chrome", Name: "Google Chrome", Kind: "bundle", Path: chrome,
+			Why: []string{"outermost application of the executable's path", "started by hand: the system holds process 400 responsible: Terminal.app",
+				"Info.plist: com.google.Chrome 130.0"}}},
+		{"agent that launchd started for a browser", running[620], App{ID: "com.apple.Safari", Name: "Safari", Kind: "bundle",
+			Path: "/System/Cryptexes/App/System/Applications/Safari.app",
+			Why: []string{"the system holds process 300 responsible: Safari.app", "Agent.app is no application that was started by itself",
+				"Info.plist: com.apple.Safari 18.5"}}},
+		{"agent that a browser started", running[621], App{ID: "com.apple.Safari", Name: "Safari", Kind: "bundle",
+			Path: "/System/Cryptexes/App/System/Applications/Safari.app",
+			Why: []string{"the system holds process 300 responsible: Safari.app", "Agent.app is no application that was started by itself",
+				"Info.plist: com.apple.Safari 18.5"}}},
+		{"service whose responsible process is gone", running[630], App{ID: "com.apple.Terminal", Name: "Terminal", Kind: "bundle",
+			Path: "/System/Applications/Utilities/Terminal.app",
+			Why: []string{"com.apple.WebKit.Networking.xpc is a service", "started below process 400: Terminal.app",
+				"Info.plist: com.apple.Terminal 2.14"}}},
 		{"iOS app", path("/Applications/Game.app/Wrapper/Inner.app/Inner"), App{ID: "com.example.game", Name: "Game", Kind: "bundle",
 			Path: "/Applications/Game.app", Why: []string{"outermost application of the executable's path", "Info.plist: com.example.game 1.0"}}},
 		{"system extension", path("/Library/SystemExtensions/0A/at.filter.systemextension/Contents/MacOS/filter"),

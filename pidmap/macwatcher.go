@@ -28,6 +28,9 @@ type MacSystem struct {
 	UserName func(uid uint32) string
 	// Files is the root of the file system.
 	Files fs.FS
+	// Responsible is responsibility_get_pid_responsible_for_pid(3); nil where it is not to be had, and then NoResponsible says why.
+	Responsible   func(pid int32) (int32, bool)
+	NoResponsible error
 	// InterfaceName is the name of a network interface, "" if it has none; nil knows none.
 	InterfaceName func(index uint32) string
 	// Now is the clock, nanoseconds since 1970 UTC; nil = the system's.
@@ -39,8 +42,10 @@ type MacSystem struct {
 type MacWatcher struct {
 	mutex sync.Mutex // guards watch: a last Scan may come while Run goes on
 	watch *macWatch
-	now   func() int64
-	woken atomic.Bool
+	// noResponsible is why no process is asked for that is responsible for another one, nil if that is asked.
+	noResponsible error
+	now           func() int64
+	woken         atomic.Bool
 }
 
 // OpenMac prepares watching. The strings say what it cannot do here. Whoever opens a MacWatcher closes it.
@@ -51,9 +56,13 @@ func OpenMac(system MacSystem) (*MacWatcher, []string) {
 	if w.now == nil {
 		w.now = func() int64 { return time.Now().UnixNano() }
 	}
-	w.watch.procs.apps.Files = system.Files
+	w.watch.procs.apps.Files, w.watch.procs.apps.Responsible = system.Files, system.Responsible
 	if system.UserName != nil {
 		w.watch.procs.user = system.UserName
+	}
+	var degraded []string
+	if w.noResponsible = system.NoResponsible; w.noResponsible != nil {
+		degraded = append(degraded, fmt.Sprintf("services in no application count as the app that started them, or as their own: %v", w.noResponsible))
 	}
 	conn, err := system.Flows()
 	if err == nil {
@@ -62,10 +71,10 @@ func OpenMac(system MacSystem) (*MacWatcher, []string) {
 		}
 	}
 	if err != nil {
-		return w, []string{fmt.Sprintf("flows of user space networking, Safari's for one, have no owner, and the bytes of no socket are checked: %v", err)}
+		return w, append(degraded, fmt.Sprintf("flows of user space networking, Safari's for one, have no owner, and the bytes of no socket are checked: %v", err))
 	}
 	w.watch.flows.interfaceName = system.InterfaceName
-	return w, nil
+	return w, degraded
 }
 
 // Close frees what the MacWatcher holds; Run must have returned.
@@ -152,5 +161,9 @@ func (w *MacWatcher) Check() []Check {
 	if !libproc.OK {
 		libproc.Mend = "run as root: sudo apptap ..."
 	}
-	return []Check{ntstat, libproc}
+	responsible := Check{Name: "app responsible for a process", OK: w.noResponsible == nil, Detail: "the system is asked"}
+	if err := w.noResponsible; err != nil {
+		responsible.Detail, responsible.Mend = err.Error(), "services are named by what started them meanwhile; build with CGO_ENABLED=1"
+	}
+	return []Check{ntstat, libproc, responsible}
 }

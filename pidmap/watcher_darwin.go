@@ -23,7 +23,9 @@ func Open(Config) (*Watcher, []string, error) {
 }
 
 func thisMac() MacSystem {
+	responsible, err := findResponsible()
 	return MacSystem{
+		Responsible: responsible, NoResponsible: err,
 		Flows:    func() (io.ReadWriteCloser, error) { return openNtstat(macWakeInterval) },
 		ProcInfo: procInfo, PCBs: func(name string) ([]byte, error) { return unix.SysctlRaw(name) }, Refused: refusedByMac, UserName: userName, Files: os.DirFS("/"),
 		InterfaceName: interfaceName,
