@@ -12,10 +12,10 @@ VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo 
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check fuzz bench bench-live soak fixtures generate clean
+.PHONY: help setup build demo test check darwin-check fuzz bench bench-live soak fixtures generate clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the build needs: a C compiler and libpcap's headers
 	@$(SETUP) build go version
@@ -39,6 +39,9 @@ check: ## gofmt, vet and compile the tests for every system; golangci-lint where
 		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go test -c -o /dev/null ./... || exit 1; \
 	done
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "check: no golangci-lint here, skipped"; fi
+
+darwin-check: ## link the macOS binary with cgo for both processors and hold offsets against an SDK's headers (npm, Linux)
+	@.ci/darwin/check $(MUST)
 
 fuzz: ## run each fuzz target for FUZZTIME (50000x)
 	@list=$$($(SETUP) build go test -list '^Fuzz' ./...) || exit 1; \
