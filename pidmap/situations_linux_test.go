@@ -75,21 +75,21 @@ func (s *storm) act(t *testing.T, number int, of *situation) *played {
 	if of.datagram {
 		proto = "udp"
 	}
-	program := func(kind string) string { return filepath.Join(s.programs, kind+strconv.Itoa(number)) }
-	linkAs(t, filepath.Join(s.programs, "storm"), program("situation"))
-	linkAs(t, filepath.Join(s.programs, "storm"), program("second"))
+	program := func(kind string) string { return filepath.Join(s.Programs, kind+strconv.Itoa(number)) }
+	linkAs(t, filepath.Join(s.Programs, "storm"), program("situation"))
+	linkAs(t, filepath.Join(s.Programs, "storm"), program("second"))
 	extra := of.extra
 	switch extra {
 	case "":
 		extra = program("second")
 	case "udp":
-		extra = strconv.Itoa(s.ports["other"+ip.String()])
+		extra = strconv.Itoa(s.Ports["other"+ip.String()])
 	}
 	up, down := "20000", "30000"
 	if proto == "tcp" && len(mode) > 5 && mode[:6] == "accept" || mode == "reuseport" || mode == "dual-listen" {
 		up, down = "700", "300" // what the server calls with
 	}
-	p.command = exec.Command(program("situation"), mode, ip.String(), strconv.Itoa(s.ports[proto+ip.String()]), up, down, extra)
+	p.command = exec.Command(program("situation"), mode, ip.String(), strconv.Itoa(s.Ports[proto+ip.String()]), up, down, extra)
 	p.command.Stdout, p.command.Stderr = &p.stdout, &p.stderr
 	return p
 }
@@ -163,9 +163,11 @@ func (s *storm) play(t *testing.T, c Config) (*History, []*played) {
 func (s *storm) serveOther(t *testing.T) {
 	t.Helper()
 	ip := s.b.IPv4.String()
-	first := s.ports["udp"+ip]
-	s.servePackets(t, s.b.IPv4)
-	s.ports["other"+ip], s.ports["udp"+ip] = s.ports["udp"+ip], first
+	first := s.Ports["udp"+ip]
+	if err := s.ServePackets(s.b.IPv4); err != nil {
+		t.Fatal(err)
+	}
+	s.Ports["other"+ip], s.Ports["udp"+ip] = s.Ports["udp"+ip], first
 }
 
 // resolve completes what a program could not know: from where it was called.

@@ -3,33 +3,20 @@ package pidmap
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"apptap/fixtures/netns"
+	"apptap/fixtures/storms"
 	"apptap/flows"
 )
-
-const (
-	stormNames  = 100
-	stormAtOnce = 16
-)
-
-// stormModes are fixtures/storm's, in the order in which clients take them.
-var stormModes = []string{"tcp", "udp", "exit", "tcp", "heir", "reuse", "exec", "udpc", "scm", "tcp", "split"}
 
 // stormTruth is what a program of the storm says it did.
 type stormTruth struct {
@@ -59,173 +46,42 @@ func mustAddrPort(t *testing.T, s string) netip.AddrPort {
 	return a
 }
 
-// storm is the two namespaces and the programs.
+// storm is the two namespaces, the programs and the server.
 type storm struct {
-	a, b     *netns.Namespace
-	programs string // directory of c00 ... and p00 ..., all the same program
-	ports    map[string]int
-	later    []func() // ends what was begun before the watching
+	storms.Storm
+	a, b  *netns.Namespace
+	later []func() // ends what was begun before the watching
 }
 
 func newStorm(t *testing.T) *storm {
 	t.Helper()
-	s := &storm{programs: t.TempDir(), ports: map[string]int{}}
+	s := &storm{}
 	s.a, s.b = netns.Pair(t)
-	program := filepath.Join(s.programs, "storm")
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "../fixtures/storm")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("the storm's program cannot be built here: %v: %s", err, out)
+	s.Storm = storms.Storm{Programs: t.TempDir(), Servers: []netip.Addr{s.b.IPv4}, Ports: map[string]int{},
+		Here: func(do func()) { s.a.Do(t, do) }, There: func(do func()) { s.b.Do(t, do) }, Failed: func(err error) { t.Error(err) }}
+	t.Cleanup(s.Close)
+	if err := storms.Build(s.Programs); err != nil {
+		t.Skip(err)
 	}
-	for i := range stormNames {
-		for _, kind := range []string{"c", "p"} {
-			if err := os.Link(program, filepath.Join(s.programs, fmt.Sprintf("%s%02d", kind, i))); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	s.serve(t, s.b.IPv4)
 	if s.b.IPv6.IsValid() {
-		s.serve(t, s.b.IPv6)
+		s.Servers = append(s.Servers, s.b.IPv6)
+	}
+	for _, ip := range s.Servers {
+		if err := s.Serve(ip); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
-}
-
-// serve answers on TCP and UDP until the test ends.
-func (s *storm) serve(t *testing.T, ip netip.Addr) {
-	t.Helper()
-	s.servePackets(t, ip)
-	var listener net.Listener
-	var err error
-	s.b.Do(t, func() { listener, err = net.Listen("tcp", netip.AddrPortFrom(ip, 0).String()) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	s.ports["tcp"+ip.String()] = listener.Addr().(*net.TCPAddr).Port
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go s.answer(t, c)
-		}
-	}()
-}
-
-// servePackets answers a datagram by one of the size that its first four bytes say.
-func (s *storm) servePackets(t *testing.T, ip netip.Addr) {
-	t.Helper()
-	var packets net.PacketConn
-	var err error
-	s.b.Do(t, func() { packets, err = net.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String()) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { packets.Close() })
-	s.ports["udp"+ip.String()] = packets.LocalAddr().(*net.UDPAddr).Port
-	go func() {
-		b := make([]byte, 2000)
-		for {
-			n, from, err := packets.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			if n >= 4 {
-				packets.WriteTo(make([]byte, binary.BigEndian.Uint32(b)%2000), from)
-			}
-		}
-	}()
-}
-
-func (s *storm) answer(t *testing.T, c net.Conn) {
-	defer c.Close()
-	head := make([]byte, 8)
-	if _, err := io.ReadFull(c, head); err != nil {
-		return
-	}
-	up, down := binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
-	if up > stormAsks {
-		s.turn(t, up-stormAsks, netip.AddrPortFrom(mustAddrPort(t, c.RemoteAddr().String()).Addr().Unmap(), uint16(down)))
-		c.Write([]byte{0})
-		io.Copy(io.Discard, c)
-		return
-	}
-	io.CopyN(io.Discard, c, int64(up)-8)
-	c.Write(make([]byte, down))
-	io.Copy(io.Discard, c)
-}
-
-// stormAsks is what a client sends for an amount to have the server turn to it, plus the number of the way.
-const stormAsks = 0xffffff00
-
-// turn calls a client, sends it a datagram, or sends one to its group.
-func (s *storm) turn(t *testing.T, how uint32, to netip.AddrPort) {
-	network, payload := "udp4", 500
-	switch how {
-	case 1:
-		network, payload = "tcp4", 700
-	case 3:
-		to = netip.AddrPortFrom(netip.MustParseAddr("239.77.0.1"), to.Port())
-	}
-	var c net.Conn
-	var err error
-	s.b.Do(t, func() {
-		from := net.Addr(&net.UDPAddr{IP: s.b.IPv4.AsSlice()})
-		if how == 1 {
-			from = nil
-		}
-		c, err = (&net.Dialer{LocalAddr: from}).Dial(network, to.String())
-	})
-	if err != nil {
-		t.Errorf("turn to %v: %v", to, err)
-		return
-	}
-	c.Write(make([]byte, payload))
-	go func() {
-		defer c.Close()
-		if how == 1 {
-			io.Copy(io.Discard, c)
-		}
-	}()
 }
 
 // run starts so many clients and returns what they say.
 func (s *storm) run(t *testing.T, clients int) []stormTruth {
 	t.Helper()
-	numbers := make(chan int)
-	var mu sync.Mutex
-	var out bytes.Buffer
-	var wg sync.WaitGroup
-	for worker := range stormAtOnce {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for i := range numbers {
-				c := s.command(i, worker)
-				var stdout, stderr bytes.Buffer
-				c.Stdout, c.Stderr = &stdout, &stderr
-				var err error
-				s.a.Do(t, func() { err = c.Start() })
-				if err == nil {
-					err = c.Wait()
-				}
-				mu.Lock()
-				out.Write(stdout.Bytes())
-				mu.Unlock()
-				if err != nil {
-					t.Errorf("%v: %v: %s", c.Args, err, &stderr)
-				}
-			}
-		}()
+	out, err := s.Run(clients)
+	if err != nil {
+		t.Error(err)
 	}
-	for i := range clients {
-		numbers <- i
-	}
-	close(numbers)
-	wg.Wait()
-	return truthsIn(t, &out)
+	return truthsIn(t, bytes.NewReader(out))
 }
 
 // truthsIn reads what programs wrote.
@@ -240,29 +96,6 @@ func truthsIn(t *testing.T, out io.Reader) (all []stormTruth) {
 		}
 		all = append(all, truth)
 	}
-}
-
-func (s *storm) command(i, worker int) *exec.Cmd {
-	mode, ip := stormModes[i%len(stormModes)], s.b.IPv4
-	if i/len(stormModes)%2 == 1 && s.b.IPv6.IsValid() {
-		ip = s.b.IPv6
-	}
-	proto := "tcp"
-	if strings.HasPrefix(mode, "udp") {
-		proto = "udp"
-	}
-	number := func(n int) string { return strconv.Itoa(n) }
-	program := func(kind string) string {
-		return filepath.Join(s.programs, fmt.Sprintf("%s%02d", kind, i*7%stormNames))
-	}
-	args := []string{mode, ip.String(), number(s.ports[proto+ip.String()]), number(8 + i*37%30000), number(i * 53 % 60000)}
-	switch mode {
-	case "reuse":
-		args = append(args, number(31000+worker))
-	case "heir", "exec", "scm", "split":
-		args = append(args, program("p"))
-	}
-	return exec.Command(program("c"), args...)
 }
 
 // historyOf runs the storm under a Watcher in its first namespace.

@@ -36,20 +36,21 @@ var arrows = map[string][]string{
 		"internal/pipeline", "internal/session", "internal/tui", "internal/web", "internal/history", "internal/places", "internal/rights", "internal/usage",
 	},
 
-	"fixtures":       {"capture"},
-	"fixtures/netns": {},
-	"fixtures/mac":   {"flows", "pidmap/ntstat"}, // answers in the bytes that macOS does
-	"fixtures/storm": {},                         // a client that lives a millisecond
-	"fixtures/talk":  {},                         // its truth must not come from the code it checks
-	"fixtures/demo":  {"fixtures"},
-	"fixtures/bulk":  {"capture"}, // its test reads what it wrote
-	"fixtures/race":  {},
-	"fixtures/blast": {},
-	"fixtures/soak":  {},
+	"fixtures":        {"capture"},
+	"fixtures/netns":  {},
+	"fixtures/mac":    {"flows", "pidmap/ntstat"}, // answers in the bytes that macOS does
+	"fixtures/storm":  {},                         // a client that lives a millisecond
+	"fixtures/storms": {},                         // starts a thousand of them
+	"fixtures/talk":   {},                         // its truth must not come from the code it checks
+	"fixtures/demo":   {"fixtures"},
+	"fixtures/bulk":   {"capture"}, // its test reads what it wrote
+	"fixtures/race":   {},
+	"fixtures/blast":  {},
+	"fixtures/soak":   {},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
-var testArrows = []string{"fixtures", "fixtures/mac", "fixtures/netns"}
+var testArrows = []string{"fixtures", "fixtures/mac", "fixtures/netns", "fixtures/storms"}
 
 // leash says where a third-party package (and what is below it) may be imported. The longest matching
 // path decides, so gopacket/pcap has a rule of its own.
@@ -90,6 +91,8 @@ var leashes = []leash{
 	{path: "golang.org/x/sys/unix", byOS: true,
 		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak"},
 		why:   "system calls live in files that name their system"},
+	{path: "kernel.org/pub/linux/libs/security/libcap/psx", byOS: true, rooms: []string{"internal/rights"},
+		why: "rights are a thread's own, and C makes threads that Go knows nothing of"},
 	{path: "github.com/google/go-cmp", tests: true, why: "differences are for tests"},
 	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},
 }
@@ -100,6 +103,7 @@ var execFiles = map[string]string{
 	"fixtures/race/main.go":           "builds what it times",
 	"fixtures/blast/contest_linux.go": "runs what it measures",
 	"fixtures/soak/run_linux.go":      "runs what it watches",
+	"fixtures/storms/storms.go":       "builds and runs the programs of the storm",
 	"fixtures/demo/programs.go":       "runs apptap beside programs of known traffic",
 	"fixtures/netns/netns_linux.go":   "ip(8) makes the namespaces of the integration tests",
 }
@@ -108,6 +112,7 @@ var execFiles = map[string]string{
 var goRooms = map[string]string{
 	"internal/pipeline": "owns the concurrency of a run",
 	"fixtures/soak":     "a server and its many clients",
+	"fixtures/storms":   "a server and its many clients",
 	"fixtures/talk":     "a server with several sockets, no part of apptap",
 }
 
