@@ -23,6 +23,8 @@ require (
 
 require github.com/ncruces/go-strftime v1.1.0
 
+require kernel.org/pub/linux/libs/security/libcap/psx v1.2.78
+
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cilium/ebpf v0.22.0

@@ -14,7 +14,7 @@ func giveUpRights(s streams, f *captureFlags) {
 	writes := named(f.record) || named(f.file)
 	left, err := rights.Keep(rights.ForCapture(writes, rights.Release()))
 	switch {
-	case errors.Is(err, errors.ErrUnsupported): // documented; nothing to be done about this run
+	case errors.Is(err, errors.ErrUnsupported): // the system has none to give up
 	case err != nil:
 		fmt.Fprintf(s.err, "apptap: all rights are kept: %v\n", err)
 	case f.verbose:

@@ -1,12 +1,13 @@
 package rights
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
 const (
@@ -25,8 +26,8 @@ type capHalf struct {
 }
 
 // Keep gives up every capability of every thread but those in keep, for good: exec brings none back
-// (PR_SET_NO_NEW_PRIVS). What the process does not have it does not get. It returns what is left. A binary with cgo
-// has threads that the runtime cannot reach: it keeps all, and the error wraps errors.ErrUnsupported.
+// (PR_SET_NO_NEW_PRIVS). What the process does not have it does not get. It returns what is left. psx reaches the threads that C
+// made too; without cgo it is syscall.AllThreadsSyscall.
 func Keep(keep Set) (Set, error) {
 	header := capHeader{version: capVersion3}
 	var halves [2]capHalf
@@ -36,25 +37,18 @@ func Keep(keep Set) (Set, error) {
 	}
 	held := Set(halves[0].permitted) | Set(halves[1].permitted)<<32
 	left := held & keep
-	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
-		return held, refused("forbid new privileges", errno)
+	if _, _, errno := psx.Syscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
+		return held, fmt.Errorf("forbid new privileges: %w", errno)
 	}
 	for i := range halves {
 		half := uint32(left >> (32 * i))
 		halves[i] = capHalf{effective: half, permitted: half}
 	}
-	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_CAPSET,
+	if _, _, errno := psx.Syscall3(syscall.SYS_CAPSET,
 		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&halves)), 0); errno != 0 {
-		return held, refused("give up capabilities", errno)
+		return held, fmt.Errorf("give up capabilities: %w", errno)
 	}
 	return left, nil
-}
-
-func refused(operation string, errno syscall.Errno) error {
-	if errno == syscall.ENOTSUP {
-		return fmt.Errorf("%s: a binary with cgo cannot do so for all its threads: %w", operation, errors.ErrUnsupported)
-	}
-	return fmt.Errorf("%s: %w", operation, errno)
 }
 
 // Release is the kernel's, "" = unknown.
