@@ -67,7 +67,8 @@ type decoder struct {
 	id      uint16 // of the IPv4 header last seen
 	tunnels Tunnels
 	o       *Observation
-	payload []byte // captured, of the flow that o is of
+	payload []byte   // captured, of the flow that o is of
+	headers *Headers // of those that have addresses; nil = nobody asks
 }
 
 // deeper counts a header; false says that there are more inside one another than are followed.
@@ -155,6 +156,7 @@ func (d *decoder) ethernet() Kind {
 	if len(d.data) < 14 {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderEthernet, 14)
 	etherType := binary.BigEndian.Uint16(d.data[12:])
 	d.skip(14)
 	return d.etherType(etherType)
@@ -165,6 +167,7 @@ func (d *decoder) sll() Kind {
 	if len(d.data) < 16 {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderSLL, 16)
 	d.o.Outgoing = binary.BigEndian.Uint16(d.data) == sllOutgoing
 	arphrd, etherType := binary.BigEndian.Uint16(d.data[2:]), binary.BigEndian.Uint16(d.data[14:])
 	d.skip(16)
@@ -175,6 +178,7 @@ func (d *decoder) sll2() Kind {
 	if len(d.data) < 20 {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderSLL2, 20)
 	d.o.Outgoing = d.data[10] == sllOutgoing
 	etherType, arphrd := binary.BigEndian.Uint16(d.data), binary.BigEndian.Uint16(d.data[8:])
 	d.skip(20)

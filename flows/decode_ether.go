@@ -66,6 +66,9 @@ func (d *decoder) etherType(t uint16) Kind {
 			if t < etherMinimum {
 				return d.llc()
 			}
+			if t == etherARP {
+				d.note(HeaderARP, 28)
+			}
 			return etherKind(t)
 		}
 	}
@@ -77,6 +80,7 @@ func (d *decoder) llc() Kind {
 	if len(d.data) < 3 {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderPlain, 8)
 	switch {
 	case d.data[0] == 0x06 && d.data[1] == 0x06:
 		if !d.drop(3) {

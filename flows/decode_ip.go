@@ -15,6 +15,7 @@ func (d *decoder) ipv4() Kind {
 	if h[0]>>4 != 4 || headerLen < 20 {
 		return simple(kindMalformed)
 	}
+	d.note(HeaderIPv4, headerLen)
 	total := int(binary.BigEndian.Uint16(h[2:]))
 	if total == 0 {
 		total = d.wire // TSO super-frame: the NIC would have filled it in
@@ -65,6 +66,7 @@ func (d *decoder) ipv6() Kind {
 	if h[0]>>4 != 6 {
 		return simple(kindMalformed)
 	}
+	d.note(HeaderIPv6, 40)
 	total := int(binary.BigEndian.Uint16(h[4:])) + 40
 	if total == 40 && h[6] != 59 {
 		total = d.wire // jumbogram (RFC 2675) or BIG TCP super-frame
@@ -101,11 +103,13 @@ func (d *decoder) extension(header uint8) (next uint8, kind Kind, done bool) {
 		} else {
 			length = (int(d.data[1]) + 1) * 8
 		}
+		d.note(extensionHeader(header), length)
 	case extFragment:
 		if len(d.data) < 8 {
 			return 0, simple(kindTruncated), true
 		}
 		length = 8
+		d.note(HeaderPlain, length)
 		offset := binary.BigEndian.Uint16(d.data[2:])
 		d.o.FragID = binary.BigEndian.Uint32(d.data[4:])
 		if offset&0xfff8 != 0 {
@@ -144,6 +148,7 @@ func (d *decoder) protocol(proto uint8) Kind {
 	if len(d.data) < 4 {
 		return simple(kindTruncated)
 	}
+	d.noteTransport(proto)
 	d.o.Src.Port = binary.BigEndian.Uint16(d.data)
 	d.o.Dst.Port = binary.BigEndian.Uint16(d.data[2:])
 	if Protocol(proto) == UDP {

@@ -115,6 +115,7 @@ func (d *decoder) wlanFrame(padded bool) Kind {
 			header += 4 // HT control
 		}
 	}
+	d.note(HeaderWLAN, header)
 	if padded {
 		header = (header + 3) &^ 3
 	}
@@ -133,6 +134,7 @@ func (d *decoder) msdu() Kind {
 	if len(d.data) < 14 {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderEthernet, 14)
 	length := int(binary.BigEndian.Uint16(d.data[12:]))
 	d.skip(14)
 	d.wire = min(d.wire, length)

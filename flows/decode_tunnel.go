@@ -39,6 +39,7 @@ func (d *decoder) encapsulated(proto uint8) Kind {
 	case protoEther:
 		return d.ethernet() // RFC 8986 §4.9
 	case protoICMP, protoICMPv6:
+		d.note(icmpHeader(proto), 8)
 		d.unreachable(proto)
 	}
 	return protocolKind(proto)
@@ -61,6 +62,7 @@ func (d *decoder) gre() Kind {
 	if len(d.data) < 4 {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderPlain, 4)
 	const checksum, routing, key, sequence, ack = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 	flags, t := binary.BigEndian.Uint16(d.data), binary.BigEndian.Uint16(d.data[2:])
 	length := 4
@@ -132,7 +134,7 @@ func (d *decoder) udpTunnel() {
 	if d.tunnels != Inner || d.o.FragMore || len(d.data) < 8 {
 		return
 	}
-	carrier, payload := *d.o, d.payload
+	carrier, payload, headers := *d.o, d.payload, d.headers.count()
 	d.payload = nil
 	d.skip(8)
 	kind := d.tunnel(carrier.Dst.Port)
@@ -141,6 +143,7 @@ func (d *decoder) udpTunnel() {
 	}
 	if !kind.Decoded() || d.o.FragLater {
 		*d.o, d.payload = carrier, payload
+		d.headers.forget(headers)
 	}
 }
 
@@ -201,6 +204,7 @@ func (d *decoder) geneve() Kind {
 	if len(d.data) < header {
 		return simple(kindTruncated)
 	}
+	d.note(HeaderGENEVE, header)
 	d.skip(header)
 	return d.etherType(t)
 }
@@ -256,10 +260,12 @@ func (d *decoder) teredo() Kind {
 		}
 		switch binary.BigEndian.Uint16(d.data) {
 		case 0x0001:
+			d.note(HeaderTeredo, 4+int(d.data[2])+int(d.data[3])+9)
 			if !d.drop(4 + int(d.data[2]) + int(d.data[3]) + 9) {
 				return simple(kindTruncated)
 			}
 		case 0x0000:
+			d.note(HeaderTeredo, 8)
 			if !d.drop(8) {
 				return simple(kindTruncated)
 			}

@@ -32,6 +32,7 @@ func (d *decoder) quoted4(h []byte) {
 	if length < 20 || len(h) < length+4 || !isFlow(h[9]) {
 		return
 	}
+	d.quoted(HeaderIPv4, h, length)
 	d.o.Src.mapV4(h[12:])
 	d.o.Dst.mapV4(h[16:])
 	d.quotedPorts(h[9], h[length:])
@@ -41,6 +42,7 @@ func (d *decoder) quoted6(h []byte) {
 	if len(h) < 44 || h[0]>>4 != 6 || !isFlow(h[6]) {
 		return // behind extension headers: few flows have any
 	}
+	d.quoted(HeaderIPv6, h, 40)
 	copy(d.o.Src.Addr[:], h[8:24])
 	copy(d.o.Dst.Addr[:], h[24:40])
 	d.quotedPorts(h[6], h[40:])

@@ -30,6 +30,7 @@ const (
 // captureFlags are what `apptap capture` can be told.
 type captureFlags struct {
 	outputFlags
+	keptFlags
 	interfaces []string
 	filter     string
 	duration   string
@@ -37,7 +38,6 @@ type captureFlags struct {
 	record     string
 	rotation   rotation
 	wireshark  bool // describe processes for Wireshark 5 too
-	headers    bool // record no more than a report needs
 	snapLen    int
 	bufferMiB  int    // not given = 0 = by memory and link
 	reader     string // auto, ring or pcap
@@ -77,11 +77,11 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.Uint64VarP(&f.rotation.seconds, "rotate-seconds", "G", 0, "with -w: go on in another file every `SECONDS`, named by its time: -w 'session-%Y%m%d-%H%M%S.pcapng'")
 	flags.Uint64VarP(&f.rotation.count, "rotate-count", "W", 0, "with -C: overwrite the oldest of `FILES`; with -G: end after so many")
 	flags.BoolVar(&f.wireshark, "wireshark-processes", false, "with -w: describe processes in Wireshark 5's own blocks too, which older versions list as packets")
-	flags.BoolVar(&f.headers, "headers", false, "with -w: write handshakes, DNS and what states names whole, and of the rest the headers; the report of the file is the same")
+	f.keptFlags.register(flags, "with -w: ")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), or auto: the ring where it works")
-	f.register(c)
+	f.outputFlags.register(c)
 	return c
 }
 
@@ -118,8 +118,11 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if f.wireshark && f.record == "" {
 		return "", 0, usageError("--wireshark-processes is about what -w writes: give -w too")
 	}
-	if f.headers && f.record == "" {
-		return "", 0, usageError("--headers is about what -w writes: give -w too")
+	if err := f.keptFlags.check(); err != nil {
+		return "", 0, err
+	}
+	if f.given() && f.record == "" {
+		return "", 0, usageError("--headers and --anonymize are about what -w writes: give -w too")
 	}
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen

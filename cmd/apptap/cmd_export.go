@@ -12,6 +12,7 @@ import (
 
 	"apptap/capture"
 	"apptap/flows"
+	"apptap/internal/anonymize"
 	"apptap/internal/pipeline"
 	"apptap/internal/session"
 	"apptap/internal/usage"
@@ -21,8 +22,8 @@ import (
 
 // exportFlags are what `apptap export` can be told.
 type exportFlags struct {
+	keptFlags
 	apps, dsts []string
-	headers    bool
 	out        string
 	local      []string
 }
@@ -43,7 +44,7 @@ Packets of other protocols than TCP and UDP are nobody's.`,
 	flags := c.Flags()
 	flags.StringArrayVar(&f.apps, "app", nil, "packets of `APP`; \""+usage.Unattributed+"\" is what has no owner")
 	flags.StringArrayVar(&f.dsts, "dst", nil, "packets exchanged with `DST`")
-	flags.BoolVar(&f.headers, "headers", false, "keep handshakes, DNS and what states names whole, and of the rest the headers; the report of OUT.pcapng is the same")
+	f.register(flags, "")
 	flags.StringVarP(&f.out, "write", "w", "", "write them to `OUT.pcapng`; .zst or .gz behind it compresses; - for standard output")
 	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
 	return c
@@ -55,10 +56,13 @@ func (f *exportFlags) check(args []string) error {
 		return usageError("export wants a capture file")
 	case slices.Contains(args, "-") && !f.everything():
 		return usageError("export reads its files twice: standard input can be read once only")
-	case f.everything() && !f.changes():
-		return usageError("export wants --app or --dst, or --headers")
+	case f.everything() && !f.given():
+		return usageError("export wants --app or --dst, or --headers or --anonymize")
 	case f.out == "":
 		return usageError("export wants -w OUT.pcapng")
+	}
+	if err := f.keptFlags.check(); err != nil {
+		return err
 	}
 	for _, pattern := range append(slices.Clone(f.apps), f.dsts...) {
 		if _, err := slashpath.Match(pattern, ""); err != nil {
@@ -101,7 +105,7 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	var r *recorder
+	var r *export
 	replay.flows = false
 	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) error {
 		c.Match, c.Source.Filter, c.View = wanted.match, f.words(), nil
@@ -126,7 +130,7 @@ func (f *exportFlags) replayFlags() replayFlags {
 	return r
 }
 
-func closeExport(r *recorder, written pipeline.Result) error {
+func closeExport(r *export, written pipeline.Result) error {
 	if err := r.close(written); err != nil {
 		return withHint(err, "what was written until then can be replayed; make room and export again")
 	}
@@ -153,26 +157,37 @@ func (f *exportFlags) words() string {
 }
 
 // openExport opens the file and has the run write to it.
-func openExport(s streams, f *exportFlags, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*recorder, error) {
+func openExport(s streams, f *exportFlags, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*export, error) {
 	r, err := newExport(s, f, c, interfaces)
 	if err != nil {
 		return nil, err
 	}
-	e.Writer, c.Record, c.Journal = r.writer, e, e
+	e.recording, c.Record, c.Journal = r.to, e, e
 	if e.live {
 		return r, nil
 	}
 	return r, e.tellOwners()
 }
 
+// export is a file being written.
+type export struct {
+	*recorder
+	mapper *anonymize.Mapper // nil = addresses stay
+	to     recording
+}
+
 // newExport makes the file.
-func newExport(s streams, f *exportFlags, c *pipeline.Config, interfaces []capture.Interface) (*recorder, error) {
+func newExport(s streams, f *exportFlags, c *pipeline.Config, interfaces []capture.Interface) (*export, error) {
+	mapper, err := f.mapper()
+	if err != nil {
+		return nil, err
+	}
 	r, out, err := newRecorder(s, f.out)
 	if err != nil {
 		return nil, err
 	}
 	r.writer, err = session.NewWriter(out, capture.WriterOptions{
-		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(), Filter: c.Source.Filter, Interfaces: interfaces,
+		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(), Filter: anonymizedFilter(mapper, c.Source.Filter), Interfaces: anonymizedInterfaces(mapper, interfaces),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.out, err)
@@ -180,20 +195,21 @@ func newExport(s streams, f *exportFlags, c *pipeline.Config, interfaces []captu
 	if f.headers {
 		r.writer.KeepHeaders()
 	}
-	return r, nil
+	r.nameless = f.anonymize
+	return &export{r, mapper, anonymized(mapper, r.writer)}, nil
 }
 
 // exporter writes what belongs to the selection. Where the capture is no session, what its packets say of owners is told as
 // events: they would not be found in another file.
 type exporter struct {
-	*session.Writer
+	recording
 	wanted *selection
 	live   bool
 }
 
 // WriteEvents implements pipeline.Journal.
 func (e *exporter) WriteEvents(events []pidmap.Event) error {
-	return e.Writer.WriteEvents(slices.DeleteFunc(slices.Clone(events), func(event pidmap.Event) bool { return !e.wanted.concerns(&event) }))
+	return e.recording.WriteEvents(slices.DeleteFunc(slices.Clone(events), func(event pidmap.Event) bool { return !e.wanted.concerns(&event) }))
 }
 
 // WriteState implements pipeline.Journal. Its sockets are those that the session has told of.
@@ -207,7 +223,7 @@ func (e *exporter) WriteState(in *summarize.Input, final bool) error {
 			return err
 		}
 	}
-	return e.Writer.WriteState(in, final)
+	return e.recording.WriteState(in, final)
 }
 
 // tellOwners writes the owners of the selected flows as if their sockets had been looked at.
@@ -221,7 +237,7 @@ func (e *exporter) tellOwners() error {
 			if !side.owner.Known() || side.owner.App.ID == "" {
 				continue
 			}
-			err := e.Writer.WriteEvents([]pidmap.Event{
+			err := e.recording.WriteEvents([]pidmap.Event{
 				{Kind: pidmap.SocketSeen, Time: use.Flow.First, Method: side.owner.Method, Socket: pidmap.Socket{Key: side.key}, Holders: []pidmap.Process{side.owner.Process}},
 				{Kind: pidmap.SocketClosed, Time: use.Flow.Last, LastSeen: use.Flow.Last, Socket: pidmap.Socket{Key: side.key}},
 			})

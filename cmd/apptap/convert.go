@@ -6,27 +6,22 @@ import (
 
 	"apptap/capture"
 	"apptap/internal/pipeline"
-	"apptap/internal/session"
-	"apptap/pidmap"
 	"apptap/summarize"
 )
 
 // everything says that no flows are selected.
 func (f *exportFlags) everything() bool { return len(f.apps)+len(f.dsts) == 0 }
 
-// changes says that what is written is not what is read.
-func (f *exportFlags) changes() bool { return f.headers }
-
 // convert writes all that files have, in one pass: with other packets the same session.
 func convert(ctx context.Context, s streams, f *exportFlags, args []string) error {
 	replay := f.replayFlags()
-	var r *recorder
+	var r *export
 	var w *converter
 	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) (err error) {
 		if r, err = newExport(s, f, c, nil); err != nil {
 			return err
 		}
-		w = &converter{Writer: r.writer, source: c.Sources[0], session: c.Session}
+		w = &converter{recording: r.to, out: r, source: c.Sources[0], session: c.Session}
 		c.Record, c.Journal = w, w
 		return nil
 	})
@@ -47,7 +42,8 @@ func convert(ctx context.Context, s streams, f *exportFlags, args []string) erro
 
 // converter writes what it is given as one session. A capture that is none stays one: its packets say whose they are as they did.
 type converter struct {
-	*session.Writer
+	recording
+	out        *export
 	source     capture.Source
 	session    pipeline.Session
 	interfaces int // described
@@ -65,7 +61,7 @@ func (c *converter) WritePacket(p *capture.Packet) error {
 	if err := c.describe(p.Interface + 1); err != nil {
 		return err
 	}
-	return c.Writer.WritePacket(p)
+	return c.recording.WritePacket(p)
 }
 
 // begin writes the circumstances as far as they stand before the first packet.
@@ -76,21 +72,23 @@ func (c *converter) begin() error {
 		return nil
 	}
 	in.Source.Local, in.Source.LocalFrom = c.session.Local()
-	return c.Writer.WriteState(&in, false)
+	return c.recording.WriteState(&in, false)
 }
 
 // describe describes the interfaces up to a number of them.
 func (c *converter) describe(number int) error {
-	for list := c.source.Interfaces(); c.interfaces < min(number, len(list)); c.interfaces++ {
-		if _, err := c.AddInterface(list[c.interfaces]); err != nil {
+	list := c.source.Interfaces()
+	for ; c.interfaces < min(number, len(list)); c.interfaces++ {
+		described := list[c.interfaces]
+		if c.out.mapper != nil {
+			described = c.out.mapper.Interface(described)
+		}
+		if _, err := c.out.writer.AddInterface(described); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// WriteEvents implements pipeline.Journal.
-func (c *converter) WriteEvents(events []pidmap.Event) error { return c.Writer.WriteEvents(events) }
 
 // WriteCounters implements pipeline.Journal: a run over files reads none. Those that files have come with the last state.
 func (c *converter) WriteCounters([]summarize.SocketCounters) error { return nil }
@@ -108,8 +106,8 @@ func (c *converter) WriteState(in *summarize.Input, final bool) error {
 	}
 	var told summarize.Input
 	c.session.Complete(&told)
-	if err := c.Writer.WriteCounters(told.Sockets); err != nil {
+	if err := c.recording.WriteCounters(told.Sockets); err != nil {
 		return err
 	}
-	return c.Writer.WriteState(in, true)
+	return c.recording.WriteState(in, true)
 }

@@ -86,7 +86,7 @@ func (f *captureFlags) takes() live.Reader {
 // keep is what of each frame is kept: for a report headers and names do, a recording is for other programs too unless it is asked
 // for headers, and whoever gives a snaplen knows what to keep.
 func (f *captureFlags) keep() live.Keep {
-	if f.record != "" && !f.headers || f.snapLenGiven {
+	if f.record != "" && !f.given() || f.snapLenGiven {
 		return live.KeepWhole
 	}
 	return live.KeepHeaders

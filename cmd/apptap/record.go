@@ -22,14 +22,19 @@ type recorder struct {
 	writer   *session.Writer
 	out      *outFile  // nil = standard output
 	rotating *rotating // nil = one file
+	nameless bool      // names of addresses are not written
 }
 
 func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, error) {
 	if f.record == "" {
 		return nil, nil
 	}
+	mapper, err := f.mapper()
+	if err != nil {
+		return nil, err
+	}
 	begun := time.Now()
-	r, to, err := newRecorder(s, f.rotation.path(f.record, begun, 0))
+	r, out, err := newRecorder(s, f.rotation.path(f.record, begun, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +42,9 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	for _, source := range c.Sources {
 		interfaces = append(interfaces, source.Interfaces()...)
 	}
-	writer, err := session.NewWriter(to, capture.WriterOptions{
+	writer, err := session.NewWriter(out, capture.WriterOptions{
 		OS: runtime.GOOS, Hardware: runtime.GOARCH, Application: "apptap " + version(),
-		Filter: c.Source.Filter, Interfaces: interfaces, WiresharkProcesses: f.wireshark,
+		Filter: anonymizedFilter(mapper, c.Source.Filter), Interfaces: anonymizedInterfaces(mapper, interfaces), WiresharkProcesses: f.wireshark,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.record, err)
@@ -47,12 +52,15 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 	if f.headers {
 		writer.KeepHeaders()
 	}
-	r.writer, c.Record, c.Journal = writer, writer, writer
+	r.writer, r.nameless = writer, f.anonymize
+	to := recording(writer)
 	if f.rotation != (rotation{}) {
 		writer.Rotate(newRun())
 		r.rotating = &rotating{Writer: writer, when: f.rotation, name: f.record, out: r.out, slot: begun, files: 1, fresh: true}
-		c.Record, c.Journal = r.rotating, r.rotating
+		to = r.rotating
 	}
+	to = anonymized(mapper, to)
+	c.Record, c.Journal = to, to
 	return r, nil
 }
 
@@ -80,7 +88,11 @@ func (r *recorder) close(result pipeline.Result) error {
 	for i, described := range result.Interfaces {
 		r.writer.SetStats(i, described.Stats)
 	}
-	err := cmp.Or(result.RecordErr, r.writer.WriteNames(addressNames(result.Summary)), r.writer.Close())
+	var names []capture.Name
+	if !r.nameless {
+		names = addressNames(result.Summary)
+	}
+	err := cmp.Or(result.RecordErr, r.writer.WriteNames(names), r.writer.Close())
 	name := "-"
 	if r.out != nil {
 		name, err = r.out.name, cmp.Or(err, r.out.close())
