@@ -66,7 +66,7 @@ func (t *Table) teach(l *Lessons, id uint32, packet int, o *Observation) {
 // methods wait until what Account has taken is learned.
 func (t *Table) Learn(batch []Observation, payloads []Payload, l *Lessons) {
 	b := &t.names
-	b.touch(batch, l)
+	b.touch(batch, payloads, l)
 	for i := range l.list {
 		next := &l.list[i]
 		o := &batch[next.packet]
@@ -86,15 +86,25 @@ func (t *Table) Learn(batch []Observation, payloads []Payload, l *Lessons) {
 	}
 }
 
-// touch loads what asking for a batch's openers will need, so that the cache misses overlap.
-func (b *nameBook) touch(batch []Observation, l *Lessons) {
+// touch loads what a batch's answers, and asking for its openers, will need, so that the cache misses overlap.
+func (b *nameBook) touch(batch []Observation, payloads []Payload, l *Lessons) {
 	if !b.asked {
 		return
 	}
 	for i := range l.list {
-		if next := &l.list[i]; next.kind != lessonPayload {
-			b.sink += b.dns.Touch(next.opener(&batch[next.packet]))
+		next := &l.list[i]
+		o := &batch[next.packet]
+		if next.kind != lessonPayload {
+			b.sink += b.dns.Touch(next.opener(o))
+			continue
 		}
+		if p := &payloads[0]; p.kind == wholeReply {
+			b.sink += b.dns.TouchReply(o.Dst.Addr, &p.reply)
+			if b.lookups.on {
+				b.sink += b.lookups.touch(next.flow, o.Dst.Addr, &p.reply)
+			}
+		}
+		payloads = payloads[1:]
 	}
 }
 

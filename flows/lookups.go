@@ -12,8 +12,9 @@ import (
 const (
 	// maxLookups bounds the different names that clients asked for which are kept apart, at about 200 bytes each.
 	maxLookups = 1 << 14
-	// pendingBits is the logarithm of how many queries that await an answer there is room for, in 300 kB.
-	pendingBits = 11
+	// pendingBits is the logarithm of how many queries that await an answer there is room for, in 1.3 MB. A busy resolver has a
+	// thousand on their way.
+	pendingBits = 13
 	// lookupTimeout is when a query counts as unanswered: resolvers ask again or give up then (resolv.conf(5)).
 	lookupTimeout = 5_000_000_000
 )
@@ -38,8 +39,8 @@ type Lookup struct {
 // lookups collects them. Its texts must be set.
 type lookups struct {
 	texts   *names.Texts
-	on      bool // else nothing is noted
-	index   map[lookupKey]int
+	on      bool         // else nothing is noted
+	index   []lookupSlot // open addressing: a power of two, at most half full
 	list    []lookup
 	dropped uint64 // queries for names that found no room
 	pending []pendingQuery
@@ -48,6 +49,15 @@ type lookups struct {
 type lookupKey struct {
 	client [16]byte
 	name   uint32 // of texts
+}
+
+// lookupSlot holds the index+1 of a look-up, 0 = free, and the hash of its key.
+type lookupSlot struct{ hash, index uint32 }
+
+func (k *lookupKey) hash() uint32 {
+	a, b := binary.LittleEndian.Uint64(k.client[:8]), binary.LittleEndian.Uint64(k.client[8:])
+	h := mix(mix(a^hashSeed, b^0xa0761d6478bd642f), uint64(k.name)^0xe7037ed1a0b428db)
+	return uint32(h ^ h>>32)
 }
 
 type lookup struct {
@@ -158,35 +168,84 @@ func asker(client [16]byte) [16]byte {
 // at is a client's look-up of the name of a number, nil if there is no room for one more. It is valid until the next.
 func (l *lookups) at(client [16]byte, name uint32, now int64) *lookup {
 	key := lookupKey{asker(client), name}
-	if i, ok := l.index[key]; ok {
-		return &l.list[i]
+	hash := key.hash()
+	if u := l.find(&key, hash); u != nil {
+		return u
 	}
 	if len(l.list) == maxLookups || key.name == 0 {
 		l.dropped++
 		return nil
 	}
-	if l.index == nil {
-		l.index = make(map[lookupKey]int)
+	if 2*len(l.list) >= len(l.index) {
+		l.grow()
 	}
-	l.index[key] = len(l.list)
 	l.list = append(l.list, lookup{key: key, Lookup: Lookup{First: now, Client: netip.AddrFrom16(client).Unmap()}})
+	l.put(lookupSlot{hash, uint32(len(l.list))})
 	return &l.list[len(l.list)-1]
+}
+
+// find is the look-up of a key, nil if there is none.
+func (l *lookups) find(key *lookupKey, hash uint32) *lookup {
+	if len(l.list) == 0 {
+		return nil
+	}
+	mask := uint32(len(l.index) - 1)
+	for i := hash & mask; l.index[i].index > 0; i = (i + 1) & mask {
+		if s := l.index[i]; s.hash == hash && l.list[s.index-1].key == *key {
+			return &l.list[s.index-1]
+		}
+	}
+	return nil
+}
+
+// put gives a look-up its slot; none has its key yet.
+func (l *lookups) put(s lookupSlot) {
+	mask := uint32(len(l.index) - 1)
+	i := s.hash & mask
+	for l.index[i].index > 0 {
+		i = (i + 1) & mask
+	}
+	l.index[i] = s
+}
+
+func (l *lookups) grow() {
+	old := l.index
+	l.index = make([]lookupSlot, max(256, 2*len(old)))
+	for _, s := range old {
+		if s.index > 0 {
+			l.put(s)
+		}
+	}
+}
+
+// touch loads what an answer to a client will need.
+func (l *lookups) touch(flow uint32, client [16]byte, r *names.Reply) (sum uint64) {
+	if l.pending != nil {
+		sum += uint64(l.place(flow, r.ID).flow)
+	}
+	if len(l.list) > 0 {
+		key := lookupKey{client, r.Question}
+		sum += uint64(l.index[key.hash()&uint32(len(l.index)-1)].index)
+	}
+	return sum
 }
 
 // follow says whether the flow that begins now is the first to follow the answer of that time.
 func (l *lookups) follow(client [16]byte, name uint32, answered int64) Order {
-	i, ok := l.index[lookupKey{asker(client), name}]
-	if !ok {
-		i, ok = l.index[lookupKey{name: name}]
+	key := lookupKey{asker(client), name}
+	u := l.find(&key, key.hash())
+	if u == nil {
+		key = lookupKey{name: name}
+		u = l.find(&key, key.hash())
 	}
-	if !ok {
+	if u == nil {
 		return OrderUnknown
 	}
-	l.list[i].Flows++
-	if l.list[i].used >= answered {
+	u.Flows++
+	if u.used >= answered {
 		return OrderLater
 	}
-	l.list[i].used = answered
+	u.used = answered
 	return OrderFirst
 }
 

@@ -1,7 +1,6 @@
 package names
 
 import (
-	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -162,22 +161,29 @@ func (c *Cache) Weigh(client, addr netip.Addr, at int64) (Answer, bool) {
 
 // Touch loads what Name will need of a client and an address, both as netip.Addr.As16 has them. A caller who has many to
 // ask for touches all of them first: the cache misses then overlap. The result means nothing.
-func (c *Cache) Touch(client, addr [16]byte) uint64 { return c.answers.touch(client, addr) }
+func (c *Cache) Touch(client, addr [16]byte) uint64 { return c.answers.touch(&client, &addr) }
+
+// TouchReply loads what AddReply will need.
+func (c *Cache) TouchReply(client [16]byte, r *Reply) (sum uint64) {
+	for i := range r.Addresses {
+		sum += c.answers.touchPlaces(&client, &r.Addresses[i].Addr)
+	}
+	return sum
+}
 
 func (c *Cache) likeliest(client, addr netip.Addr, at int64, all bool) (Answer, bool) {
 	who, to := address(client), address(addr)
-	if !c.answers.knows(&to) {
+	hash := hashes(&who, &to)
+	if !c.answers.knows(hash[byAddr]) {
 		return Answer{}, false
 	}
-	var found Answer
-	var ok bool
 	if who != everyone {
-		found, ok = c.latest(c.answers.told(byClient, who, to), at, all)
+		if found, ok := c.latest(byClient, hash[byClient], &who, &to, at, all); ok {
+			return found, true
+		}
 	}
-	if !ok {
-		found, ok = c.latest(c.answers.told(byAddr, everyone, to), at, all)
-		found.Foreign = true
-	}
+	found, ok := c.latest(byAddr, hash[byAddr], &everyone, &to, at, all)
+	found.Foreign = true
 	return found, ok
 }
 
@@ -189,11 +195,17 @@ func address(a netip.Addr) [16]byte {
 	return a.As16()
 }
 
-// latest picks from answers for one address, newest first.
-func (c *Cache) latest(told iter.Seq[*answer], at int64, all bool) (found Answer, ok bool) {
+// latest picks from the answers for one address, newest first; byClient only from what that client was told.
+func (c *Cache) latest(kind int, hash uint64, client, addr *[16]byte, at int64, all bool) (found Answer, ok bool) {
 	var others [maxRivals]uint32
-	for a := range told {
-		if a.answered > at {
+	next := *c.answers.place(kind, hash)
+	for range maxSteps {
+		a := c.answers.get(next)
+		if a == nil {
+			break
+		}
+		next = a.older[kind]
+		if a.addr != *addr || kind == byClient && a.client != *client || a.answered > at {
 			continue
 		}
 		expired := at-a.answered > int64(a.ttl)*1e9
