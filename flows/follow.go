@@ -81,10 +81,14 @@ func (f *Follower) readReply(o *Observation, payload []byte, p *Payload) bool {
 	if o.Proto != UDP || !o.carriesDNS() || !names.MessageStart(payload) || payload[2]&0x80 == 0 {
 		return false
 	}
-	if err := f.message.Parse(payload); err != nil && f.message.Empty() {
-		return false
+	reply, quick := f.message.QuickReply(payload, f.addresses)
+	if !quick {
+		if err := f.message.Parse(payload); err != nil && f.message.Empty() {
+			return false
+		}
+		reply = f.message.Reply(f.addresses)
 	}
-	*p = Payload{kind: wholeReply, reply: f.message.Reply(f.addresses)}
+	*p = Payload{kind: wholeReply, reply: reply}
 	f.addresses = p.reply.Addresses
 	return true
 }
@@ -113,6 +117,9 @@ func (f *Follower) wants(o *Observation, payload []byte) bool {
 			return true
 		}
 		return f.wantsQUIC(o, payload)
+	}
+	if len(payload) == 0 && o.Flags&SYN == 0 {
+		return false
 	}
 	d, tag := f.direction(o)
 	if o.Flags&SYN != 0 {

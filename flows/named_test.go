@@ -41,7 +41,7 @@ func run(table *flows.Table, follower *flows.Follower, frames ...[]byte) {
 		p.Time = int64(i+1) * second
 		var wanted flows.Payload
 		if follower.Wants(&batch[i], flows.Outer.Decode(p, &batch[i]), &wanted) {
-			payloads.Add(i, wanted)
+			payloads.Add(i, &wanted)
 		}
 	}
 	table.AddBatch(batch, payloads.List, nil)

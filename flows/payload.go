@@ -33,17 +33,18 @@ type Payloads struct {
 }
 
 // Add keeps a copy of p for a packet of the batch: what it refers to is gone with the next one.
-func (l *Payloads) Add(packet int, p Payload) {
-	p.Packet = packet
+func (l *Payloads) Add(packet int, p *Payload) {
+	l.List = append(l.List, *p)
+	kept := &l.List[len(l.List)-1]
+	kept.Packet = packet
 	if p.Bytes != nil {
 		l.bytes = append(l.bytes, p.Bytes...)
-		p.Bytes = l.bytes[len(l.bytes)-len(p.Bytes) : len(l.bytes) : len(l.bytes)]
+		kept.Bytes = l.bytes[len(l.bytes)-len(p.Bytes) : len(l.bytes) : len(l.bytes)]
 	}
 	if told := p.reply.Addresses; len(told) > 0 {
 		l.addresses = append(l.addresses, told...)
-		p.reply.Addresses = l.addresses[len(l.addresses)-len(told) : len(l.addresses) : len(l.addresses)]
+		kept.reply.Addresses = l.addresses[len(l.addresses)-len(told) : len(l.addresses) : len(l.addresses)]
 	}
-	l.List = append(l.List, p)
 }
 
 // Reset drops all that was kept.

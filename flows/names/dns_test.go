@@ -133,7 +133,9 @@ func FuzzMessage(f *testing.F) {
 	f.Add([]byte(recorded))
 	f.Add(wireMessage(0, 0x8400, "", 0, wireRecord("tv.local", TypeAAAA, 120, v6.AsSlice()), wireRecord("_a._tcp.local", TypeSRV, 9, append(make([]byte, 6), wireName("tv.local")...))))
 	f.Add(wireMessage(7, 0x8500, "", 0, wireRecord("EGFCEFEECACACACACACACACACACACACA", TypeNB, 9, []byte{0, 0, 192, 0, 2, 80})))
+	f.Add(wireMessage(7, 0x8180, "www.example", TypeA, pointed(TypeA, 60, v4.AsSlice())))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		checkQuickReply(t, b)
 		var m, again Message
 		err := m.Parse(b)
 		if err2 := again.Parse(b); (err == nil) != (err2 == nil) || !slices.Equal(m.Records, again.Records) {

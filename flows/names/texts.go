@@ -6,6 +6,9 @@ import "sync"
 // flow must not fill the memory.
 const maxTexts = 1 << 18
 
+// maxLong bounds the long ones of them that are remembered as they stood on the wire.
+const maxLong = 1 << 14
+
 // maxRaw is how long a name may be to be remembered as it stood on the wire: no longer ones are meant.
 const maxRaw = 255
 
@@ -13,9 +16,16 @@ const maxRaw = 255
 // Not safe for concurrent use; see Twin.
 type Texts struct {
 	numbers map[string]uint32 // of the names that were asked for here
-	raw     map[string]uint32 // of names as they stood on the wire: an escape in them would be another's clean name
-	alpn    map[string]uint32 // of lists of protocols as they are encoded
+	raw     rawTexts          // of names as they stood in a hello: an escape in them would be another's clean name
+	wire    rawTexts          // of names as they stood in a message of DNS, in labels
+	alpn    rawTexts          // of lists of protocols as they are encoded
 	shared  *sharedTexts
+}
+
+// rawTexts are the numbers of texts as they stood on the wire.
+type rawTexts struct {
+	short rawIndex
+	long  map[string]uint32 // those that are no short
 }
 
 // Twin makes Texts that give the same numbers, for another goroutine. Each Text may be asked of any of them once its number was
@@ -89,22 +99,40 @@ func (t *Texts) NumberOfRaw(raw []byte) uint32 { return t.remembered(&t.raw, raw
 func (t *Texts) NumberOfALPN(list []byte) uint32 { return t.remembered(&t.alpn, list, Protocols) }
 
 // remembered is the number of read(raw), which it asks for once.
-func (t *Texts) remembered(known *map[string]uint32, raw []byte, read func([]byte) string) uint32 {
-	if n, ok := (*known)[string(raw)]; ok || len(raw) == 0 {
+func (t *Texts) remembered(known *rawTexts, raw []byte, read func([]byte) string) uint32 {
+	if len(raw) == 0 {
+		return 0
+	}
+	if len(raw) > maxShort {
+		return t.rememberedLong(known, raw, read)
+	}
+	n, ok, hash := known.short.find(raw)
+	if ok {
+		return n
+	}
+	n = t.Number(read(raw))
+	if known.short.length < maxTexts {
+		known.short.add(raw, hash, n)
+	}
+	return n
+}
+
+func (t *Texts) rememberedLong(known *rawTexts, raw []byte, read func([]byte) string) uint32 {
+	if n, ok := known.long[string(raw)]; ok {
 		return n
 	}
 	text := read(raw)
 	n := t.Number(text)
-	if len(*known) == maxTexts || len(raw) > maxRaw {
+	if len(known.long) == maxLong || len(raw) > maxRaw {
 		return n
 	}
-	if *known == nil {
-		*known = make(map[string]uint32)
+	if known.long == nil {
+		known.long = make(map[string]uint32)
 	}
 	if text != string(raw) {
 		text = string(raw)
 	}
-	(*known)[text] = n
+	known.long[text] = n
 	return n
 }
 

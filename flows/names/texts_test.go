@@ -1,6 +1,7 @@
 package names
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +10,14 @@ import (
 // TestTexts: one number for one clean name, however it stood; an escape on the wire is not the name that it would escape.
 func TestTexts(t *testing.T) {
 	var texts Texts
+	for length := range 300 { // around what an index takes
+		raw := bytes.Repeat([]byte("L"), length)
+		for range 2 {
+			if got := texts.Text(texts.NumberOfRaw(raw)); got != Clean(raw) {
+				t.Errorf("%d letters read %q", length, got)
+			}
+		}
+	}
 	first := texts.Number("www.example")
 	for _, raw := range []string{"www.example", "WWW.Example", "www.example.", "www.example"} {
 		if got := texts.NumberOfRaw([]byte(raw)); got != first {
@@ -41,8 +50,8 @@ func TestTextsAreBounded(t *testing.T) {
 		}
 		texts.NumberOfRaw(append(spelling, byte(i>>13), byte(i>>21)))
 	}
-	if shared := len(texts.shared.numbers); shared > maxTexts || len(texts.numbers) > maxTexts || len(texts.raw) > maxTexts {
-		t.Errorf("holds %d names, %d numbers, %d spellings", shared, len(texts.numbers), len(texts.raw))
+	if shared := len(texts.shared.numbers); shared > maxTexts || len(texts.numbers) > maxTexts || texts.raw.short.length > maxTexts || len(texts.raw.long) > maxLong {
+		t.Errorf("holds %d names, %d numbers, %d spellings", shared, len(texts.numbers), texts.raw.short.length)
 	}
 	if texts.Number("known.example") != known || texts.Number("past the bound") != 0 {
 		t.Error("the first is forgotten or the last is kept")

@@ -18,6 +18,7 @@ type batch struct {
 	packets  []flows.Observation
 	payloads flows.Payloads
 	lessons  flows.Lessons
+	wanted   flows.Payload // scratch of add
 	traces   []flows.Trace // of packets, where they may be repeats; else none
 	insides  []flows.Inside
 	stated   []statedOwner
@@ -48,9 +49,8 @@ func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follo
 	} else {
 		payload = tunnels.Decode(p, &b.packets[i])
 	}
-	var wanted flows.Payload
-	if names.Wants(&b.packets[i], payload, &wanted) {
-		b.payloads.Add(i, wanted)
+	if names.Wants(&b.packets[i], payload, &b.wanted) {
+		b.payloads.Add(i, &b.wanted)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestOnce(t *testing.T) {
 		}
 	}
 	for i := range b.packets {
-		b.payloads.Add(i, flows.Payload{Bytes: []byte{byte(i)}})
+		b.payloads.Add(i, &flows.Payload{Bytes: []byte{byte(i)}})
 	}
 	o.part(b, flows.NewLocal(nil))
 	if len(b.packets) != 3 || len(b.payloads.List) != 3 {
