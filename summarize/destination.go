@@ -53,9 +53,13 @@ type destinationTable struct {
 	behind  [][]netip.Addr         // by sum, as far as there are any: addresses of those that have a name
 	waiting []waitingSum
 	times   timeTable
+	timesAt []*timeSum // by sum, as far as there are any
 	by      Grouping
 	timed   bool
 	touched uint64 // keeps the compiler from dropping flush's loads
+
+	timedFlows []timedFlow // those of waiting that tell of times
+	mergedTo   []uint32    // scratch of merge: numbers+1 of times here, by the other's
 }
 
 // destinationSlot holds the index+1 of a sum, 0 = free, and the hash of its key: what has another is not looked at.
@@ -66,6 +70,8 @@ type waitingSum struct {
 	hash uint32
 	addr netip.Addr // if the destination has a name
 	destinationSum
+	timed  int      // index+1 into timedFlows, 0 = none
+	merged *timeSum // nil = none
 }
 
 // maxWaiting is how many sums are made at a time, so that the cache misses of a large table overlap.
@@ -85,14 +91,18 @@ func (d *destinationTable) add(group uint32, use *FlowUse, t *Totals) {
 	if key.name > 0 {
 		addr = use.Flow.Key.RemoteAddr().Addr()
 	}
-	d.sum(key, addr, t)
-	if d.timed && t.Flows > 0 { // of a flow that is divided, once
-		d.times.add(key, &use.Flow)
+	w := waitingSum{addr: addr, destinationSum: destinationSum{key, *t}}
+	if d.timed && t.Flows > 0 && tells(&use.Flow) { // of a flow that is divided, once
+		d.remember(&use.Flow)
+		w.timed = len(d.timedFlows)
 	}
+	d.wait(&w)
 }
 
-func (d *destinationTable) sum(key destinationKey, addr netip.Addr, t *Totals) {
-	d.waiting = append(d.waiting, waitingSum{hashOf(&key), addr, destinationSum{key, *t}})
+// wait has a sum made soon.
+func (d *destinationTable) wait(w *waitingSum) {
+	w.hash = hashOf(&w.key)
+	d.waiting = append(d.waiting, *w)
 	if len(d.waiting) == maxWaiting {
 		d.flush()
 	}
@@ -112,12 +122,15 @@ func (d *destinationTable) flush() {
 		if at := d.probe(d.waiting[i].hash); at > 0 {
 			sum := d.at(int(at) - 1)
 			d.touched += uint64(sum.key.group) + uint64(sum.totals.Flows) + uint64(len(d.addressesBehind(int(at)-1)))
+			if s := d.knownTimes(int(at) - 1); s != nil {
+				d.touched += s.counts.TxPayload + uint64(s.counts.Flows)
+			}
 		}
 	}
 	for i := range d.waiting {
 		d.sumNow(&d.waiting[i])
 	}
-	d.waiting = d.waiting[:0]
+	d.waiting, d.timedFlows = d.waiting[:0], d.timedFlows[:0]
 }
 
 func (d *destinationTable) sumNow(w *waitingSum) {
@@ -138,6 +151,9 @@ func (d *destinationTable) sumNow(w *waitingSum) {
 	d.at(at).totals.add(&w.totals)
 	if w.addr.IsValid() {
 		d.isBehind(at, w.addr)
+	}
+	if w.timed > 0 || w.merged != nil {
+		d.take(w, at)
 	}
 }
 
@@ -225,12 +241,17 @@ func (d *destinationTable) halve() {
 			room--
 		case size <= middle:
 			d.other(sum.key.group).count(&sum.totals, 1)
-			delete(d.times, sum.key)
+			if s := d.knownTimes(i); s != nil {
+				d.times.drop(s)
+			}
 			continue
 		}
 		*d.at(kept) = *sum
 		if i < len(d.behind) {
 			d.behind[kept] = d.behind[i]
+		}
+		if i < len(d.timesAt) {
+			d.timesAt[kept] = d.timesAt[i]
 		}
 		kept++
 	}
@@ -238,6 +259,10 @@ func (d *destinationTable) halve() {
 	if kept < len(d.behind) {
 		clear(d.behind[kept:])
 		d.behind = d.behind[:kept]
+	}
+	if kept < len(d.timesAt) {
+		clear(d.timesAt[kept:])
+		d.timesAt = d.timesAt[:kept]
 	}
 	clear(d.slots)
 	for i := range d.length {
@@ -255,26 +280,28 @@ func (d *destinationTable) other(group uint32) *OtherDestinations {
 // merge adds the sums of o, whose group g is this table's groupOf[g].
 func (d *destinationTable) merge(o *destinationTable, groupOf []uint32) {
 	o.flush()
+	d.mergedTo = make([]uint32, len(o.times.list))
 	for i := range o.length {
 		from := o.at(i)
-		key := from.key
-		key.group = groupOf[key.group]
-		if key.peer > 0 {
-			key.peer = d.text(o.texts.list[key.peer-1])
+		w := waitingSum{destinationSum: *from, merged: o.knownTimes(i)}
+		w.key.group = groupOf[w.key.group]
+		if w.key.peer > 0 {
+			w.key.peer = d.text(o.texts.list[w.key.peer-1])
 		}
-		if key.name == 0 {
-			d.sum(key, netip.Addr{}, &from.totals)
-			d.times.merge(key, o.times, from.key)
+		if w.key.name == 0 {
+			d.wait(&w)
 			continue
 		}
-		key.name = d.text(o.texts.list[key.name-1])
-		d.times.merge(key, o.times, from.key)
-		totals := from.totals
+		w.key.name = d.text(o.texts.list[w.key.name-1])
 		for _, addr := range o.addressesBehind(i) {
-			d.sum(key, addr, &totals)
-			totals = Totals{} // once
+			w.addr = addr
+			d.wait(&w)
+			w.totals, w.merged = Totals{}, nil // once
 		}
 	}
+	d.flush()
+	d.mergeLog(&o.times)
+	d.mergedTo = nil
 	for group := range o.others {
 		d.other(groupOf[group]).count(&o.others[group].Totals, o.others[group].Destinations)
 	}
@@ -289,6 +316,7 @@ type listed struct {
 // listed sorts the destinations by group and picks the largest of each, no more than limit; 0 = all.
 func (d *destinationTable) listed(groups, limit int) []listed {
 	d.flush()
+	d.times.compact()
 	picked := make([]largest, groups)
 	result := make([]listed, groups)
 	for group := range d.others {
@@ -316,7 +344,7 @@ func (d *destinationTable) destination(at int) Destination {
 	to := Destination{
 		NameSource: key.source.String(), Proto: key.proto, Port: key.remote.Port,
 		Service: serviceName(key.proto, key.remote.Port), Inbound: key.inbound, Totals: sum.totals,
-		Times: d.times[*key].result(),
+		Times: d.knownTimes(at).result(),
 	}
 	if key.name > 0 {
 		to.Name, to.Addresses = d.texts.list[key.name-1], slices.SortedFunc(slices.Values(d.addressesBehind(at)), netip.Addr.Compare)

@@ -54,14 +54,10 @@ type TimeCounts struct {
 	Failed Failed
 }
 
-// maxTimed bounds the destinations whose times are kept, at about a kilobyte each; those that come later have none.
-const maxTimed = 1 << 14
-
-// timeTable keeps the times of destinations.
-type timeTable map[destinationKey]*timeSum
-
 // timeSum is what the times of one destination add up to.
 type timeSum struct {
+	table    *timeTable // where durations are logged; nil: nowhere
+	number   uint32     // in table
 	counts   TimeCounts
 	attempts attempts
 	samples  []sample         // while there are few
@@ -92,7 +88,23 @@ func (s *timeSum) add(spread int, nanos int64) {
 	if nanos < 0 {
 		return
 	}
-	s.put(sampleOf(spread, uint64(nanos/1000)))
+	one := sampleOf(spread, uint64(nanos/1000))
+	if s.table == nil {
+		s.put(one)
+		return
+	}
+	s.table.note(s.number, one)
+}
+
+// take adds many.
+func (s *timeSum) take(many []sample) {
+	if s.sketches == nil && len(s.samples)+len(many) <= maxSamples {
+		s.samples = append(s.samples, many...)
+		return
+	}
+	for bins := s.inBins(); len(many) > 0; many = many[1:] {
+		bins[many[0].spread()].add(many[0].micros())
+	}
 }
 
 func (s *timeSum) put(one sample) {
@@ -113,38 +125,6 @@ func (s *timeSum) inBins() *[spreads]sketch {
 		s.samples = nil
 	}
 	return s.sketches
-}
-
-func (t *timeTable) at(key destinationKey) *timeSum {
-	if *t == nil {
-		*t = timeTable{}
-	}
-	s := (*t)[key]
-	if s == nil && len(*t) < maxTimed {
-		s = new(timeSum)
-		(*t)[key] = s
-	}
-	return s
-}
-
-// add takes a flow to the destination of key.
-func (t *timeTable) add(key destinationKey, f *flows.Flow) {
-	how, failed := failureOf(f)
-	if f.Timing == nil && !failed && f.Handshake() == flows.HandshakeUnknown && f.TxRetransmits+f.RxRetransmits == 0 && !f.TxSawRST && !f.RxSawRST {
-		return
-	}
-	s := t.at(key)
-	if s == nil {
-		return
-	}
-	s.connect(f)
-	if f.Timing != nil {
-		s.exchange(f, f.Timing)
-	}
-	if failed {
-		s.counts.Failed.add(f, how)
-		s.attempts.add(f)
-	}
 }
 
 func (s *timeSum) connect(f *flows.Flow) {
@@ -237,26 +217,16 @@ func (s *timeSum) secure(m *flows.Timing) {
 	}
 }
 
-// merge adds o's times of the destination from to those of key.
-func (t *timeTable) merge(key destinationKey, o timeTable, from destinationKey) {
-	other := o[from]
-	if other == nil {
-		return
-	}
-	s := t.at(key)
-	if s == nil {
-		return
-	}
-	s.counts.merge(&other.counts)
-	s.attempts.merge(&other.attempts)
-	for _, one := range other.samples {
-		s.put(one)
-	}
-	if other.sketches == nil {
+// merge adds what o adds up to; what its table has logged is not in it.
+func (s *timeSum) merge(o *timeSum) {
+	s.counts.merge(&o.counts)
+	s.attempts.merge(&o.attempts)
+	s.take(o.samples)
+	if o.sketches == nil {
 		return
 	}
 	for i, to := 0, s.inBins(); i < spreads; i++ {
-		to[i].merge(&other.sketches[i])
+		to[i].merge(&o.sketches[i])
 	}
 }
 
