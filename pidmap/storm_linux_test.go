@@ -136,7 +136,12 @@ func watchWhile(t *testing.T, s *storm, c Config, do func()) *History {
 			}
 		})
 	}()
+	rest := func() {}
+	if c.Polling {
+		rest = lookOften(w)
+	}
 	do()
+	rest()
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run ended with %v, want the context's error", err)
@@ -157,13 +162,51 @@ func watchWhile(t *testing.T, s *storm, c Config, do func()) *History {
 	return h
 }
 
-// TestIntegrationStorm finds every socket and every byte of a thousand short-lived programs with kernel events.
+// lookOften wakes a Watcher every millisecond until rest is called: each look may find a socket in the hands of somebody who has
+// nothing to do with its bytes.
+func lookOften(w *Watcher) (rest func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		often := time.NewTicker(time.Millisecond)
+		defer often.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-often.C:
+				w.Wake()
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
+
+// TestIntegrationStorm finds every socket and every byte of a thousand short-lived programs with kernel events, and tcpdump the same
+// bytes.
 func TestIntegrationStorm(t *testing.T) {
 	s := newStorm(t)
 	clients := 1100
 	if testing.Short() {
 		clients = 220
 	}
+	s.check(t, clients)
+}
+
+// TestIntegrationStormLoss does so while every fiftieth packet is lost on the way, in both directions.
+func TestIntegrationStormLoss(t *testing.T) {
+	s := newStorm(t)
+	lose(t, s.b)
+	s.check(t, 220)
+}
+
+// check holds what the kernel's events say of so many clients against what these say, and that against the wire.
+func (s *storm) check(t *testing.T, clients int) {
+	t.Helper()
+	w := listen(t, s.a, "veth0")
 	h, truths := historyOf(t, s, Config{}, clients)
 	if len(truths) < clients {
 		t.Fatalf("%d truths of %d clients", len(truths), clients)
@@ -178,14 +221,16 @@ func TestIntegrationStorm(t *testing.T) {
 			t.Errorf("%s: %s: got %q %s%s (%d shares), truth %+v", truth.Mode, what, a.Process.Path, a.Method, a.Reason, len(a.Shares), *truth)
 		}
 	}
+	told := map[flows.Key]Moved{}
 	for i := range truths {
 		truth := &truths[i]
-		key := truth.key(t)
+		key := h.bareKey(truth.key(t), truth)
+		told[key] = Moved{told[key].Tx + truth.Tx, told[key].Rx + truth.Rx}
 		first, last := truth.First.UnixNano(), truth.Last.UnixNano()
-		a := h.Owner(h.bareKey(key, truth), flows.InitiatorLocal, first, last)
+		a := h.Owner(key, flows.InitiatorLocal, first, last)
 		if got, ok := shareOf(a, truth.Program); !ok || a.Method != MethodEBPF {
 			bad(truth, "owner", a)
-		} else if moved := movedOn(h, key, truth, got); moved != (Moved{truth.Tx, truth.Rx}) {
+		} else if moved := movedOn(h, truth.key(t), truth, got); moved != (Moved{truth.Tx, truth.Rx}) {
 			bad(truth, fmt.Sprintf("bytes %+v", moved), a)
 		}
 		if a.Known() && truth.Mode == "heir" && len(a.Process.Cmdline) < 6 {
@@ -196,6 +241,33 @@ func TestIntegrationStorm(t *testing.T) {
 		}
 		if peer := h.Owner(key.Reverse(), flows.InitiatorRemote, first, last); peer.Process.Path != self || !peer.Foreign {
 			bad(truth, "far end", peer)
+		}
+	}
+	s.checkWire(t, w, truths, h, told)
+}
+
+// checkWire wants of tcpdump what the programs say.
+func (s *storm) checkWire(t *testing.T, w *wire, truths []stormTruth, h *History, told map[flows.Key]Moved) {
+	t.Helper()
+	streams := w.streams(t, func(a netip.Addr) bool { return a == s.a.IPv4 || a == s.a.IPv6 })
+	unread := map[flows.Key]bool{} // an answer comes, and nobody is there any more
+	for i := range truths {
+		if truths[i].Mode == "exit" {
+			unread[truths[i].key(t)] = true
+		}
+	}
+	wrong := 0
+	for i := range truths {
+		truth := &truths[i]
+		key := h.bareKey(truth.key(t), truth)
+		saw := streams[key]
+		if unread[key] {
+			saw.Rx = told[key].Rx
+		}
+		if saw != told[key] {
+			if wrong++; wrong <= 3 {
+				t.Errorf("tcpdump saw %+v, the programs say %+v, such as %+v", saw, told[key], *truth)
+			}
 		}
 	}
 }

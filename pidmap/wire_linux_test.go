@@ -3,10 +3,13 @@ package pidmap
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,44 +53,94 @@ func listen(t *testing.T, n *netns.Namespace, iface string) *wire {
 	return nil
 }
 
+// stop ends the capture and returns what tcpdump prints of it with these flags.
+func (w *wire) stop(t *testing.T, flags string) []byte {
+	t.Helper()
+	w.cmd.Process.Signal(unix.SIGINT)
+	w.cmd.Wait()
+	out, err := exec.Command("tcpdump", flags, w.file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // payloads ends the capture and returns the payload bytes of each flow as its local side sees them. A retransmitted
 // byte counts twice.
 func (w *wire) payloads(t *testing.T, isLocal func(netip.Addr) bool) map[flows.Key]Moved {
 	t.Helper()
-	w.cmd.Process.Signal(unix.SIGINT)
-	w.cmd.Wait()
-	out, err := exec.Command("tcpdump", "-nnqr", w.file).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	moved := map[flows.Key]Moved{}
-	for line := range bytes.Lines(out) {
-		key, n, ok := readLine(string(line))
-		if !ok {
-			continue
-		}
-		if from := addrOf(key.Local); isLocal(from) {
-			m := moved[key]
-			moved[key] = Moved{m.Tx + n, m.Rx}
-		} else {
-			m := moved[key.Reverse()]
-			moved[key.Reverse()] = Moved{m.Tx, m.Rx + n}
+	for line := range bytes.Lines(w.stop(t, "-nnqr")) {
+		if key, n, ok := readLine(string(line)); ok {
+			count(moved, key, n, isLocal)
 		}
 	}
 	return moved
 }
 
-// readLine reads "15:04:05.000000 IP 10.77.0.1.41000 > 10.77.0.2.80: tcp 100" or "... UDP, length 100".
+// count adds what went from key's local side to its remote one.
+func count(moved map[flows.Key]Moved, key flows.Key, n uint64, isLocal func(netip.Addr) bool) {
+	if isLocal(addrOf(key.Local)) {
+		m := moved[key]
+		moved[key] = Moved{m.Tx + n, m.Rx}
+	} else {
+		m := moved[key.Reverse()]
+		moved[key.Reverse()] = Moved{m.Tx, m.Rx + n}
+	}
+}
+
+// streams ends the capture and returns the payload bytes of each flow, in TCP those of a sequence number once.
+func (w *wire) streams(t *testing.T, isLocal func(netip.Addr) bool) map[flows.Key]Moved {
+	t.Helper()
+	moved := map[flows.Key]Moved{}
+	ranges := map[flows.Key][][2]uint64{} // by who sent
+	for line := range bytes.Lines(w.stop(t, "-nnSr")) {
+		key, n, ok := readLine(string(line))
+		if !ok {
+			continue
+		}
+		if key.Proto == flows.UDP {
+			count(moved, key, n, isLocal)
+			continue
+		}
+		_, rest, _ := strings.Cut(string(line), ", seq ")
+		text, _, _ := strings.Cut(rest, ",")
+		var from, to uint64
+		if _, err := fmt.Sscanf(text, "%d:%d", &from, &to); err == nil {
+			if to < from {
+				to += 1 << 32
+			}
+			ranges[key] = append(ranges[key], [2]uint64{from, to})
+		}
+	}
+	for key, all := range ranges {
+		slices.SortFunc(all, func(a, b [2]uint64) int { return cmp.Compare(a[0], b[0]) })
+		reached, sum := uint64(0), uint64(0)
+		for _, r := range all {
+			if r[1] > reached {
+				sum += r[1] - max(reached, r[0])
+				reached = r[1]
+			}
+		}
+		count(moved, key, sum, isLocal)
+	}
+	return moved
+}
+
+// readLine reads "15:04:05.000000 IP 10.77.0.1.41000 > 10.77.0.2.80: tcp 100", "... Flags [P.], seq 1:101, ..., length 100" or
+// "... UDP, length 100".
 func readLine(line string) (key flows.Key, payload uint64, ok bool) {
 	f := strings.Fields(line)
 	if len(f) < 7 || !strings.HasPrefix(f[1], "IP") || f[3] != ">" {
 		return key, 0, false
 	}
 	proto := flows.TCP
-	if f[5] != "tcp" {
-		if proto = flows.UDP; f[5] != "UDP," {
-			return key, 0, false
-		}
+	switch f[5] {
+	case "tcp", "Flags":
+	case "UDP,":
+		proto = flows.UDP
+	default:
+		return key, 0, false
 	}
 	from, ok1 := dotted(f[2])
 	to, ok2 := dotted(strings.TrimSuffix(f[4], ":"))
