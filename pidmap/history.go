@@ -12,6 +12,7 @@ import (
 type History struct {
 	absent  Reason
 	heard   bool  // any event at all
+	traces  bool  // any event of a kernel that tells of all I/O
 	current int64 // latest SocketsCurrent
 
 	connected  map[flows.Key][]*life
@@ -70,6 +71,7 @@ func (h *History) Add(e Event) {
 	case SocketClosed:
 		h.close(e)
 	case SocketMade, SocketUsed, SocketPeer:
+		h.traces = true
 		h.trace(&e)
 	case EventsLost:
 		h.doubtTraced(e.NotBefore, e.Time)

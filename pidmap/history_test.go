@@ -71,11 +71,23 @@ func TestOwner(t *testing.T) {
 	child := a2
 	child.Key.Start, child.Key.PID, child.PPID = a.Key.Start, 9, a.Key.PID // same tick, smaller PID
 
+	fresh, old := a, b // began a moment before the flows, or long before
+	fresh.StartTime, old.StartTime = 990*ms, 1*ms
+
 	tests := []struct {
 		name   string
 		events []Event
 		asks   []ask
 	}{
+		{"a program that has only begun, seen once", []Event{seen(10_000, s(tcp1, 1), fresh), closed(10_000, 10_500, s(tcp1, 1))}, []ask{
+			{tcp1, 0, 1000, 10_200, "ambiguous"}, {tcp1, 0, 9000, 10_200, "10 sock_diag"},
+		}},
+		{"a program that was there before, seen once", []Event{seen(10_000, s(tcp1, 1), old)}, []ask{{tcp1, 0, 9000, 10_200, "20 sock_diag"}}},
+		{"a program that has only begun, watched long", []Event{seen(1000, s(tcp1, 1), fresh), {Kind: SocketsCurrent, Time: 5000 * ms}}, []ask{
+			{tcp1, 0, 1000, 5100, "10 sock_diag"}, {tcp1, 0, 1000, 9000, "ambiguous"},
+		}},
+		{"a program that has only begun, where the kernel tells of I/O", []Event{seen(10_000, s(tcp1, 1), fresh), closed(10_000, 10_500, s(tcp1, 1)),
+			{Kind: SocketMade, Time: 9000 * ms, Socket: s(inbound, 9), Process: b}}, []ask{{tcp1, 0, 1000, 10_200, "10 sock_diag"}}},
 		{"exact", []Event{seen(1000, s(tcp1, 1), a)}, []ask{
 			{tcp1, flows.InitiatorLocal, 900, 1200, "10 sock_diag"},
 			{tcp1.Reverse(), flows.InitiatorLocal, 900, 1200, "no_socket_seen"},

@@ -96,7 +96,34 @@ func (h *History) attribute(lives []*life, first, last int64, method Method) Att
 		owner = youngest(holders)
 		app = appOf(owner)
 	}
+	if told == MethodSockDiag && !h.traces && !settled(holders, first) && !watched(lives, last, h.current) {
+		return Attribution{Reason: ReasonAmbiguous, Candidates: holders}
+	}
 	return Attribution{App: app, Process: owner, Method: method}
+}
+
+const (
+	// settledAge is how long before a flow a program has to have been there for one look at its socket to do, in nanoseconds.
+	settledAge = 2_000_000_000
+	// watchedSpan is for how long any other has to have been seen with it, in nanoseconds: longer than one lost SYN keeps a program from
+	// handing on what it opened.
+	watchedSpan = 3_000_000_000
+)
+
+// settled says whether one of the holders was there long before the flow. One that has only just begun may be about to hand on
+// what it has opened, or may have been given what others have used: a look sees a moment.
+func settled(holders []Process, first int64) bool {
+	return slices.ContainsFunc(holders, func(p Process) bool {
+		return p.StartTime == 0 || p.StartTime < first-settledAge
+	})
+}
+
+// watched says whether the lives were looked at for long, until shortly before the flow's end, and had the same holders.
+func watched(lives []*life, last, current int64) bool {
+	return !slices.ContainsFunc(lives, func(l *life) bool {
+		until := spanOf(l, []*life{l}, current).until
+		return until-l.firstSeen() < watchedSpan || last-until > currentGrace
+	})
 }
 
 // holders collects who held lives within [first, last], sorted by key, and by which method that is known.

@@ -44,8 +44,9 @@ type truth struct {
 
 // reportJSON is the part of the report that the test reads.
 type reportJSON struct {
-	Totals counters
-	Apps   []struct {
+	Totals   counters
+	Degraded []string
+	Apps     []struct {
 		App struct{ Name, Path string }
 		counters
 	}
@@ -346,7 +347,8 @@ func checkAttribution(t *testing.T, report *reportJSON, truths map[string]truth)
 	if len(seen) != len(truths) {
 		t.Errorf("the report has flows of %d programs, want %d", len(seen), len(truths))
 	}
-	if missed > 2 {
+	polled := slices.ContainsFunc(report.Degraded, func(s string) bool { return strings.HasPrefix(s, "owners are polled for") })
+	if missed > 2 && !polled { // a look at a socket of a program that has only begun proves nothing
 		t.Errorf("%d of %d programs are unattributed, want at most 2", missed, clients)
 	}
 }
