@@ -9,6 +9,8 @@ import (
 // little-endian, and both have their flags in the same place.
 const (
 	pktapFlagsAt    = 36
+	pktapLinkAt     = 8
+	pktap2LinkAt    = 6
 	pktapFlagIn     = 1 << 0
 	pktapFlagOut    = 1 << 1
 	pktapFlagV2     = 1 << 19
@@ -53,6 +55,28 @@ func (h *HeaderOwners) Of(p *Packet) *Owner {
 		return nil
 	}
 	return &h.own
+}
+
+// Unwrap takes the PKTAP header off p, so that it is the frame that was on the wire, and says in p.Owner whose it is, nil if the header
+// does not tell. It is for live captures, in which the header is in the way of filters, snaplen and counters. Without a header
+// that can be it returns false and leaves p as it was. The Owner is valid until the next call.
+func (h *HeaderOwners) Unwrap(p *Packet) bool {
+	if p.LinkType != LinkTypePKTAP && p.LinkType != LinkTypeUser2 || len(p.Data) < pktap2Least {
+		return false
+	}
+	length, inner := uint64(binary.LittleEndian.Uint32(p.Data)), binary.LittleEndian.Uint32(p.Data[pktapLinkAt:])
+	least := uint64(pktapLeast)
+	if binary.LittleEndian.Uint32(p.Data[pktapFlagsAt:])&pktapFlagV2 != 0 && p.Data[0] >= pktap2Least {
+		length, inner = uint64(p.Data[0]), uint32(binary.LittleEndian.Uint16(p.Data[pktap2LinkAt:]))
+		least = pktap2Least
+	}
+	if length < least || length > uint64(len(p.Data)) || length > uint64(max(p.Length, 0)) || inner > 0xffff {
+		return false
+	}
+	owner := h.Of(p)
+	p.Data, p.Length = p.Data[length:], p.Length-int(length)
+	p.LinkType, p.Owner = LinkType(inner).Canonical(), owner
+	return true
 }
 
 // first reads a header of version 1. Link type 149 is anyone's to use: there it must look like one.

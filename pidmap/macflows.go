@@ -197,12 +197,8 @@ func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64, flags ntsta
 	t.rekey(t.event.Socket.Key, flow.Key)
 	f.unkey(t.event.Socket.Key)
 	f.key(t, flow.Key)
-	name := flow.Name
-	if pid != flow.PID {
-		name = "" // the name is that of the process that has the flow
-	}
 	t.pid = pid
-	t.event = Event{Kind: SocketSeen, Time: now, Method: MethodNtstat, Holders: []Process{f.procs.named(pid, name)}, Socket: Socket{
+	t.event = Event{Kind: SocketSeen, Time: now, Method: MethodNtstat, Holders: []Process{f.procs.acting(flow.PID, flow.Effective, flow.Name, "")}, Socket: Socket{
 		Key: flow.Key, Cookie: flow.Ref, Listening: flow.Key.Proto == flows.TCP && flow.Key.Remote == flows.Endpoint{},
 		DualStack: flow.Key.IPv6 && flow.Key.Remote == flows.Endpoint{} && flow.Key.LocalAddr().Addr().IsUnspecified(),
 	}}

@@ -25,6 +25,7 @@ type macWatch struct {
 	refused func(error) bool // of proc_info(2): not ours to see
 	pcbs    func(sysctl string) ([]byte, error)
 
+	tap      macTap
 	held     map[flows.Key]*heldSocket // told of from scans
 	lastScan int64
 	lastPoll int64
@@ -38,7 +39,7 @@ type heldSocket struct {
 }
 
 // step does what is due: it hears, asks and looks. now is nanoseconds since 1970 UTC.
-func (w *macWatch) step(dst []Event, now func() int64, woken bool) []Event {
+func (w *macWatch) step(dst []Event, said map[flows.Key]Tapped, now func() int64, woken bool) []Event {
 	if w.flows != nil {
 		var err error
 		if dst, err = w.hear(dst, now, woken); err != nil {
@@ -48,6 +49,9 @@ func (w *macWatch) step(dst []Event, now func() int64, woken bool) []Event {
 			w.stats.Lost += w.flows.lost
 			w.flows = nil
 		}
+	}
+	if w.procs != nil && len(said)+len(w.tap.flows) > 0 {
+		dst = w.tap.step(dst, said, w.procs, w.told, now())
 	}
 	if w.procs != nil && due(w.lastScan, now(), macScanInterval, woken) {
 		var err error
@@ -91,7 +95,7 @@ func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
 	w.stats.Processes, w.stats.Denied = stats.Processes, stats.Denied
 	start := len(dst)
 	for key, s := range all {
-		if w.flows != nil && w.flows.knows(key) {
+		if w.told(key) || w.tap.flows[key] != nil {
 			continue
 		}
 		old := w.held[key]
@@ -102,7 +106,7 @@ func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
 		w.held[key] = &heldSocket{*s, before}
 	}
 	for key, s := range w.held {
-		if all[key] == nil || w.flows != nil && w.flows.knows(key) {
+		if all[key] == nil || w.told(key) || w.tap.flows[key] != nil {
 			dst = append(dst, Event{Kind: SocketClosed, Time: after, Method: s.method, Socket: s.socket, LastSeen: s.seen})
 			delete(w.held, key)
 		}
@@ -114,6 +118,9 @@ func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
 	}
 	return dst, nil
 }
+
+// told says whether the kernel tells of a flow by itself.
+func (w *macWatch) told(key flows.Key) bool { return w.flows != nil && w.flows.knows(key) }
 
 // notBefore is when the last scan did not find a socket that this one found.
 func (w *macWatch) notBefore(old *heldSocket) int64 {

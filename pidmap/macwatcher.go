@@ -46,12 +46,15 @@ type MacWatcher struct {
 	noResponsible error
 	now           func() int64
 	woken         atomic.Bool
+
+	saidMutex sync.Mutex // guards said: a capture must not wait for a look
+	said      map[flows.Key]Tapped
 }
 
 // OpenMac prepares watching. The strings say what it cannot do here. Whoever opens a MacWatcher closes it.
 func OpenMac(system MacSystem) (*MacWatcher, []string) {
-	w := &MacWatcher{now: system.Now, watch: &macWatch{
-		procs: newMacProcs(system.ProcInfo), refused: system.Refused, pcbs: system.PCBs, held: map[flows.Key]*heldSocket{},
+	w := &MacWatcher{now: system.Now, said: map[flows.Key]Tapped{}, watch: &macWatch{
+		tap: macTap{flows: map[flows.Key]*tappedFlow{}}, procs: newMacProcs(system.ProcInfo), refused: system.Refused, pcbs: system.PCBs, held: map[flows.Key]*heldSocket{},
 	}}
 	if w.now == nil {
 		w.now = func() int64 { return time.Now().UnixNano() }
@@ -88,12 +91,35 @@ func (w *MacWatcher) Close() error {
 // Wake asks for a look soon; it never blocks.
 func (w *MacWatcher) Wake() { w.woken.Store(true) }
 
+// Tapped takes in what packets of a live capture say of their owners; it never waits for a look. A packet's word is asked for
+// where the kernel does not tell of the flow by itself.
+func (w *MacWatcher) Tapped(list []Tapped) {
+	w.saidMutex.Lock()
+	defer w.saidMutex.Unlock()
+	for i := range list {
+		if t := &list[i]; len(w.said) < maxTapped {
+			w.said[t.Key] = *t
+		}
+	}
+}
+
+// taken is what packets have said since it was last called.
+func (w *MacWatcher) taken() map[flows.Key]Tapped {
+	w.saidMutex.Lock()
+	defer w.saidMutex.Unlock()
+	said := w.said
+	if len(said) > 0 {
+		w.said = map[flows.Key]Tapped{}
+	}
+	return said
+}
+
 // Scan looks at all sockets once, and tells what those that are open have counted.
 func (w *MacWatcher) Scan(ctx context.Context) ([]Event, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.watch.again()
-	events := w.watch.step(nil, w.now, true)
+	events := w.watch.step(nil, w.taken(), w.now, true)
 	if w.watch.flows != nil {
 		events = w.watch.flows.counted(events, w.now())
 	}
@@ -123,7 +149,7 @@ func (w *MacWatcher) Run(ctx context.Context, emit func([]Event)) error {
 func (w *MacWatcher) step() (events []Event, heard, alive bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	events = w.watch.step(nil, w.now, w.woken.Swap(false))
+	events = w.watch.step(nil, w.taken(), w.now, w.woken.Swap(false))
 	return events, w.watch.flows != nil, w.watch.alive()
 }
 

@@ -24,6 +24,8 @@ type Config struct {
 	Reader      Reader
 	// Keep says which frames are kept whole; SnapLen cuts those too.
 	Keep Keep
+
+	tapped bool // Interface is a packet tap, of which libpcap must be told that its headers are wanted
 }
 
 const (

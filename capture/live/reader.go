@@ -16,15 +16,19 @@ const (
 	ReaderAuto Reader = ""
 	ReaderRing Reader = "ring" // a TPACKET_V3 ring of our own, Linux only
 	ReaderPcap Reader = "pcap" // libpcap
+	// ReaderPKTAP is libpcap on a packet tap above the interface, in which each packet says whose it is: macOS only, root only.
+	ReaderPKTAP Reader = "pktap"
 )
 
 // Source captures on one interface. Its packets' Data lies in the kernel's buffer and is valid until the next Next.
 // It is not safe for concurrent use.
 type Source struct {
 	capture.Source
-	Reader Reader // ReaderRing or ReaderPcap
+	Reader Reader // what it is, never ReaderAuto
 	// NoRing is why ReaderAuto did not take the ring, nil if it did or was not asked to.
 	NoRing error
+	// NoTap is why ReaderAuto did not take ReaderPKTAP where the system has it, nil if it did or there was no use for it.
+	NoTap error
 }
 
 // Open starts to capture. Its error is a *NoInterfaceError, a *PermissionError or a *FilterError where
@@ -39,10 +43,41 @@ func Open(c Config) (*Source, error) {
 		return opened(ReaderRing, nil)(openRing(c))
 	case ReaderPcap:
 		return opened(ReaderPcap, nil)(openPcap(c))
+	case ReaderPKTAP:
+		return openTapped(c)
 	case ReaderAuto:
-		return openEither(c)
+		return openAny(c)
 	}
-	return nil, fmt.Errorf("capture on %s: no reader %q: there are ring and pcap", c.Interface, c.Reader)
+	return nil, fmt.Errorf("capture on %s: no reader %q: there are ring, pcap and pktap", c.Interface, c.Reader)
+}
+
+// openAny taps where the system has taps; what is opened instead says why not.
+func openAny(c Config) (*Source, error) {
+	plain, err := openEither(c)
+	if err != nil || !taps {
+		return plain, err
+	}
+	return plain.tapped(c, openPcap, compileMatch)
+}
+
+// openTapped is a tap or nothing.
+func openTapped(c Config) (*Source, error) {
+	if !taps {
+		return nil, fmt.Errorf("capture on %s: only macOS has packet taps that name processes: %w", c.Interface, errors.ErrUnsupported)
+	}
+	s, err := openAny(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Reader == ReaderPKTAP:
+		return s, nil
+	case s.NoTap == nil:
+		err = fmt.Errorf("capture on %s: a tap on a loopback interface has each packet twice", c.Interface)
+	default:
+		err = s.NoTap
+	}
+	s.Close() // nothing was read
+	return nil, err
 }
 
 // openEither falls back to libpcap. Where that is missing, what the ring said is the answer, unless it was about the

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"unsafe"
 
 	"apptap/capture"
 
@@ -61,12 +63,26 @@ func activate(c Config) (*pcap.Handle, error) {
 // the handle into non-blocking mode, so Next returns within it even where libpcap would wait for a
 // packet.
 func configure(inactive *pcap.InactiveHandle, c Config) error {
+	var tap error
+	if c.tapped {
+		tap = wantTap(inactive)
+	}
 	return errors.Join(
+		tap,
 		inactive.SetSnapLen(c.SnapLen),
 		inactive.SetPromisc(c.Promiscuous),
 		inactive.SetTimeout(c.ReadTimeout),
 		inactive.SetBufferSize(c.BufferBytes),
 	)
+}
+
+// handleOf is the pcap_t of a handle, which gopacket keeps to itself.
+func handleOf(inactive *pcap.InactiveHandle) (unsafe.Pointer, error) {
+	field := reflect.ValueOf(inactive).Elem().FieldByName("cptr")
+	if field.Kind() != reflect.Pointer || field.IsNil() {
+		return nil, errors.New("gopacket keeps its handle elsewhere than version 1.1.19 does")
+	}
+	return field.UnsafePointer(), nil
 }
 
 func (s *pcapSource) prepare(c Config) error {

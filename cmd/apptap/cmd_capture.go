@@ -80,7 +80,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	f.keptFlags.register(flags, "with -w: ")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
-	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), or auto: the ring where it works")
+	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), pktap (macOS, as root: packets name their processes), or auto: the first that works")
 	f.outputFlags.register(c)
 	return c
 }
@@ -106,8 +106,8 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if f.bufferMiB < 1 && f.bufferGiven || f.bufferMiB > maxBufferMiB {
 		return "", 0, usageError("buffer %d MiB: want 1 to %d", f.bufferMiB, maxBufferMiB)
 	}
-	if !slices.Contains([]string{"auto", "ring", "pcap"}, f.reader) {
-		return "", 0, usageError("reader %q: want auto, ring or pcap", f.reader)
+	if !slices.Contains([]string{"auto", "ring", "pcap", "pktap"}, f.reader) {
+		return "", 0, usageError("reader %q: want auto, ring, pcap or pktap", f.reader)
 	}
 	if err := f.rotation.check(f.record); err != nil {
 		return "", 0, err

@@ -49,10 +49,14 @@ func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func()
 		}
 		c.Sources = append(c.Sources, source.Source)
 		readers = append(readers, string(source.Reader))
+		if source.NoTap != nil {
+			c.Degraded = append(c.Degraded, fmt.Sprintf("packets on %s do not name their processes: %v", name, oneLine(source.NoTap)))
+		}
 	}
 	slices.Sort(readers)
 	c.Source.Reader = strings.Join(slices.Compact(readers), ", ")
-	if c.Source.Kept = "whole"; f.keep() == live.KeepHeaders {
+	// The kernel's programs do not see through the header of a tap.
+	if c.Source.Kept = "whole"; f.keep() == live.KeepHeaders && !slices.Contains(readers, string(live.ReaderPKTAP)) {
 		c.Source.Kept = "headers"
 	}
 	c.AfterOpen = interfaceCounters(c)

@@ -25,6 +25,7 @@ import (
 // counts meanwhile is scripted.
 type macRun struct {
 	kernel *mac.Kernel
+	table  *mac.Table
 	tapeSource
 	start time.Time
 	clock atomic.Int64 // nanoseconds since 1970 UTC
@@ -50,7 +51,7 @@ func (macCounters) Interfaces([]string) (map[string]summarize.InterfaceCounters,
 const en0, utun3 = 14, 20 // as in macWatcher's InterfaceName
 
 func newMacRun(flows ...mac.Flow) *macRun {
-	r := &macRun{kernel: mac.NewKernel(flows...), start: time.Unix(1_700_000_000, 0), told: make(chan struct{})}
+	r := &macRun{kernel: mac.NewKernel(flows...), table: mac.NewTable(), start: time.Unix(1_700_000_000, 0), told: make(chan struct{})}
 	r.clock.Store(r.start.UnixNano())
 	r.tapeSource = tapeSource{end: capture.ErrTimeout, iface: ethernet("en0")}
 	return r
@@ -85,7 +86,7 @@ func (o macOwners) Run(ctx context.Context, emit func([]pidmap.Event)) error {
 func (r *macRun) report(t *testing.T) *summarize.Summary {
 	t.Helper()
 	watcher, degraded := pidmap.OpenMac(pidmap.MacSystem{
-		Flows: func() (io.ReadWriteCloser, error) { return r.kernel, nil }, ProcInfo: mac.NewTable().ProcInfo,
+		Flows: func() (io.ReadWriteCloser, error) { return r.kernel, nil }, ProcInfo: r.table.ProcInfo,
 		Refused: func(error) bool { return false }, Now: r.clock.Load,
 		InterfaceName: func(index uint32) string { return map[uint32]string{en0: "en0", utun3: "utun3"}[index] },
 	})
@@ -228,5 +229,21 @@ func TestMacAuditDrift(t *testing.T) {
 	}
 	if all := strings.Join(s.Degraded, "\n"); !strings.Contains(all, "ntstat: switched off") {
 		t.Errorf("degraded %q; want the control switched off", s.Degraded)
+	}
+}
+
+// TestMacTapped: what packets of a live capture say of their owners becomes an event of the process that it names, with its path.
+func TestMacTapped(t *testing.T) {
+	r := newMacRun()
+	r.during = func() {
+		r.datagrams(40001, 100, 200)
+		for i := range r.packets {
+			r.packets[i].Owner = &capture.Owner{Header: true, Outgoing: i == 0, Process: &capture.Process{PID: 402, Name: "dig"}}
+		}
+	}
+	r.table = mac.NewTable(mac.Process{PID: 402, PPID: 1, Name: "dig", Path: "/usr/bin/dig", Start: 3})
+	s := r.report(t)
+	if len(s.Apps) != 1 || s.Apps[0].App.ID != "/usr/bin/dig" || s.Apps[0].Methods[pidmap.MethodPKTAP] != s.Totals.Bytes() || s.Totals.Flows != 1 {
+		t.Errorf("apps %+v; want dig by its path, and all bytes by pktap", s.Apps)
 	}
 }

@@ -141,7 +141,9 @@ func (o *owner) addBatch(b *batch) {
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
 	}
 	o.packets += uint64(len(b.packets))
-	o.stated.add(b)
+	if !o.tap(b) {
+		o.stated.add(b)
+	}
 	o.addEvents(b.events)
 	if len(b.traces) > 0 {
 		o.once.part(b, o.hostAddrs())

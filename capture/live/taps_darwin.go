@@ -1,0 +1,4 @@
+package live
+
+// taps says whether this system has packet taps.
+const taps = true

@@ -1,0 +1,6 @@
+//go:build !darwin
+
+package live
+
+// taps says whether this system has packet taps.
+const taps = false
