@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Default names the interface to capture on when none is named: the physical one that carries the
@@ -45,20 +46,25 @@ func (r route) isDefault() bool { return r.To.Bits() == 0 }
 
 // defaultOf chooses by routes; name is "" where there is no default route.
 func defaultOf(routes []route, rows []InterfaceRow) (name, note string) {
-	over := lowest(routes, route.isDefault)
-	if over == "" {
-		return "", ""
-	}
 	tunnel := make(map[string]bool)
 	for _, r := range rows {
 		tunnel[r.Name] = r.Tunnel || r.Loopback
+	}
+	over := halved(routes, tunnel)
+	if over == "" {
+		over = lowest(routes, route.isDefault)
+	}
+	if over == "" {
+		return "", ""
 	}
 	if !tunnel[over] {
 		return over, ""
 	}
 	// The tunnel's own packets leave by another default route, or by a route to the tunnel's server.
 	below := func(r route) bool { return !tunnel[r.Interface] }
+	server := lowest(routes, func(r route) bool { return below(r) && r.Gateway && r.To.IsSingleIP() })
 	for _, fits := range []func(route) bool{
+		func(r route) bool { return below(r) && r.isDefault() && r.Interface == server },
 		func(r route) bool { return below(r) && r.isDefault() },
 		func(r route) bool { return below(r) && r.Gateway },
 		below,
@@ -68,6 +74,21 @@ func defaultOf(routes []route, rows []InterfaceRow) (name, note string) {
 		}
 	}
 	return over, fmt.Sprintf("the default route goes into the tunnel %s, and no interface below it was found", over)
+}
+
+// halved is the tunnel that has the two halves of the Internet, as VPNs like to take the place of a default route without touching
+// it.
+func halved(routes []route, tunnel map[string]bool) string {
+	low, high := netip.MustParsePrefix("0.0.0.0/1"), netip.MustParsePrefix("128.0.0.0/1")
+	has := func(name string, to netip.Prefix) bool {
+		return slices.ContainsFunc(routes, func(r route) bool { return r.Interface == name && r.To == to })
+	}
+	for _, r := range routes {
+		if tunnel[r.Interface] && r.To == low && has(r.Interface, high) {
+			return r.Interface
+		}
+	}
+	return ""
 }
 
 // lowest returns the interface of the route with the lowest metric among those that fit, IPv4 before

@@ -11,9 +11,7 @@ import (
 
 func describeDevice(row *InterfaceRow) { describeDarwin(row) }
 
-// readRoutes dumps the kernel's routing table (sysctl net.route, route(4)). Beside the primary default
-// route it has one scoped to each other interface that could be one, which is how the physical
-// interface below a VPN is found.
+// readRoutes dumps the kernel's routing table (sysctl net.route, route(4)).
 func readRoutes() ([]route, error) {
 	table, err := bsdroute.FetchRIB(syscall.AF_UNSPEC, bsdroute.RIBTypeRoute, 0)
 	if err != nil {
@@ -34,7 +32,7 @@ func readRoutes() ([]route, error) {
 
 func routeOf(m bsdroute.Message) (route, bool) {
 	message, ok := m.(*bsdroute.RouteMessage)
-	if !ok || message.Flags&syscall.RTF_UP == 0 || message.Flags&syscall.RTF_REJECT != 0 || len(message.Addrs) <= syscall.RTAX_DST {
+	if !ok || len(message.Addrs) <= syscall.RTAX_DST {
 		return route{}, false
 	}
 	to, ok := destination(message.Addrs)
@@ -42,14 +40,10 @@ func routeOf(m bsdroute.Message) (route, bool) {
 		return route{}, false
 	}
 	i, err := net.InterfaceByIndex(message.Index)
-	if err != nil || i.Flags&net.FlagLoopback != 0 {
+	if err != nil {
 		return route{}, false
 	}
-	r := route{Interface: i.Name, To: to, Gateway: message.Flags&syscall.RTF_GATEWAY != 0}
-	if message.Flags&syscall.RTF_IFSCOPE != 0 {
-		r.Metric = 1 // behind the primary one
-	}
-	return r, true
+	return darwinRoute{flags: message.Flags, to: to, iface: i.Name, loopback: i.Flags&net.FlagLoopback != 0}.route()
 }
 
 // destination is the prefix of a route; only whether it is empty and of which family is used, so a
