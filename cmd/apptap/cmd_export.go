@@ -26,6 +26,7 @@ type exportFlags struct {
 	apps, dsts []string
 	out        string
 	local      []string
+	sockets    []string
 }
 
 func newExportCommand(s streams) *cobra.Command {
@@ -46,6 +47,7 @@ Packets of other protocols than TCP and UDP are nobody's.`,
 	flags.StringArrayVar(&f.dsts, "dst", nil, "packets exchanged with `DST`")
 	f.register(flags, "")
 	flags.StringVarP(&f.out, "write", "w", "", "write them to `OUT.pcapng`; .zst or .gz behind it compresses; - for standard output")
+	flags.StringArrayVar(&f.sockets, "sockets", nil, "who owned which socket when, JSON lines in `FILE`, for captures that do not say")
 	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
 	return c
 }
@@ -54,7 +56,7 @@ func (f *exportFlags) check(args []string) error {
 	switch {
 	case len(args) == 0:
 		return usageError("export wants a capture file")
-	case slices.Contains(args, "-") && !f.everything():
+	case slices.Contains(append(slices.Clone(args), f.sockets...), "-") && !f.everything():
 		return usageError("export reads its files twice: standard input can be read once only")
 	case f.everything() && !f.given():
 		return usageError("export wants --app or --dst, or --headers or --anonymize")
@@ -125,7 +127,7 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 
 // replayFlags are those under which the files are read.
 func (f *exportFlags) replayFlags() replayFlags {
-	r := replayFlags{tunnel: "outer", local: f.local}
+	r := replayFlags{tunnel: "outer", local: f.local, sockets: f.sockets}
 	r.by = "name"
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,10 @@ import (
 // replayFlags are what `apptap replay` can be told.
 type replayFlags struct {
 	outputFlags
-	filter string
-	local  []string
-	tunnel string
+	filter  string
+	local   []string
+	tunnel  string
+	sockets []string
 }
 
 func newReplayCommand(s streams) *cobra.Command {
@@ -42,6 +44,7 @@ Several files are merged by time. What follows the last FILE that exists is a fi
 	flags := c.Flags()
 	flags.StringVarP(&f.filter, "filter", "f", "", "count only what matches `BPF-EXPR`")
 	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
+	flags.StringArrayVar(&f.sockets, "sockets", nil, "who owned which socket when, JSON lines in `FILE`, for captures that do not say")
 	flags.StringVar(&f.tunnel, "tunnels", "outer", "count a packet in a VXLAN, GENEVE, GTP-U or Teredo tunnel for the `outer` or the inner flow")
 	f.register(c)
 	return c
@@ -76,6 +79,9 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 	if err != nil {
 		return result, err
 	}
+	if slices.Contains(files, "-") && slices.Contains(f.sockets, "-") {
+		return result, usageError("standard input is either the capture or what --sockets reads")
+	}
 	asked, err := f.endpoint()
 	if err != nil {
 		return result, err
@@ -108,13 +114,35 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		}
 		c.Match = filter.match
 	}
-	c.Session = session.NewReplay(in.sessions)
+	owners := session.NewReplay(in.sessions)
+	for _, name := range f.sockets {
+		if err := addSockets(ctx, s, owners, name); err != nil {
+			return result, err
+		}
+		c.AbsentReason = pidmap.ReasonNoSocketSeen
+	}
+	c.Session = owners
 	if change != nil {
 		if err := change(&c); err != nil {
 			return result, err
 		}
 	}
 	return pipeline.Run(ctx, c), nil
+}
+
+// addSockets reads a file of --sockets.
+func addSockets(ctx context.Context, s streams, to *session.Replay, name string) error {
+	file, err := openFile(ctx, s.in, name)
+	if err != nil {
+		return err
+	}
+	defer file.Close() // read only
+	events, err := session.ReadSockets(file, name)
+	if err != nil {
+		return withHint(err, "docs/scripting.md says what such a file has")
+	}
+	to.Add(events)
+	return nil
 }
 
 // keepsInputs refuses to write the report over a capture that it is made from.

@@ -213,8 +213,11 @@ func (o *owner) localAddrs() (local []netip.Prefix, from string) {
 	if len(local) > 0 {
 		return local, "file"
 	}
-	if local = o.stated.local(); len(local) > 0 {
+	if local = o.stated.addrs.list(); len(local) > 0 {
 		return local, "process_blocks"
+	}
+	if local = o.socketAddrs.list(); len(local) > 0 {
+		return local, "sockets"
 	}
 	return o.table.InferLocal(), "inferred"
 }

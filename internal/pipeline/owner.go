@@ -27,6 +27,7 @@ type owner struct {
 	settled          *summarize.Folded // see settle
 	news, nextSettle int               // flows and events since the last settle, and how many call for the next
 	stated           stated
+	socketAddrs      addresses // of a replay
 
 	events   chan []pidmap.Event
 	closed   chan []summarize.SocketCounters
@@ -53,15 +54,16 @@ type owner struct {
 func newOwner(c *Config, run *shared) *owner {
 	o := &owner{
 		config: c, run: run,
-		table:    flows.NewTable(),
-		history:  pidmap.NewHistory(c.AbsentReason),
-		stated:   newStated(),
-		events:   make(chan []pidmap.Event, 64),
-		closed:   make(chan []summarize.SocketCounters, 64),
-		failures: make(chan string, 8),
-		degraded: slices.Clone(c.Degraded),
-		first:    noTime,
-		last:     -noTime,
+		table:       flows.NewTable(),
+		history:     pidmap.NewHistory(c.AbsentReason),
+		stated:      newStated(),
+		socketAddrs: addresses{},
+		events:      make(chan []pidmap.Event, 64),
+		closed:      make(chan []summarize.SocketCounters, 64),
+		failures:    make(chan string, 8),
+		degraded:    slices.Clone(c.Degraded),
+		first:       noTime,
+		last:        -noTime,
 
 		nextSettle: settleEach,
 	}
@@ -173,6 +175,9 @@ func (o *owner) addEvents(events []pidmap.Event) {
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
 	o.datagrams.add(events)
 	o.heard = o.heard || len(events) > 0
+	if o.config.Session != nil {
+		o.socketAddrs.learnSockets(events)
+	}
 	o.news += len(events) / 4 // a connection has four or more
 	o.keep(func(j Journal) error { return j.WriteEvents(events) })
 }

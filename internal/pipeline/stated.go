@@ -34,11 +34,14 @@ func (b *batch) state(p *capture.Packet, headers *capture.HeaderOwners) {
 type stated struct {
 	owners    *pidmap.InFile
 	processes map[*capture.Process]*pidmap.Process
-	addrs     map[netip.Addr]bool // of this host: the ends at which processes are
+	addrs     addresses // of this host: the ends at which processes are
 }
 
+// addresses are those of this host, as far as owners tell.
+type addresses map[netip.Addr]bool
+
 func newStated() stated {
-	return stated{pidmap.NewInFile(), map[*capture.Process]*pidmap.Process{}, map[netip.Addr]bool{}}
+	return stated{pidmap.NewInFile(), map[*capture.Process]*pidmap.Process{}, addresses{}}
 }
 
 // add takes in a batch's statements.
@@ -59,7 +62,7 @@ func (s *stated) add(b *batch) {
 			Outgoing: said.owner.Outgoing || sideless, Sideless: sideless, Bytes: o.Frame,
 		})
 		if !sideless {
-			s.learn(key.LocalAddr().Addr())
+			s.addrs.learn(key.LocalAddr().Addr())
 		}
 	}
 }
@@ -100,20 +103,30 @@ func processOf(p *capture.Process) *pidmap.Process {
 }
 
 // learn notes an address of this host. A group that the host listens to is none, nor is a broadcast.
-func (s *stated) learn(addr netip.Addr) {
-	if len(s.addrs) < maxStatedAddrs && !addr.IsMulticast() && !addr.IsUnspecified() && addr != netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		s.addrs[addr] = true
+func (a addresses) learn(addr netip.Addr) {
+	if len(a) < maxStatedAddrs && !addr.IsMulticast() && !addr.IsUnspecified() && addr != netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		a[addr] = true
 	}
 }
 
-// local lists the addresses in order.
-func (s *stated) local() []netip.Prefix {
-	list := make([]netip.Prefix, 0, len(s.addrs))
-	for addr := range s.addrs {
+// list is in order.
+func (a addresses) list() []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(a))
+	for addr := range a {
 		list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
 	}
 	slices.SortFunc(list, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
 	return list
+}
+
+// learnSockets notes the addresses of sockets that a file tells of: one that says what sockets this host had, and not which
+// addresses.
+func (a addresses) learnSockets(events []pidmap.Event) {
+	for i := range events {
+		if e := &events[i]; e.Kind == pidmap.SocketSeen && !e.Socket.Foreign {
+			a.learn(e.Socket.Key.LocalAddr().Addr())
+		}
+	}
 }
 
 // forget drops what was stated of a flow that has been summed up.
