@@ -11,6 +11,9 @@ const (
 	maxAsked = 1 << 12
 	// maxChain bounds how long a chain of aliases may be.
 	maxChain = 64
+	// minFresh is how long an answer holds at least, in nanoseconds: one that may not be kept (a TTL of 0) is for the connection
+	// that is opened now, which may be tried at other addresses first (RFC 1035 §3.2.1; RFC 8305 §5 waits up to 2 s for each).
+	minFresh = 5_000_000_000
 	// maxRivals bounds how far names that were valid at the same time are counted.
 	maxRivals = 15
 )
@@ -208,7 +211,7 @@ func (c *Cache) latest(kind int, hash uint64, client, addr *[16]byte, at int64, 
 		if a.addr != *addr || kind == byClient && a.client != *client || a.answered > at {
 			continue
 		}
-		expired := at-a.answered > int64(a.ttl)*1e9
+		expired := at-a.answered > max(int64(a.ttl)*1e9, minFresh)
 		switch {
 		case !ok || found.Expired && !expired:
 			found, ok = Answer{Host: a.host, Asked: a.asked, Answered: a.answered, TTL: a.ttl, Expired: expired}, true

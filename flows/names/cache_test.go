@@ -50,6 +50,8 @@ func TestCache(t *testing.T) {
 			alice, 3, Answer{Host: n("a.example"), Answered: second, TTL: 60}},
 		{"valid before expired", []seen{{server, alice, 1, response("a.example", a("a.example", 60, v4))}, {server, alice, 2, response("b.example", a("b.example", 1, v4))}},
 			alice, 9, Answer{Host: n("a.example"), Answered: second, TTL: 60}},
+		{"an answer that may not be kept", []seen{{server, alice, 1, response("a.example", a("a.example", 60, v4))}, {server, alice, 2, response("b.example", a("b.example", 0, v4))}},
+			alice, 3, Answer{Host: n("b.example"), Answered: 2 * second, TTL: 0, Others: 1}},
 		{"own name for each client", []seen{{server, alice, 1, response("a.example", a("a.example", 60, v4))}, {server, bob, 2, response("b.example", a("b.example", 60, v4))}},
 			alice, 9, Answer{Host: n("a.example"), Answered: second, TTL: 60}},
 		{"mDNS", []seen{{bob, group, 1, wireMessage(0, 0x8400, "", 0, a("tv.local", 120, v4))}}, alice, 2, Answer{Host: n("tv.local"), Answered: second, TTL: 120, Foreign: true}},
