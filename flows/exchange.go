@@ -11,17 +11,18 @@ const (
 	answerPause = 1_000_000_000
 )
 
-// turn takes the first segment with payload that a side sends after the other had spoken, or first of all.
-func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) {
+// turn takes the first segment with payload that a side sends after the other had spoken, or first of all; false says that it
+// only says again what was said before.
+func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) bool {
 	if !to.stream.sawSYN || !r.initiatorKnown {
-		return // joined midway: nobody knows what is a request
+		return true // joined midway: nobody knows what is a request
 	}
 	if from.stream.started && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
-		return // sent again
+		return false
 	}
 	t.sample(id, r, o)
 	if r.watch&watchHello != 0 {
-		return
+		return true
 	}
 	c := t.timings.of(t.rares.at(id))
 	if o.fromLow == r.initiatorIsLow {
@@ -29,6 +30,7 @@ func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) {
 	} else {
 		c.answer(r, from.stream.lastNew, o)
 	}
+	return true
 }
 
 // ask takes the start of what the opener sends; the other side last sent at the time answered.

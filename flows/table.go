@@ -194,9 +194,8 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 		t.watched(id, r, from, o)
 	}
 	if o.Payload > 0 {
-		if speaker := sideOf(o.fromLow); r.speaker != speaker && t.timed {
+		if speaker := sideOf(o.fromLow); r.speaker != speaker && t.timed && t.turn(id, r, from, to, o) {
 			r.speaker = speaker
-			t.turn(id, r, from, to, o)
 		}
 		again = t.stream(id, s, seq, o) || again
 		if from.packets%sampleEvery == 0 && t.timed && !again {
