@@ -35,17 +35,22 @@ type Moves struct {
 	lengths [21]int // how many IDs have each length
 }
 
-// Learn remembers the ID that the sender of b chose for itself, if b begins with an Initial packet, for a connection whose
-// name has a number, which may be 0.
+// Learn remembers the IDs in an Initial packet that b begins with, for a connection whose name has a number, which may be 0: the one
+// that its sender chose, and the one that it writes to, which ends take anew once the handshake is done (RFC 9000 §5.1.1).
 func (m *Moves) Learn(b []byte, number uint32) {
 	if len(b) == 0 || b[0]&0x80 == 0 {
 		return
 	}
-	p, ok := parseQUIC(b)
-	if !ok || p.kind != quicInitial || p.src.length < minMoved {
+	if p, ok := parseQUIC(b); ok && p.kind == quicInitial {
+		m.learn(p.src, number)
+		m.learn(p.dst, number)
+	}
+}
+
+func (m *Moves) learn(id ConnID, number uint32) {
+	if id.length < minMoved {
 		return
 	}
-	id := p.src
 	if _, known := m.names[id]; known {
 		m.names[id] = number
 		return

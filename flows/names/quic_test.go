@@ -165,7 +165,7 @@ func TestMoves(t *testing.T) {
 	m.Learn(initialPacket(quicV1, "x", "x", 0, nil), 7) // its source is "client"
 	m.Learn(append(longHeader(quicInitial, quicV1, "client", "server"), 0, 1, 0), 7)
 	m.Learn(append(longHeader(quicHandshake, quicV1, "client", "handshaker"), 1, 0), 8)
-	m.Learn(append(longHeader(quicInitial, quicV1, "client", "abc"), 0, 1, 0), 9)
+	m.Learn(append(longHeader(quicInitial, quicV1, "anew", "abc"), 0, 1, 0), 9)
 	m.Learn(nil, 9)
 	tests := []struct {
 		name string
@@ -174,6 +174,7 @@ func TestMoves(t *testing.T) {
 	}{
 		{"to the server", "\x41server, encrypted", 7},
 		{"to the client", "\x41client, encrypted", 7},
+		{"to an ID that was taken anew", "\x41anew, encrypted", 9},
 		{"another connection", "\x41nobody, encrypted", 0},
 		{"an ID that no Initial had", "\x41handshaker", 0},
 		{"an ID too short to mean anything", "\x41abc, encrypted", 0},
