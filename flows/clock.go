@@ -43,7 +43,7 @@ type clock struct {
 	answered        uint16 // bytes of the answer that may be tickets
 	helloSeen       bool   // request, and for QUIC response, are about the handshake until it is done
 	helloAnswered   bool
-	early           bool // the server sealed before the client did: TLS 1.3
+	early           bool // the server says something before it answers: in TLS 1.3, where it sealed before the client did, and in HTTP/2
 	resumption      Resumption
 	zeroRTT         bool // the client sealed before the server had said anything
 }

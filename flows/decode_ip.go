@@ -1,6 +1,10 @@
 package flows
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"apptap/flows/names"
+)
 
 // ipv4 decodes an IPv4 header (RFC 791) and what it carries.
 func (d *decoder) ipv4() Kind {
@@ -203,6 +207,8 @@ func (d *decoder) tcp() {
 		d.payload = d.data[headerLen:]
 		if tlsRecord(d.payload) != 0 {
 			d.o.signs |= tlsSigns(d.payload, d.wire-headerLen)
+		} else if d.payload[0] == 'P' && names.IsPreface(d.payload) {
+			d.o.signs |= signPreface
 		}
 	}
 }

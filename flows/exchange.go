@@ -4,7 +4,7 @@ const (
 	// ticketBytes is how much of an answer in TLS 1.3 may be session tickets and settings, which a server sends before it has
 	// thought about the request: OpenSSL sends two tickets of 255 bytes, Google one of 921.
 	ticketBytes = 1200
-	// controlBytes is the length up to which a segment of TLS is no request: what HTTP/2 says of its own (settings, windows,
+	// controlBytes is the length up to which a segment of TLS or HTTP/2 is no request: what HTTP/2 says of its own (settings, windows,
 	// pings), and TLS's farewell.
 	controlBytes = 40
 	// answerPause ends an answer in which the client has spoken without a request: pings are answered long after it.
@@ -36,7 +36,7 @@ func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) bool 
 // ask takes the start of what the opener sends; the other side last sent at the time answered.
 func (c *clock) ask(r *record, answered int64, o *Observation) {
 	switch {
-	case c.helloSeen && o.Payload <= controlBytes:
+	case (c.helloSeen || c.early) && o.Payload <= controlBytes:
 		return
 	case !c.helloSeen && o.signs&signHandshake != 0:
 		if c.response > 0 { // of what was said before STARTTLS
@@ -51,6 +51,7 @@ func (c *clock) ask(r *record, answered int64, o *Observation) {
 		c.response, c.request = 0, o.Time
 	case c.request == 0:
 		c.request = o.Time
+		c.early = c.early || o.signs&signPreface != 0
 	}
 	r.watch &^= watchAnswer
 }
@@ -79,7 +80,7 @@ func (c *clock) answer(r *record, last int64, o *Observation) {
 	}
 }
 
-// weigh finds where the answer to the first request begins in TLS 1.3: tickets come a round trip after the request, which
+// weigh finds where the answer to the first request begins in TLS 1.3, and in HTTP/2 without TLS: tickets and settings come a round trip after the request, which
 // is not counted for their pause, so of the pauses before its first ticketBytes the longest led to the answer.
 func (c *clock) weigh(r *record, last int64, o *Observation) {
 	if c.answered > ticketBytes {

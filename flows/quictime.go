@@ -39,9 +39,15 @@ func (c *clock) greetQUIC(r *record, o *Observation, client bool) {
 		c.zeroRTT = true
 	case !client && o.signs&signLong != 0 && !c.helloAnswered:
 		c.helloAnswered, c.spent = true, max(o.Time-c.request, 0)
+	case client && o.signs&signLong != 0 && c.helloAnswered:
+		c.response = o.Time // a request may stand behind the Finished in the same datagram
 	case client && o.signs&signShort != 0 && c.helloAnswered:
 		c.handshake = microsOf(o.Time - c.request)
-		c.request = 0
+		c.request = c.response
+		if o.Time-c.request > c.spent { // longer than a round trip ago
+			c.request = 0
+		}
+		c.response = 0
 		r.watch &^= watchHello
 		r.watch.set(watchAnswer, !c.zeroRTT)
 	}

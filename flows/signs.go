@@ -18,6 +18,7 @@ const (
 
 	signResumed = signInitial // TCP: a ServerHello that resumes a session
 	signFull    = signLong    // TCP: one that does not
+	signPreface = signShort   // TCP: HTTP/2 with prior knowledge begins
 	signEarly   = signShut    // UDP: a QUIC packet of 0-RTT data
 
 	signUnreachable = signInitial // of a packet without a flow: an ICMP error about one of this 5-tuple

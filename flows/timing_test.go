@@ -139,6 +139,10 @@ func TestTiming(t *testing.T) {
 			beat{61, 'c', "PA", join(record(22, 60), ccs, record(22, 40)), ""}, beat{81, 's', "PA", join(ccs, record(22, 40)), ""},
 			beat{83, 'c', "PA", record(23, 80), ""}, beat{133, 's', "PA", record(23, 400), ""}),
 			"done tls 62 ttfb 50 wait 50 transfer 0 exchanges 1 rtt 3x 20-50 answer 2x 2-10"},
+		{"HTTP/2 without TLS: settings before the answer, and no request behind it", append(open[:3:3],
+			beat{21, 'c', "PA", join([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), make([]byte, 60)), ""}, beat{41, 's', "PA", make([]byte, 30), ""},
+			beat{42, 'c', "PA", make([]byte, 9), ""}, beat{341, 's', "PA", page, ""}, beat{342, 'c', "PA", make([]byte, 17), ""}, beat{343, 'c', "FA", nil, ""}),
+			"done ttfb 320 wait 320 transfer 0 exchanges 1 rtt 2x 20-299 answer 2x 1-1"},
 		{"sent again", append(open[:3:3],
 			beat{30, 'c', "PA", get, ""}, beat{330, 'c', "PA", get, "again"}, beat{350, 's', "PA", page, ""}, beat{360, 's', "PA", page, "again"}),
 			"done ttfb 320 wait 320 transfer 0 exchanges 1 again 18 1400"},
@@ -206,10 +210,11 @@ func TestFirstExchangeOfQUIC(t *testing.T) {
 		want      string
 	}{
 		{"tickets, then the answer", []said{{42, 'c', 76}, {43, 's', 120}, {82, 's', 344}, {110, 's', 29}, {382, 's', 1280}, {383, 's', 1280}, {384, 's', 1280}},
-			" ttfb 340 wait 340 exchanges 1"},
-		{"at once", []said{{42, 'c', 76}, {83, 's', 344}, {84, 's', 1280}, {85, 's', 1280}, {5000, 's', 1280}}, " ttfb 41 wait 41 exchanges 1"},
+			" ttfb 341 wait 341 exchanges 1"},
+		{"at once", []said{{42, 'c', 76}, {83, 's', 344}, {84, 's', 1280}, {85, 's', 1280}, {5000, 's', 1280}}, " ttfb 42 wait 42 exchanges 1"},
 		{"asks later", []said{{42, 'c', 60}, {83, 's', 344}, {5000, 'c', 200}, {5001, 'c', 1400}, {5060, 's', 500}, {5061, 's', 1280}}, " ttfb 60 wait 60 exchanges 1"},
-		{"the second request is not looked at", []said{{42, 'c', 60}, {182, 's', 344}, {190, 'c', 200}, {900, 's', 500}}, " ttfb 140 wait 140 exchanges 1"},
+		{"the second request is not looked at", []said{{42, 'c', 60}, {182, 's', 344}, {190, 'c', 200}, {900, 's', 500}}, " ttfb 141 wait 141 exchanges 1"},
+		{"asks behind its Finished", []said{{42, 'c', 30}, {121, 's', 344}}, " ttfb 80 wait 80 exchanges 1"},
 		{"acknowledgements only", []said{{42, 'c', 30}, {83, 's', 30}, {90, 'c', 30}}, ""},
 		{"no answer", []said{{42, 'c', 76}, {83, 's', 30}}, ""},
 	}
