@@ -63,9 +63,12 @@ soak: build ## open connections for half an hour under a capture (root, Linux; S
 	@$(SETUP) root bin/soak $(SOAK)
 
 # Written as the user who asks: only what is in the files comes from root.
+# servers.pcap wants nginx, dnsmasq and curl, and a machine without other work: no delay may be a tenth too long.
 fixtures: build ## record the committed captures again
 	@: > fixtures/demo.pcapng; : > fixtures/demo.truth.jsonl
 	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
+	@$(SETUP) build go test -c -o bin/apptap.test ./cmd/apptap
+	@cd cmd/apptap && sh ../../$(lastword $(SETUP)) root ../../bin/apptap.test -test.run '^TestIntegration(Times|Servers)$$' -update
 	@go test ./fixtures -update
 
 generate: ## compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does

@@ -21,7 +21,15 @@ require (
 	howett.net/plist v1.0.1
 )
 
-require github.com/ncruces/go-strftime v1.1.0
+require (
+	github.com/ncruces/go-strftime v1.1.0
+	github.com/quic-go/quic-go v0.65.0
+)
+
+require (
+	github.com/quic-go/qpack v0.6.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+)
 
 require kernel.org/pub/linux/libs/security/libcap/psx v1.2.78
 

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,19 +16,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"apptap/capture"
 	"apptap/fixtures/netns"
-)
-
-// The path between client and server is a program that keeps every packet for half of pathRTT: not every kernel has a
-// netem. It is a TUN device in each of two namespaces, and it writes down what passes the client's.
-const (
-	clientAddr, serverAddr = "10.79.0.1", "10.79.0.2"
-	tunName                = "path0"
 )
 
 // TestIntegrationTimes records flows whose delays were put in on purpose and finds each; see timeTruths.
@@ -44,7 +35,7 @@ func TestIntegrationTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &path{t: t, record: w, near: here.TUN(t, tunName, clientAddr), far: there.TUN(t, tunName, serverAddr)}
+	p := &path{t: t, record: w, near: here.TUN(t, tunName, clientAddr), far: there.TUN(t, tunName, serverAddr), fate: losses, snap: snapLong}
 	stop := p.run()
 	talk := conversation{t, here, there}
 	talk.all()
@@ -52,105 +43,23 @@ func TestIntegrationTimes(t *testing.T) {
 	if err := errors.Join(w.Close(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
-	most := 10.0 // other programs run beside this: delays grow, but never shrink
-	if *update {
-		most = 1.1
-	}
-	checkTimes(t, file, most)
+	checkTimes(t, file, most())
 	if *update {
 		keep(t, file, "../../fixtures/times.pcap")
 	}
 }
 
-// path carries packets between two TUN devices.
-type path struct {
-	t         *testing.T
-	near, far *os.File
-	mutex     sync.Mutex // guards record and seen
-	record    *capture.PcapWriter
-	seen      map[uint16]int // packets toward or from a port of the server
-}
-
-type delayed struct {
-	due    time.Time
-	packet []byte
-}
-
-// run starts to carry; the function that it returns ends that and waits.
-func (p *path) run() (stop func()) {
-	p.seen = map[uint16]int{}
-	var all sync.WaitGroup
-	for _, way := range []struct{ from, to *os.File }{{p.near, p.far}, {p.far, p.near}} {
-		queue := make(chan delayed, 4096)
-		all.Go(func() {
-			defer close(queue)
-			buffer := make([]byte, 65536)
-			for {
-				n, err := way.from.Read(buffer)
-				if err != nil {
-					return
-				}
-				packet := append([]byte(nil), buffer[:n]...)
-				if n < 24 || packet[0]>>4 != 4 {
-					continue
-				}
-				if way.from == p.near {
-					p.tap(packet)
-				}
-				if !p.lost(packet, way.from == p.near) {
-					queue <- delayed{time.Now().Add(pathRTT / 2), packet}
-				}
-			}
-		})
-		all.Go(func() {
-			for d := range queue {
-				time.Sleep(time.Until(d.due)) // this is the path's length
-				if way.to == p.near {
-					p.tap(d.packet)
-				}
-				way.to.Write(d.packet) // the device may be gone
-			}
-		})
-	}
-	return func() {
-		p.near.Close()
-		p.far.Close()
-		all.Wait()
-	}
-}
-
-// tap writes a packet down; of long ones the headers are enough.
-func (p *path) tap(packet []byte) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	kept := packet
-	if len(packet) > 700 {
-		kept = packet[:80]
-	}
-	if err := p.record.WritePacket(&capture.Packet{Time: time.Now().UnixNano(), Data: kept, Length: len(packet), LinkType: capture.LinkTypeRaw}); err != nil {
-		p.t.Error(err)
-	}
-}
-
-// lost says which packets the path loses: by port of the server, so that each loss has one purpose.
-func (p *path) lost(packet []byte, up bool) bool {
-	ports := packet[int(packet[0]&15)*4:]
-	port := binary.BigEndian.Uint16(ports)
-	if up {
-		port = binary.BigEndian.Uint16(ports[2:])
-	}
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.seen[port]++
+// losses are which packets the path loses: by port of the server, so that each loss has one purpose.
+func losses(port uint16, nth int, packet []byte, up bool) (delay time.Duration, lost bool) {
 	switch port {
 	case portGone:
-		return true
+		return 0, true
 	case portLostSYN:
-		return p.seen[port] == 1
+		return 0, nth == 1
 	case portLossy:
-		return !up && len(packet) > 1000 && p.seen[port]%25 == 0
+		return 0, !up && len(packet) > 1000 && nth%25 == 0
 	}
-	return false
+	return 0, false
 }
 
 // conversation is what the client and the server do, one thing after another.

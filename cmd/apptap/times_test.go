@@ -45,13 +45,16 @@ type timesJSON struct {
 	}
 }
 
-// timeTruths are figures of destinations and what they must be within 10 %.
-var timeTruths = []struct {
+// timeTruth is a figure of a destination and what it must be.
+type timeTruth struct {
 	name   string
 	figure string // and which of its values
 	value  string
 	want   time.Duration
-}{
+}
+
+// timeTruths are figures of destinations and what they must be within 10 %.
+var timeTruths = []timeTruth{
 	{"dns.test", "dns_us", "median", pathRTT + dnsDelay},
 	{"dns.test", "syn_rtt_us", "median", pathRTT},
 	{"dns.test", "ttfb_us", "median", pathRTT},
@@ -79,18 +82,8 @@ func checkTimes(t *testing.T, file string, most float64) {
 	if err := json.Unmarshal([]byte(replay(t, "--format", "json", "--local", "10.79.0.1", file)), &report); err != nil {
 		t.Fatal(err)
 	}
-	times := map[string]map[string]any{}
-	for _, d := range report.Unattributed.Destinations {
-		if d.Port != 53 {
-			times[d.Name] = d.Times
-		}
-	}
-	for _, truth := range timeTruths {
-		got := figure(times[truth.name], truth.figure, truth.value)
-		if want := float64(truth.want.Microseconds()); got < want*0.9 || got > want*most {
-			t.Errorf("%s: %s %s is %.0f, want %.0f, 10 %% less to %.1f times as much", truth.name, truth.figure, truth.value, got, want, most)
-		}
-	}
+	times := report.times()
+	checkFigures(t, timeTruths, times, most)
 	for name, want := range map[string][]float64{"refused.test": {0, 3, 3, 2}, "gone.test": {1, 0, 1, 0}} {
 		got := []float64{
 			figure(times[name], "handshakes", "unanswered"), figure(times[name], "handshakes", "refused"),
@@ -104,6 +97,27 @@ func checkTimes(t *testing.T, file string, most float64) {
 		t.Errorf("loss.test: %.0f bytes were sent again or late, want at least eight segments", got)
 	}
 	checkLookups(t, &report)
+}
+
+// times are those of destinations, by name.
+func (r *timesJSON) times() map[string]map[string]any {
+	times := map[string]map[string]any{}
+	for _, d := range r.Unattributed.Destinations {
+		if d.Port != 53 {
+			times[d.Name] = d.Times
+		}
+	}
+	return times
+}
+
+func checkFigures(t *testing.T, truths []timeTruth, times map[string]map[string]any, most float64) {
+	t.Helper()
+	for _, truth := range truths {
+		got := figure(times[truth.name], truth.figure, truth.value)
+		if want := float64(truth.want.Microseconds()); got < want*0.9 || got > want*most {
+			t.Errorf("%s: %s %s is %.0f, want %.0f, 10 %% less to %.1f times as much", truth.name, truth.figure, truth.value, got, want, most)
+		}
+	}
 }
 
 func checkLookups(t *testing.T, report *timesJSON) {
@@ -137,8 +151,12 @@ func figure(times map[string]any, name, value string) float64 {
 
 // TestGoldenExplanation: the words for the recorded delays.
 func TestGoldenExplanation(t *testing.T) {
-	got := replay(t, "--explain", "test", "--local", "10.79.0.1", fixtures.Path(t, "times.pcap"))
-	golden := filepath.Join("testdata", "golden", "times.explain.txt")
+	checkGolden(t, "times.explain.txt", replay(t, "--explain", "test", "--local", "10.79.0.1", fixtures.Path(t, "times.pcap")))
+}
+
+func checkGolden(t *testing.T, name, got string) {
+	t.Helper()
+	golden := filepath.Join("testdata", "golden", name)
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
