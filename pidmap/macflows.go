@@ -44,6 +44,7 @@ type macFlows struct {
 	// interfaceName is the name of an interface, nil or "" if it is not known.
 	interfaceName func(index uint32) string
 	names         map[uint32]string // since the last poll
+	samples       *ntstatSamples    // what messages look like, for doctor; nil in a capture
 }
 
 type toldFlow struct {
@@ -112,6 +113,7 @@ func (f *macFlows) receive(dst []Event, now func() int64) ([]Event, error) {
 func (f *macFlows) take(dst []Event, m ntstat.Message, now int64) ([]Event, error) {
 	switch m.Kind {
 	case ntstat.Update, ntstat.Descriptor:
+		f.samples.add(m)
 		flow, err := ntstat.Decode(m)
 		if err != nil {
 			return dst, err

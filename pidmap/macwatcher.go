@@ -31,6 +31,8 @@ type MacSystem struct {
 	// Responsible is responsibility_get_pid_responsible_for_pid(3); nil where it is not to be had, and then NoResponsible says why.
 	Responsible   func(pid int32) (int32, bool)
 	NoResponsible error
+	// Nettop is what /usr/bin/nettop -L 1 -n -x prints, for Examine alone; nil starts none.
+	Nettop func() ([]byte, error)
 	// InterfaceName is the name of a network interface, "" if it has none; nil knows none.
 	InterfaceName func(index uint32) string
 	// Now is the clock, nanoseconds since 1970 UTC; nil = the system's.

@@ -15,7 +15,8 @@ var arrows = map[string][]string{
 	"pidmap/bundle":  {},
 	"pidmap/libproc": {"flows"},
 	"pidmap/ntstat":  {"flows"},
-	"pidmap":         {"flows", "pidmap/bpf", "pidmap/bundle", "pidmap/libproc", "pidmap/ntstat", "pidmap/sockdiag"},
+	"pidmap/nettop":  {"flows"},
+	"pidmap":         {"flows", "pidmap/bpf", "pidmap/bundle", "pidmap/libproc", "pidmap/nettop", "pidmap/ntstat", "pidmap/sockdiag"},
 
 	"summarize":        {"flows", "pidmap"},
 	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag"},
@@ -99,8 +100,10 @@ var leashes = []leash{
 	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},
 }
 
-// execFiles may start other programs. The product starts none: what it wants to know it asks the kernel.
+// execFiles may start other programs. The product starts none, what it wants to know it asks the kernel, but for one file: doctor
+// holds what the kernel says against a program of Apple's.
 var execFiles = map[string]string{
+	"pidmap/nettop/run_darwin.go":     "apptap doctor compares nettop with the kernel's own word, once",
 	"fixtures/race/contestants.go":    "times programs beside each other",
 	"fixtures/race/main.go":           "builds what it times",
 	"fixtures/blast/contest_linux.go": "runs what it measures",

@@ -54,6 +54,23 @@ func AppendPCBs(dst []Socket, b []byte, proto flows.Protocol) ([]Socket, error) 
 	return dst, nil
 }
 
+// RecordSizes is how long the records of each kind in a pcblist_n are: the kernel's structures grow.
+func RecordSizes(b []byte) map[uint32]int {
+	sizes := map[uint32]int{}
+	if len(b) < headerSize {
+		return sizes
+	}
+	for rest := b[headerSize:]; len(rest) >= 8; {
+		length, kind := int64(binary.LittleEndian.Uint32(rest)), binary.LittleEndian.Uint32(rest[4:])
+		if length < 8 || length > int64(len(rest)) || length == headerSize && int64(len(rest)) <= headerSize+7 {
+			break
+		}
+		sizes[kind] = int(length)
+		rest = rest[min((length+7)&^7, int64(len(rest))):]
+	}
+	return sizes
+}
+
 func decodePCB(b []byte, proto flows.Protocol) (s Socket, ok bool, err error) {
 	if len(b) < pcbNeeds {
 		return s, false, short("xinpcb_n", len(b), pcbNeeds)
