@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+
+	"apptap/pidmap"
+)
+
+// macReport is what only a Mac has to say. Its JSON is a contract (docs/scripting.md).
+type macReport struct {
+	System    map[string]string `json:"system"`
+	Sources   []macSource       `json:"sources"`
+	Agreement []macAgreement    `json:"agreement"`
+	Fixture   macFixture        `json:"fixture"`
+}
+
+type macSource struct {
+	Name    string         `json:"name"`
+	OK      bool           `json:"ok"`
+	Detail  string         `json:"detail,omitempty"`
+	Sockets int            `json:"connected_sockets"`
+	Lengths map[string]int `json:"lengths"` // bytes
+}
+
+type macAgreement struct {
+	A      string `json:"a"`
+	B      string `json:"b"`
+	Same   int    `json:"same_process"`
+	Differ int    `json:"other_process"`
+	OnlyA  int    `json:"only_a"`
+	OnlyB  int    `json:"only_b"`
+}
+
+// macFixture is what of a Mac can become a test: it names nobody.
+type macFixture struct {
+	Schema string   `json:"schema"`
+	Ntstat []string `json:"ntstat"` // messages, hexadecimal
+}
+
+// macReportOf is nil where there is no Mac.
+func macReportOf(x *pidmap.MacExamination) *macReport {
+	if x == nil {
+		return nil
+	}
+	r := &macReport{System: x.System, Sources: []macSource{}, Agreement: []macAgreement{}, Fixture: macFixture{"apptap.mac-fixture/1", x.Messages}}
+	for _, s := range x.Sources {
+		source := macSource{s.Name, s.Err == nil, "", s.Sockets, s.Lengths}
+		if s.Err != nil {
+			source.Detail = oneLine(s.Err)
+		}
+		r.Sources = append(r.Sources, source)
+	}
+	for _, g := range x.Agreement {
+		r.Agreement = append(r.Agreement, macAgreement{g.A, g.B, g.Same, g.Differ, g.OnlyA, g.OnlyB})
+	}
+	return r
+}
+
+// findings are the same in lines for people: each source, and how far they agree.
+func (r *macReport) findings() (list []finding) {
+	if r == nil {
+		return nil
+	}
+	for _, g := range r.Agreement {
+		list = append(list, finding{Area: "owners", Name: g.A + " beside " + g.B, OK: g.Differ == 0, Detail: fmt.Sprintf(
+			"%d connected sockets of the same process, %d of another, %d only %s, %d only %s", g.Same, g.Differ, g.OnlyA, g.A, g.OnlyB, g.B)})
+	}
+	return list
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apptap/fixtures/mac"
+	"apptap/flows"
+	"apptap/pidmap"
+)
+
+// TestDoctorOfMac is what a Mac adds to the doctor's JSON, by a Mac that answers in its bytes: each source with the lengths of its
+// structures, how far they agree, and messages without names and addresses.
+func TestDoctorOfMac(t *testing.T) {
+	local, remote := netip.MustParseAddrPort("203.0.113.77:50001"), netip.MustParseAddrPort("198.51.100.7:443")
+	key := flows.MakeKey(flows.TCP, local, remote)
+	kernel := mac.NewKernel(mac.Flow{Ref: 1, Provider: mac.TCPKernel, Key: key, PID: 402, Name: "secretive", State: 4, Interface: 14})
+	table := mac.NewTable(mac.Process{PID: 402, Name: "secretive", Path: "/usr/bin/secretive", Start: 1,
+		Sockets: []mac.Socket{{TCP: true, Local: local, Remote: remote, State: 4}}})
+	x := pidmap.Examine(pidmap.MacSystem{
+		Flows: func() (io.ReadWriteCloser, error) { return kernel, nil }, ProcInfo: table.ProcInfo, PCBs: table.PCBs,
+		Refused: func(error) bool { return false }, Nettop: func() ([]byte, error) { return nil, errors.New("no nettop here") },
+	})
+	x.System = map[string]string{"kern.osversion": "24G90"}
+	var out bytes.Buffer
+	if err := json.NewEncoder(&out).Encode(macReportOf(x)); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for _, secret := range []string{"secretive", "203.0.113.77", "cb00714d", "7365637265"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q is in %s", secret, text)
+		}
+	}
+	var got macReport
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Fixture.Ntstat) != 1 || len(got.Fixture.Ntstat[0]) < 2*344 {
+		t.Errorf("fixture %+v; want a message", got.Fixture)
+	}
+	got.Fixture.Ntstat = nil
+	want := macReport{
+		System: map[string]string{"kern.osversion": "24G90"},
+		Sources: []macSource{
+			{Name: "ntstat", OK: true, Sockets: 1, Lengths: map[string]int{"descriptor of provider 2": 344}},
+			{Name: "libproc", OK: true, Sockets: 1, Lengths: map[string]int{"proc_bsdinfo": 136, "proc_bsdshortinfo": 64, "socket_fdinfo": 792}},
+			{Name: "pcblist", OK: true, Lengths: map[string]int{}},
+			{Name: "nettop", Detail: "no nettop here", Lengths: map[string]int{}},
+		},
+		Agreement: []macAgreement{{A: "libproc", B: "ntstat", Same: 1}, {A: "libproc", B: "pcblist", OnlyA: 1}, {A: "ntstat", B: "pcblist", OnlyA: 1}},
+		Fixture:   macFixture{Schema: "apptap.mac-fixture/1"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if list := macReportOf(x).findings(); len(list) != 3 || !list[0].OK || !strings.Contains(list[0].Detail, "1 connected sockets of the same process") {
+		t.Errorf("findings %+v", list)
+	}
+	if list := macReportOf(nil).findings(); list != nil {
+		t.Errorf("findings of no Mac: %+v", list)
+	}
+}
