@@ -4,9 +4,10 @@ import (
 	"apptap/pidmap/bpf"
 )
 
-// Datagrams are what the kernel counted of one UDP socket since tracing began, in bytes of payload and in datagrams. What was
-// sent and had arrived is what there was at the border between the socket and its interfaces: what a capture sees of it. It
-// is a value; whoever holds it does not change it.
+// Datagrams are what the kernel counted of the packets of one socket since tracing began, in bytes of payload and in datagrams. What
+// was sent and had arrived is what there was at the border between the socket and its interfaces: what a capture sees of it. Of
+// a TCP socket it has Interfaces, Others, Odd and Arrived: with its handshake, without the packets of a socket that is closed
+// (TIME_WAIT, RST). It is a value; whoever holds it does not change it.
 type Datagrams struct {
 	// Interfaces are the first that the socket used, by name. A name that is not known, or that of an interface in another
 	// network namespace, is "".
@@ -22,10 +23,12 @@ type Datagrams struct {
 	Dropped, DroppedBytes uint64
 }
 
-// InterfaceBytes is what a UDP socket sent and was sent through one interface, in bytes of payload.
+// InterfaceBytes is what a socket sent and was sent through one interface.
 type InterfaceBytes struct {
 	Name   string
-	Tx, Rx uint64
+	Tx, Rx uint64 // payload, sent again included
+	// Packets as a capture on this host has them, but for fragments, which count together. IP is their bytes from the IP header on.
+	TxPackets, RxPackets, TxIP, RxIP uint64
 }
 
 // Tx is what the socket sent in all.
@@ -52,14 +55,18 @@ func (t *translator) datagrams(b *bpf.Datagrams, foreign bool) *Datagrams {
 		return nil
 	}
 	d := &Datagrams{
-		Others: InterfaceBytes{Tx: b.Others.Tx, Rx: b.Others.Rx}, Odd: b.Odd, Group: b.Group, Arrived: b.Arrived, Taken: b.Taken,
+		Others: interfaceBytesOf(b.Others), Odd: b.Odd, Group: b.Group, Arrived: b.Arrived, Taken: b.Taken,
 		Sent: b.Sent, Received: b.Received, Dropped: b.Dropped, DroppedBytes: b.DroppedBytes,
 	}
 	for i, each := range b.Each {
-		d.Interfaces[i] = InterfaceBytes{Tx: each.Tx, Rx: each.Rx}
+		d.Interfaces[i] = interfaceBytesOf(each)
 		if each.Index != 0 && !foreign && t.interfaceName != nil {
 			d.Interfaces[i].Name = t.interfaceName(each.Index)
 		}
 	}
 	return d
+}
+
+func interfaceBytesOf(b bpf.InterfaceBytes) InterfaceBytes {
+	return InterfaceBytes{Tx: b.Tx, Rx: b.Rx, TxPackets: b.TxPackets, RxPackets: b.RxPackets, TxIP: b.TxIP, RxIP: b.RxIP}
 }

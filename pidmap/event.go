@@ -37,7 +37,7 @@ const (
 	EventsLost
 	// SocketCounted: by Time the Socket, still open, had counted Datagrams or Totals.
 	SocketCounted
-	// SocketsCounted: by Time all UDP sockets that are open had been told of by SocketCounted.
+	// SocketsCounted: by Time all sockets that are open had been told of by SocketCounted.
 	SocketsCounted
 )
 
@@ -57,7 +57,7 @@ type Event struct {
 	Moved     Moved   // SocketUsed
 	// Totals of a TCP socket: SocketClosed at its end, SocketCounted by then, SocketSeen before anything that is told of it.
 	Totals Totals
-	// Datagrams is nil but for SocketClosed and SocketCounted of a UDP socket that had packets.
+	// Datagrams is nil but for SocketClosed and SocketCounted of a socket that had packets.
 	Datagrams *Datagrams
 }
 

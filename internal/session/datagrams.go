@@ -2,7 +2,7 @@ package session
 
 import "apptap/pidmap"
 
-// datagramsRecord is a pidmap.Datagrams. Bytes are payload.
+// datagramsRecord is a pidmap.Datagrams. Bytes are payload, but for those from the IP header on.
 type datagramsRecord struct {
 	Interfaces   [2]interfaceBytesRecord `json:"interfaces"`
 	Others       interfaceBytesRecord    `json:"others,omitzero"`
@@ -21,6 +21,11 @@ type interfaceBytesRecord struct {
 	Name text   `json:"name,omitempty"`
 	Tx   uint64 `json:"tx_payload,omitempty"`
 	Rx   uint64 `json:"rx_payload,omitempty"`
+
+	TxPackets uint64 `json:"tx_packets,omitempty"`
+	RxPackets uint64 `json:"rx_packets,omitempty"`
+	TxIP      uint64 `json:"tx_ip_bytes,omitempty"`
+	RxIP      uint64 `json:"rx_ip_bytes,omitempty"`
 }
 
 func datagramsRecordOf(d *pidmap.Datagrams) *datagramsRecord {
@@ -53,9 +58,11 @@ func (r *datagramsRecord) datagrams() *pidmap.Datagrams {
 }
 
 func interfaceBytesRecordOf(i pidmap.InterfaceBytes) interfaceBytesRecord {
-	return interfaceBytesRecord{text(i.Name), i.Tx, i.Rx}
+	return interfaceBytesRecord{text(i.Name), i.Tx, i.Rx, i.TxPackets, i.RxPackets, i.TxIP, i.RxIP}
 }
 
 func (r interfaceBytesRecord) bytes() pidmap.InterfaceBytes {
-	return pidmap.InterfaceBytes{Name: string(r.Name), Tx: r.Tx, Rx: r.Rx}
+	return pidmap.InterfaceBytes{
+		Name: string(r.Name), Tx: r.Tx, Rx: r.Rx, TxPackets: r.TxPackets, RxPackets: r.RxPackets, TxIP: r.TxIP, RxIP: r.RxIP,
+	}
 }

@@ -18,7 +18,7 @@ const (
 	ProcessFork                     // Process is Parent's new child, in the image of Parent
 	ProcessExit                     // the last thread of Process has ended
 	socketDatagrams                 // SocketClosed with Datagrams, which it is decoded to
-	SocketCounted                   // a UDP socket that is open has Datagrams; Process is not known
+	SocketCounted                   // a socket that is open has Datagrams; Process is not known
 )
 
 // Event is one record of the ring. It is a value of its own: nothing in it is used again.
@@ -27,7 +27,7 @@ type Event struct {
 	Time    uint64 // nanoseconds since boot (CLOCK_BOOTTIME)
 	Process Process
 	Socket  Socket // of the socket's kinds
-	// Datagrams is what a UDP socket had: SocketCounted, and SocketClosed, nil if it never had a packet.
+	// Datagrams is what a socket had: SocketCounted, and SocketClosed, nil if it never had a packet.
 	Datagrams *Datagrams
 
 	Parent      int32    // ProcessFork

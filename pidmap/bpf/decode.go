@@ -21,7 +21,7 @@ const (
 	socketProcessAt    = socketTupleAt + tupleBytes
 	socketCountersAt   = socketProcessAt + processBytes
 	socketBytes        = socketCountersAt + 6*8
-	datagramsBytes     = socketBytes + (Interfaces+1)*16 + Interfaces*4 + 8 + 7*8
+	datagramsBytes     = socketBytes + (Interfaces+1)*interfaceBytes + Interfaces*4 + 8 + 7*8
 	processRecordBytes = 16 + processBytes + 16
 	filenameBytes      = 256
 	argumentBytes      = 512

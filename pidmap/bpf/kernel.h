@@ -14,6 +14,7 @@ typedef unsigned long long u64;
 #define HELPER static __attribute__((unused))
 HELPER void *(*map_lookup)(void *map, const void *key) = (void *)1;
 HELPER long (*map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+HELPER long (*map_delete)(void *map, const void *key) = (void *)3;
 HELPER u64 (*current_pid_tgid)(void) = (void *)14;
 HELPER long (*skb_load_bytes)(const void *skb, u32 offset, void *to, u32 len) = (void *)26;
 HELPER u64 (*current_task)(void) = (void *)35;
@@ -88,6 +89,7 @@ struct mptcp_subflow_context { struct sock *conn; };
 
 struct sk_buff { u32 len; };
 struct bpf_iter_meta { void *seq; };
+struct bpf_iter__tcp { struct bpf_iter_meta *meta; struct sock_common *sk_common; };
 
 struct qstr { const u8 *name; };
 struct dentry { struct dentry *d_parent; struct qstr d_name; };
@@ -137,5 +139,6 @@ enum {
 	FLAG_KTHREAD = 0x00200000,                                                         /* PF_KTHREAD, include/linux/sched.h */
 	TYPE_RAW = 3,                                                                      /* include/linux/net.h */
 	PACKET_HOST = 0,                                                                   /* include/uapi/linux/if_packet.h */
+	MAPPED = 0xffff0000,                                                               /* third word of ::ffff:0.0.0.0, RFC 4291 */
 	SOCK_DONE = 1,                                                                     /* bit of sk_flags, include/net/sock.h */
 };

@@ -10,29 +10,40 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// OpenSockets is what all UDP sockets that had packets and are open in some process of this pid namespace have had until now:
-// events of SocketCounted, one a socket. The error wraps errors.ErrUnsupported where the kernel does not list them (before Linux 5.11).
+// OpenSockets is what all TCP and UDP sockets that had packets and are open in some process of this pid namespace have had until
+// now, and the TCP sockets of this thread's network namespace that outlive their programs: events of SocketCounted, one a socket.
+// The error wraps errors.ErrUnsupported where the kernel does not list them (before Linux 5.11).
 func (t *Tracer) OpenSockets() ([]Event, error) {
+	var iterators []*link.Iter
 	for _, l := range t.loaded.links {
 		if it, ok := l.(*link.Iter); ok {
-			return t.list(it)
+			iterators = append(iterators, it)
 		}
 	}
-	return nil, fmt.Errorf("list open UDP sockets: the kernel does not: %w", errors.ErrUnsupported)
+	if len(iterators) < 2 {
+		return nil, fmt.Errorf("list open sockets: the kernel does not: %w", errors.ErrUnsupported)
+	}
+	var events []Event
+	listed := map[uint64]bool{} // by cookie: a socket comes once for each descriptor
+	for _, it := range iterators {
+		var err error
+		if events, err = t.list(events, it, listed); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
-func (t *Tracer) list(it *link.Iter) ([]Event, error) {
+func (t *Tracer) list(events []Event, it *link.Iter, listed map[uint64]bool) ([]Event, error) {
 	r, err := it.Open()
 	if err != nil {
-		return nil, fmt.Errorf("list open UDP sockets: %w", err)
+		return nil, fmt.Errorf("list open sockets: %w", err)
 	}
 	defer r.Close()
 	b, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("list open UDP sockets: %w", err)
+		return nil, fmt.Errorf("list open sockets: %w", err)
 	}
-	var events []Event
-	listed := map[uint64]bool{} // by cookie: a socket comes once for each descriptor
 	for ; len(b) >= datagramsBytes; b = b[datagramsBytes:] {
 		e, err := Decode(b)
 		if err != nil {

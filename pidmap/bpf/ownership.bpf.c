@@ -55,6 +55,18 @@ struct {
 	TYPE(value, struct datagrams);
 } counts SEC(".maps");
 
+/* Packets of TCP connections that no socket has yet: those of a handshake pass the listener. */
+struct greeting {
+	struct interface counted;
+	u32 index, pad;
+};
+struct {
+	UINT(type, MAP_LRU_HASH);
+	UINT(max_entries, 16384);
+	TYPE(key, struct tuple);
+	TYPE(value, struct greeting);
+} greetings SEC(".maps");
+
 /* Peers of UDP sockets that were told of. */
 struct peer_key {
 	u64 cookie;
@@ -253,6 +265,20 @@ INLINE void opened(struct sock *sk, struct socket_state *s, u8 flags)
 	tell(s, OPENED, &s->maker, &s->told, 0);
 }
 
+/* totals adds what TCP counted of the bytes of a socket. */
+INLINE void totals(struct socket_record *r, struct sock *sk)
+{
+	struct tcp_sock *tp = sk->sk_protocol == TCP ? to_tcp_sock(sk) : 0;
+	if (!tp)
+		return;
+	r->flags |= TOTALED;
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DONE))
+		r->flags |= FIN_TAKEN;
+	r->sent = tp->bytes_sent;
+	r->retrans = tp->bytes_retrans;
+	r->received = tp->bytes_received;
+}
+
 INLINE void closed(struct sock *sk, struct socket_state *s)
 {
 	if (s->closed)
@@ -263,22 +289,50 @@ INLINE void closed(struct sock *sk, struct socket_state *s)
 	s->opened = 0;
 	if (!s->told.remote_port && !s->told.local_port)
 		return; /* never had an address */
-	struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
+	struct process *p = s->user.tgid ? &s->user : &s->maker;
+	if (!d) {
+		struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
+		if (!r) {
+			count_lost(LOST_RECORD);
+			return;
+		}
+		fill(r, s, CLOSED, p, &s->told, 0);
+		totals(r, sk);
+		ringbuf_submit(r, wakeup());
+		return;
+	}
+	struct datagrams_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
 	if (!r) {
 		count_lost(LOST_RECORD);
 		return;
 	}
-	fill(r, s, CLOSED, s->user.tgid ? &s->user : &s->maker, &s->told, 0);
-	struct tcp_sock *tp = sk->sk_protocol == TCP ? to_tcp_sock(sk) : 0;
-	if (tp) {
-		r->flags |= TOTALED;
-		if (sk->__sk_common.skc_flags & (1UL << SOCK_DONE))
-			r->flags |= FIN_TAKEN;
-		r->sent = tp->bytes_sent;
-		r->retrans = tp->bytes_retrans;
-		r->received = tp->bytes_received;
-	}
+	fill(&r->socket, s, DATAGRAMS, p, &s->told, 0);
+	totals(&r->socket, sk);
+	r->datagrams = *d;
 	ringbuf_submit(r, wakeup());
+}
+
+/* greet moves the packets of its handshake to an accepted socket. A socket of family 6 may have a peer of family 4. */
+INLINE void greet(struct sock *sk, const struct tuple *told)
+{
+	struct tuple key = *told;
+	u32 *words = (u32 *)told->remote;
+	if (key.family == 6 && !words[0] && !words[1] && words[2] == MAPPED) {
+		key.family = 4;
+		__builtin_memset(key.local, 0, sizeof(key.local));
+		__builtin_memset(key.remote, 0, sizeof(key.remote));
+		*(u32 *)key.local = *(u32 *)(told->local + 12);
+		*(u32 *)key.remote = words[3];
+	}
+	struct greeting *g = map_lookup(&greetings, &key);
+	struct datagrams *d = g ? sk_storage_get(&counts, sk, 0, STORAGE_CREATE) : 0;
+	if (!d)
+		return;
+	d->each[0] = g->counted;
+	d->index[0] = g->index;
+	d->arrived = g->counted.rx_packets;
+	map_delete(&greetings, &key);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -311,6 +365,8 @@ int inet_sock_set_state(u64 *ctx)
 		if (!s->created)
 			s->created = boot_time();
 		opened(sk, s, from == STATE_SYN_SENT ? 0 : ACCEPTED);
+		if (from != STATE_SYN_SENT)
+			greet(sk, &s->told);
 		break;
 	case STATE_CLOSE:
 		if (!s->multipath) /* that ends with its release: what came before may still be read */
@@ -533,24 +589,24 @@ int tcp_rcv_space_adjust(u64 *ctx)
 	return moved(sk, 0, 0, 0);
 }
 
-/* ---- datagrams ---- */
+/* ---- packets ---- */
 
-/* headers_of reads a datagram's addresses and ports, remote ones apart from local ones; 0 = it has none. */
-INLINE int headers_of(struct tuple *t, struct __sk_buff *skb, int sent)
+/* headers_of reads a packet's addresses and ports, remote ones apart from local ones; 0 = it has none. */
+INLINE int headers_of(struct tuple *t, struct __sk_buff *skb, u8 protocol, int sent)
 {
 	u8 head[40];
 	u16 ports[2];
 	u32 ports_at = 40;
-	t->protocol = UDP;
+	t->protocol = protocol;
 	if (skb->protocol == swap16(0x0800)) {
-		if (skb_load_bytes(skb, 0, head, 20) || head[9] != UDP || (head[6] & 0x1f) || head[7])
+		if (skb_load_bytes(skb, 0, head, 20) || head[9] != protocol || (head[6] & 0x1f) || head[7])
 			return 0; /* a later fragment has no ports */
 		ports_at = (head[0] & 15) * 4;
 		t->family = 4;
 		__builtin_memcpy(sent ? t->local : t->remote, head + 12, 4);
 		__builtin_memcpy(sent ? t->remote : t->local, head + 16, 4);
 	} else {
-		if (skb_load_bytes(skb, 0, head, 40) || head[6] != UDP)
+		if (skb_load_bytes(skb, 0, head, 40) || head[6] != protocol)
 			return 0;
 		t->family = 6;
 		__builtin_memcpy(sent ? t->local : t->remote, head + 8, 16);
@@ -569,7 +625,15 @@ INLINE int same_words(const struct tuple *a, const struct tuple *b)
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4];
 }
 
-/* count adds a datagram to what its socket sent or was sent. IP options and extension headers are not followed. */
+/* add counts a packet with so many bytes of payload. */
+INLINE void add(struct interface *i, struct __sk_buff *skb, u64 payload, int sent)
+{
+	__sync_fetch_and_add(sent ? &i->tx : &i->rx, payload);
+	__sync_fetch_and_add(sent ? &i->tx_packets : &i->rx_packets, 1);
+	__sync_fetch_and_add(sent ? &i->tx_ip : &i->rx_ip, skb->len);
+}
+
+/* count adds a packet to what its socket sent or was sent. IP options and extension headers are not followed. */
 INLINE void count(struct __sk_buff *skb, struct bpf_sock *sk, u32 headers, int sent)
 {
 	struct datagrams *d = sk_storage_get(&counts, sk, 0, STORAGE_CREATE);
@@ -582,12 +646,6 @@ INLINE void count(struct __sk_buff *skb, struct bpf_sock *sk, u32 headers, int s
 		return;
 	}
 	u64 bytes = skb->len - headers;
-	if (!sent)
-		__sync_fetch_and_add(&d->arrived, 1);
-	if (!sent && skb->pkt_type != PACKET_HOST) {
-		__sync_fetch_and_add(&d->group, bytes);
-		return;
-	}
 	struct interface *i = &d->each[INTERFACES];
 	u32 index = skb->ifindex;
 	if (!d->index[0] || d->index[0] == index) {
@@ -597,37 +655,77 @@ INLINE void count(struct __sk_buff *skb, struct bpf_sock *sk, u32 headers, int s
 		d->index[1] = index;
 		i = &d->each[1];
 	}
-	__sync_fetch_and_add(sent ? &i->tx : &i->rx, bytes);
+	if (!sent)
+		__sync_fetch_and_add(&d->arrived, 1);
+	if (!sent && skb->pkt_type != PACKET_HOST) {
+		__sync_fetch_and_add(&d->group, bytes);
+		bytes = 0;
+	}
+	add(i, skb, bytes, sent);
 }
 
-/* headers is how long a datagram's headers are, 0 = it is none. */
-INLINE u32 headers(struct __sk_buff *skb)
+/* count_greeting adds a packet to what a connection has had before it has a socket. */
+INLINE void count_greeting(struct __sk_buff *skb, u32 headers, int sent)
 {
-	u8 head[10];
-	if (skb->protocol == swap16(0x86dd))
-		return skb_load_bytes(skb, 6, head, 1) || head[0] != UDP ? 0 : 40 + 8;
-	return skb_load_bytes(skb, 0, head, sizeof(head)) || head[9] != UDP ? 0 : (head[0] & 15) * 4 + 8;
+	struct tuple key = {};
+	if (!headers || skb->len < headers || !headers_of(&key, skb, TCP, sent))
+		return;
+	struct greeting *g = map_lookup(&greetings, &key);
+	if (!g) {
+		struct greeting none = {.index = skb->ifindex};
+		map_update(&greetings, &key, &none, ANY);
+		if (!(g = map_lookup(&greetings, &key)))
+			return;
+	}
+	add(&g->counted, skb, skb->len - headers, sent);
 }
 
-/* seen counts the datagrams of UDP sockets, and tells of the peers of those that are not connected. It runs for every packet:
- * whatever is neither, which the socket alone says, is let go first, and the peer of the last packet, which the socket's
- * state has, next. */
+/* headers is how long a packet's headers are, 0 = it is none of the protocol. */
+INLINE u32 headers(struct __sk_buff *skb, u8 protocol)
+{
+	u8 head[10], offset;
+	u32 ip = 40;
+	if (skb->protocol == swap16(0x86dd)) {
+		if (skb_load_bytes(skb, 6, head, 1) || head[0] != protocol)
+			return 0;
+	} else {
+		if (skb_load_bytes(skb, 0, head, sizeof(head)) || head[9] != protocol)
+			return 0;
+		ip = (head[0] & 15) * 4;
+	}
+	if (protocol == UDP)
+		return ip + 8;
+	return skb_load_bytes(skb, ip + 12, &offset, 1) ? 0 : ip + (offset >> 4) * 4;
+}
+
+/* seen counts the packets of TCP and UDP sockets, and tells of the peers of those that are not connected. It runs for every
+ * packet: whatever is neither, which the socket alone says, is let go first, and the peer of the last packet, which the
+ * socket's state has, next. */
 INLINE void seen(struct __sk_buff *skb, int sent)
 {
 	struct bpf_sock *sk = skb->sk;
 	if (!sk)
 		return;
 	sk = sk_fullsock(sk);
-	if (!sk || sk->protocol != UDP)
+	if (!sk)
+		return;
+	if (sk->protocol == TCP && sk->type != TYPE_RAW) {
+		if (sk->state == STATE_LISTEN)
+			count_greeting(skb, headers(skb, TCP), sent);
+		else
+			count(skb, sk, headers(skb, TCP), sent);
+		return;
+	}
+	if (sk->protocol != UDP)
 		return;
 	if (sk->type != TYPE_RAW)
-		count(skb, sk, headers(skb), sent);
+		count(skb, sk, headers(skb, UDP), sent);
 	else if (!sent) /* gets a copy of whatever comes for others */
 		return;
 	if (sk->dst_port)
 		return;
 	struct peer_key key = {};
-	if (!headers_of(&key.tuple, skb, sent))
+	if (!headers_of(&key.tuple, skb, UDP, sent))
 		return;
 	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (!s || same_words(&s->peer, &key.tuple))
@@ -669,18 +767,11 @@ int udp_fail_queue_rcv_skb(u64 *ctx)
 	return 0;
 }
 
-/* What the sockets that are open have had: whoever reads the iterator gets a record for each descriptor of one. The iterator
- * over the storage itself would tell of each once, but hosts that refuse trampolines refuse that too. */
-SEC("iter/task_file")
-int open_sockets(struct bpf_iter__task_file *ctx)
+/* What the sockets that are open have had: whoever reads the iterators gets a record for each descriptor of one, and those of TCP
+ * sockets that no program has any more in his network namespace. The iterator over the storage itself would tell of each once,
+ * but hosts that refuse trampolines refuse that too. */
+INLINE int list(struct bpf_iter_meta *meta, struct sock *sk)
 {
-	struct file *file = ctx->file;
-	asm volatile("" : "+r"(file)); /* the verifier knows what is not null only of one load */
-	struct socket *socket = file ? sock_from_file(file) : 0;
-	struct sock *sk = socket ? socket->sk : 0;
-	if (!sk)
-		return 0;
-	struct sock_common *c = &sk->__sk_common;
 	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
 	if (!d)
 		return 0;
@@ -692,17 +783,36 @@ int open_sockets(struct bpf_iter__task_file *ctx)
 	r.socket.kind = COUNTED;
 	r.socket.time = boot_time();
 	r.socket.cookie = socket_cookie(sk);
-	r.socket.netns = READ(c->skc_net.net->ns.inum);
-	r.socket.tuple.protocol = UDP;
-	r.socket.tuple.local_port = c->skc_num;
-	addresses_of(&r.socket.tuple, c);
+	r.socket.netns = READ(sk->__sk_common.skc_net.net->ns.inum);
+	r.socket.tuple.protocol = (u8)sk->sk_protocol;
+	r.socket.tuple.local_port = sk->__sk_common.skc_num;
+	addresses_of(&r.socket.tuple, &sk->__sk_common);
 	if (s) {
 		r.socket.created = s->created;
 		r.socket.flags = s->flags;
 	}
 	r.datagrams = *d;
-	seq_write(ctx->meta->seq, &r, sizeof(r));
+	seq_write(meta->seq, &r, sizeof(r));
 	return 0;
+}
+
+SEC("iter/task_file")
+int open_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	asm volatile("" : "+r"(file)); /* the verifier knows what is not null only of one load */
+	struct socket *socket = file ? sock_from_file(file) : 0;
+	struct sock *sk = socket ? socket->sk : 0;
+	return sk ? list(ctx->meta, sk) : 0;
+}
+
+SEC("iter/tcp")
+int open_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *c = ctx->sk_common;
+	asm volatile("" : "+r"(c));
+	struct tcp_sock *tp = c ? to_tcp_sock(c) : 0;
+	return tp ? list(ctx->meta, (struct sock *)tp) : 0;
 }
 
 /* ---- processes ---- */

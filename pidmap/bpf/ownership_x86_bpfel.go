@@ -16,9 +16,13 @@ import (
 type ownershipDatagrams struct {
 	_    structs.HostLayout
 	Each [3]struct {
-		_  structs.HostLayout
-		Tx uint64
-		Rx uint64
+		_         structs.HostLayout
+		Tx        uint64
+		Rx        uint64
+		TxPackets uint64
+		RxPackets uint64
+		TxIp      uint64
+		RxIp      uint64
 	}
 	Index        [2]uint32
 	Odd          uint32
@@ -32,6 +36,21 @@ type ownershipDatagrams struct {
 	DroppedBytes uint64
 }
 
+type ownershipGreeting struct {
+	_       structs.HostLayout
+	Counted struct {
+		_         structs.HostLayout
+		Tx        uint64
+		Rx        uint64
+		TxPackets uint64
+		RxPackets uint64
+		TxIp      uint64
+		RxIp      uint64
+	}
+	Index uint32
+	Pad   uint32
+}
+
 type ownershipMoved struct {
 	_  structs.HostLayout
 	Tx uint64
@@ -41,16 +60,7 @@ type ownershipMoved struct {
 type ownershipPeerKey struct {
 	_      structs.HostLayout
 	Cookie uint64
-	Tuple  struct {
-		_          structs.HostLayout
-		Local      [16]uint8
-		Remote     [16]uint8
-		LocalPort  uint16
-		RemotePort uint16
-		Family     uint8
-		Protocol   uint8
-		Pad        uint16
-	}
+	Tuple  ownershipTuple
 }
 
 type ownershipSocketState struct {
@@ -79,26 +89,8 @@ type ownershipSocketState struct {
 		Kthread uint32
 		Comm    [16]int8
 	}
-	Told struct {
-		_          structs.HostLayout
-		Local      [16]uint8
-		Remote     [16]uint8
-		LocalPort  uint16
-		RemotePort uint16
-		Family     uint8
-		Protocol   uint8
-		Pad        uint16
-	}
-	Peer struct {
-		_          structs.HostLayout
-		Local      [16]uint8
-		Remote     [16]uint8
-		LocalPort  uint16
-		RemotePort uint16
-		Family     uint8
-		Protocol   uint8
-		Pad        uint16
-	}
+	Told      ownershipTuple
+	Peer      ownershipTuple
 	Tx        uint64
 	Rx        uint64
 	Over      uint64
@@ -109,6 +101,17 @@ type ownershipSocketState struct {
 	Late      uint8
 	Multipath uint8
 	_         [7]byte
+}
+
+type ownershipTuple struct {
+	_          structs.HostLayout
+	Local      [16]uint8
+	Remote     [16]uint8
+	LocalPort  uint16
+	RemotePort uint16
+	Family     uint8
+	Protocol   uint8
+	Pad        uint16
 }
 
 type ownershipUserKey struct {
@@ -126,6 +129,7 @@ type ownershipUserKey struct {
 const (
 	ownershipMapCounts              = "counts"
 	ownershipMapEvents              = "events"
+	ownershipMapGreetings           = "greetings"
 	ownershipMapLost                = "lost"
 	ownershipMapPeers               = "peers"
 	ownershipMapSockets             = "sockets"
@@ -136,6 +140,7 @@ const (
 	ownershipProgInetSendmsg        = "inet_sendmsg"
 	ownershipProgInetSockSetState   = "inet_sock_set_state"
 	ownershipProgOpenSockets        = "open_sockets"
+	ownershipProgOpenTcp            = "open_tcp"
 	ownershipProgSchedProcessExec   = "sched_process_exec"
 	ownershipProgSchedProcessExit   = "sched_process_exit"
 	ownershipProgSchedProcessFork   = "sched_process_fork"
@@ -199,6 +204,7 @@ type ownershipProgramSpecs struct {
 	InetSendmsg        *ebpf.ProgramSpec `ebpf:"inet_sendmsg"`
 	InetSockSetState   *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	OpenSockets        *ebpf.ProgramSpec `ebpf:"open_sockets"`
+	OpenTcp            *ebpf.ProgramSpec `ebpf:"open_tcp"`
 	SchedProcessExec   *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit   *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork   *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
@@ -218,12 +224,13 @@ type ownershipProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ownershipMapSpecs struct {
-	Counts  *ebpf.MapSpec `ebpf:"counts"`
-	Events  *ebpf.MapSpec `ebpf:"events"`
-	Lost    *ebpf.MapSpec `ebpf:"lost"`
-	Peers   *ebpf.MapSpec `ebpf:"peers"`
-	Sockets *ebpf.MapSpec `ebpf:"sockets"`
-	Users   *ebpf.MapSpec `ebpf:"users"`
+	Counts    *ebpf.MapSpec `ebpf:"counts"`
+	Events    *ebpf.MapSpec `ebpf:"events"`
+	Greetings *ebpf.MapSpec `ebpf:"greetings"`
+	Lost      *ebpf.MapSpec `ebpf:"lost"`
+	Peers     *ebpf.MapSpec `ebpf:"peers"`
+	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
+	Users     *ebpf.MapSpec `ebpf:"users"`
 }
 
 // ownershipVariableSpecs contains global variables before they are loaded into the kernel.
@@ -252,18 +259,20 @@ func (o *ownershipObjects) Close() error {
 //
 // It can be passed to loadOwnershipObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ownershipMaps struct {
-	Counts  *ebpf.Map `ebpf:"counts"`
-	Events  *ebpf.Map `ebpf:"events"`
-	Lost    *ebpf.Map `ebpf:"lost"`
-	Peers   *ebpf.Map `ebpf:"peers"`
-	Sockets *ebpf.Map `ebpf:"sockets"`
-	Users   *ebpf.Map `ebpf:"users"`
+	Counts    *ebpf.Map `ebpf:"counts"`
+	Events    *ebpf.Map `ebpf:"events"`
+	Greetings *ebpf.Map `ebpf:"greetings"`
+	Lost      *ebpf.Map `ebpf:"lost"`
+	Peers     *ebpf.Map `ebpf:"peers"`
+	Sockets   *ebpf.Map `ebpf:"sockets"`
+	Users     *ebpf.Map `ebpf:"users"`
 }
 
 func (m *ownershipMaps) Close() error {
 	return _OwnershipClose(
 		m.Counts,
 		m.Events,
+		m.Greetings,
 		m.Lost,
 		m.Peers,
 		m.Sockets,
@@ -287,6 +296,7 @@ type ownershipPrograms struct {
 	InetSendmsg        *ebpf.Program `ebpf:"inet_sendmsg"`
 	InetSockSetState   *ebpf.Program `ebpf:"inet_sock_set_state"`
 	OpenSockets        *ebpf.Program `ebpf:"open_sockets"`
+	OpenTcp            *ebpf.Program `ebpf:"open_tcp"`
 	SchedProcessExec   *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit   *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork   *ebpf.Program `ebpf:"sched_process_fork"`
@@ -310,6 +320,7 @@ func (p *ownershipPrograms) Close() error {
 		p.InetSendmsg,
 		p.InetSockSetState,
 		p.OpenSockets,
+		p.OpenTcp,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,

@@ -33,7 +33,8 @@ func allPrograms() []program {
 		{name: "skb_egress", cgroup: ebpf.AttachCGroupInetEgress, lost: "peers of unconnected UDP sockets"},
 		{name: "skb_ingress", cgroup: ebpf.AttachCGroupInetIngress, lost: "peers of unconnected UDP sockets"},
 		{name: "udp_fail_queue_rcv_skb"}, // without it, before Linux 6.10, what was dropped was never read
-		{name: openSockets},              // without it only sockets that end are counted
+		{name: openSockets},              // without these only sockets that end are counted
+		{name: openTCP},
 		{name: "tcp_retransmit_skb", lost: "connections that nobody answers, while they wait"},
 		{name: "tcp_rcv_space_adjust", lost: "who takes bytes out of a socket by splice(2) alone"},
 		{name: "sched_process_exit", lost: "the end of processes"},
@@ -42,8 +43,8 @@ func allPrograms() []program {
 	}
 }
 
-// openSockets is the program that is read, not run.
-const openSockets = "open_sockets"
+// The programs that are read, not run.
+const openSockets, openTCP = "open_sockets", "open_tcp"
 
 // ioPrograms tell who moves bytes; the first set that loads is the tier.
 func ioPrograms() map[string][]program {
@@ -134,7 +135,7 @@ func (l *loaded) attach(p program) error {
 	prog := c.DetachProgram(p.name)
 	c.Close() // its maps are clones
 	var attached link.Link
-	if p.name == openSockets {
+	if p.name == openSockets || p.name == openTCP {
 		attached, err = link.AttachIter(link.IterOptions{Program: prog})
 	} else if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
 		attached, err = link.AttachCgroup(link.CgroupOptions{Path: fmt.Sprintf("/proc/self/fd/%d", l.cgroup.Fd()), Attach: p.cgroup, Program: prog})

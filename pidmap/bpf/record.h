@@ -33,10 +33,12 @@ struct socket_record {
 	u64 over;                      /* cookie of the socket of Multipath TCP that this one carries packets of, 0 = none */
 };
 
-/* What a UDP socket sent and was sent, in bytes of payload, since the tracing began. */
+/* What a socket sent and was sent as packets since the tracing began: payload, and packets with their bytes from the IP header
+ * on, super-frames as one. */
 #define INTERFACES 2
 struct interface {
-	u64 tx, rx;                    /* as packets, whole datagrams; rx of what was for this host alone */
+	u64 tx, rx;                    /* payload; whole datagrams; rx of what was for this host alone */
+	u64 tx_packets, rx_packets, tx_ip, rx_ip; /* multicast and broadcast too */
 };
 struct datagrams {
 	struct interface each[INTERFACES + 1]; /* the first that it used, and all others */
@@ -48,7 +50,8 @@ struct datagrams {
 	u64 dropped, dropped_bytes;    /* for which the receive buffer had no room; Linux 6.10 */
 };
 
-/* CLOSED of a UDP socket that had packets comes as DATAGRAMS; COUNTED is of one that is open. */
+/* CLOSED of a socket that had packets comes as DATAGRAMS; COUNTED is of one that is open. Of a TCP socket each, index and
+ * arrived are counted. */
 struct datagrams_record {
 	struct socket_record socket;
 	struct datagrams datagrams;
