@@ -78,7 +78,7 @@ func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	return s
 }
 
-// quietReads is how many reads without a packet say that nothing captured before the end of the run is still
+// quietReads is how many reads without a packet, all after the end of the run, say that nothing captured before it is still
 // on its way: the kernel hands over a block of its ring at most one read timeout after the first packet in it.
 const quietReads = 3
 
@@ -92,7 +92,7 @@ func (r *reader) read(ctx context.Context) error {
 		r.publish()
 	}()
 	var p capture.Packet
-	quiet, traced := 0, false
+	quiet, drained, traced := 0, 0, false
 	for {
 		err := r.source.Next(&p)
 		if r.run.session != nil {
@@ -100,15 +100,17 @@ func (r *reader) read(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
-			quiet = 0
+			quiet, drained = 0, 0
 		case errors.Is(err, capture.ErrTimeout):
 			r.send(&pending)
 			if quiet++; quiet == 1 {
 				r.publish()
 				r.run.flush()
 			}
-			if ctx.Err() != nil && quiet >= quietReads {
-				return nil
+			if ctx.Err() != nil {
+				if drained++; drained == quietReads {
+					return nil
+				}
 			}
 			continue
 		case errors.Is(err, io.EOF), ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
@@ -129,8 +131,8 @@ func (r *reader) read(ctx context.Context) error {
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
 			r.send(&pending)
-			if ctx.Err() != nil && r.run.stopAt.Load() == math.MaxInt64 {
-				return nil // a file: interrupted, there is nothing to drain
+			if ctx.Err() != nil && !r.run.live {
+				return nil // interrupted, there is nothing to drain
 			}
 		}
 		if last {
