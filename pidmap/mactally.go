@@ -98,7 +98,7 @@ func (f *macFlows) fillDatagrams(e *Event, t *toldFlow, lost bool) {
 	tx, rx := c.TxBytes-min(c.TxBytes, before.TxBytes), c.RxBytes-min(c.RxBytes, before.RxBytes)
 	arrived := c.RxPackets - min(c.RxPackets, before.RxPackets)
 	e.Datagrams = &Datagrams{
-		Interfaces: [...]InterfaceBytes{0: {f.nameOf(t.iface), tx, rx}, 1: {}},
+		Interfaces: [...]InterfaceBytes{0: {Name: f.nameOf(t.iface), Tx: tx, Rx: rx}, 1: {}},
 		Odd:        t.odd, Arrived: arrived, Taken: arrived, Sent: tx, Received: rx,
 	}
 }

@@ -103,7 +103,7 @@ func TestMacDatagrams(t *testing.T) {
 	}
 	moved := func(tx, rx, arrived uint64, odd bool) *Datagrams {
 		d := &Datagrams{Odd: odd, Arrived: arrived, Taken: arrived, Sent: tx, Received: rx}
-		d.Interfaces[0] = InterfaceBytes{"en0", tx, rx}
+		d.Interfaces[0] = InterfaceBytes{Name: "en0", Tx: tx, Rx: rx}
 		return d
 	}
 	type row struct {

@@ -108,13 +108,21 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	events, err := w.scanner.scan(ctx, true)
 	if w.trace != nil {
 		told, traceErr := w.trace.poll(time.Now())
-		events = append(w.trace.counted(w.trace.current(told)), events...)
+		events = append(w.trace.current(told), events...)
 		err = errors.Join(err, traceErr)
 	}
 	if err != nil {
 		return events, fmt.Errorf("scan sockets: %w", err)
 	}
 	return events, nil
+}
+
+// Count tells what the packets of the sockets that are open have come to by now, nothing where kernel events do not count them.
+func (w *Watcher) Count() []Event {
+	if w.trace == nil {
+		return nil
+	}
+	return w.trace.counted(nil)
 }
 
 // Scans says what the looking has cost so far.

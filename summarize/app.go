@@ -75,6 +75,7 @@ func (g *appGroup) merge(o *appGroup) {
 	g.others.Processes += o.others.Processes
 	g.others.Totals.add(&o.others.Totals)
 	g.kernel(o.use.Kernel)
+	o.use.Missed.addTo(&g.use.Missed)
 }
 
 func (g *appGroup) result() AppUse {
@@ -90,6 +91,7 @@ func (g *appGroup) result() AppUse {
 type unattributedGroup struct {
 	totals  Totals
 	reasons reasonTally
+	missed  *Missed
 }
 
 func (g *unattributedGroup) add(use *FlowUse, t *Totals) {
@@ -100,8 +102,9 @@ func (g *unattributedGroup) add(use *FlowUse, t *Totals) {
 func (g *unattributedGroup) merge(o *unattributedGroup) {
 	g.totals.add(&o.totals)
 	g.reasons.merge(o.reasons)
+	o.missed.addTo(&g.missed)
 }
 
 func (g *unattributedGroup) result() Unattributed {
-	return Unattributed{Totals: g.totals, Reasons: g.reasons.byName()}
+	return Unattributed{Totals: g.totals, Reasons: g.reasons.byName(), Missed: g.missed}
 }

@@ -26,6 +26,8 @@ const (
 	CauseOtherInterface = "other_interface"
 	// CauseCounterLost: the socket's counters were wiped before they could be read (close with SO_LINGER 0).
 	CauseCounterLost = "counter_lost"
+	// CauseNotDelivered: segments that repeated others were captured and given to no socket: a firewall or a bad checksum took them.
+	CauseNotDelivered = "not_delivered"
 	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.
 	CauseWindowEdge = "window_edge"
 	// CauseFilteredOrDropped: an interface had a filter and drops; which took the bytes is not known.

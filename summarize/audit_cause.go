@@ -6,12 +6,25 @@ import "apptap/flows"
 type circumstances struct {
 	dropped bool // packets were lost, on whatever interface: which flows they belonged to is not known
 	split   bool // a filter may pass some packets of a flow and not others
+
+	captured   interfaceNames
+	interfaces []InterfaceInput
+}
+
+// header is the length of the link-layer header on an interface of the run.
+func (c *circumstances) header(index int) uint64 {
+	if index < 0 || index >= len(c.interfaces) {
+		return 0
+	}
+	return c.interfaces[index].LinkHeader
 }
 
 func circumstancesOf(in *Input) circumstances {
 	c := circumstances{
 		dropped: in.DroppedUserspace > 0,
 		split:   splitsFlows(in.Filter) || splitsFlows(in.Source.Filter),
+
+		captured: namesOf(in.Interfaces), interfaces: in.Interfaces,
 	}
 	for _, i := range in.Interfaces {
 		c.dropped = c.dropped || i.DroppedKernel > 0 || i.DroppedInterface > 0
@@ -25,12 +38,27 @@ type evidence struct {
 	circumstances
 	flow *flows.Flow
 	life *socketLife
+	wire wire
+
+	unsent, elsewhereTx, elsewhereRx uint64 // of payload, what no relation has been explained by yet
 }
 
 // explain names the causes of what is left of a relation. A gap in the captured stream explains as many
 // bytes as it is long; of the rest the first class that applies takes all.
 func (e *evidence) explain(r relation) (causes []Cause, unexplained int64) {
 	left := r.difference
+	take := func(name string, pool *uint64) {
+		if bytes := min(uint64(max(left, 0)), *pool); bytes > 0 {
+			causes = append(causes, Cause{name, int64(bytes)})
+			left, *pool = left-int64(bytes), *pool-bytes
+		}
+	}
+	if r.rx {
+		take(CauseOtherInterface, &e.elsewhereRx)
+	} else {
+		take(CauseOtherInterface, &e.elsewhereTx)
+		take(CauseSendError, &e.unsent)
+	}
 	if left > 0 && r.gap > 0 && !e.counterLost() {
 		missed := int64(min(uint64(left), r.gap))
 		causes = append(causes, Cause{CauseCaptureDrop, missed})
@@ -60,7 +88,9 @@ func (e *evidence) class(r relation, left int64) string {
 		return CauseSnaplen
 	case r.rx && left < 0 && e.closedEarly():
 		return CauseArrivedAfterClose
-	case left > 0 && e.elsewhere(r):
+	case r.rx && r.again && left < 0:
+		return CauseNotDelivered
+	case left > 0 && !e.wire.known && e.elsewhere(r):
 		return CauseOtherInterface
 	case e.startedBefore(r, left):
 		return CauseStartedBefore

@@ -31,10 +31,13 @@ type portUse struct {
 	first, last int64 // of anything
 	begin, end  int64 // of its flows
 	tx, rx      uint64
+	captured    captured
+	iface       int // of one of its flows
 	flows       int // whose own side the port is; on loopback a flow has another
 	snapped     bool
 	shares      []portShare
 	kernel      datagramTotals
+	sole        *DatagramCounters // the first of its sockets that was on a captured interface: who lost what if there are no flows
 }
 
 // portShare is what one app's flows had of a use, in bytes of payload.
@@ -50,17 +53,20 @@ func (u *portUses) add(use *FlowUse) bool {
 	if f.Key.Proto != flows.UDP || f.Locality == flows.LocalNeither {
 		return false
 	}
-	own := portUseOf(f, f.TxPayload, f.RxPayload)
+	tx, rx := packetSum{f.TxPackets, f.TxIPBytes}, packetSum{f.RxPackets, f.RxIPBytes}
+	own := portUseOf(f, f.TxPayload, f.RxPayload, captured{tx, rx})
 	own.flows, own.shares = 1, []portShare{{appOf(use), 1, f.TxPayload, f.RxPayload}}
 	u.join(f.Key.Local.Port, own)
 	if f.Locality == flows.LocalBoth {
-		u.join(f.Key.Remote.Port, portUseOf(f, f.RxPayload, f.TxPayload))
+		u.join(f.Key.Remote.Port, portUseOf(f, f.RxPayload, f.TxPayload, captured{rx, tx}))
 	}
 	return true
 }
 
-func portUseOf(f *flows.Flow, tx, rx uint64) portUse {
-	return portUse{first: f.First, last: f.Last, begin: f.First, end: f.Last, tx: tx, rx: rx, snapped: f.Snapped}
+func portUseOf(f *flows.Flow, tx, rx uint64, packets captured) portUse {
+	return portUse{
+		first: f.First, last: f.Last, begin: f.First, end: f.Last, tx: tx, rx: rx, captured: packets, iface: f.Interface, snapped: f.Snapped,
+	}
 }
 
 // socket takes in a socket.
@@ -76,7 +82,11 @@ func (u *portUses) socket(c *DatagramCounters, captured interfaceNames) {
 	if c.Since == 0 {
 		first = 0
 	}
-	u.join(c.Key.Local.Port, portUse{first: first, last: c.Until + datagramSlack, kernel: t})
+	use := portUse{first: first, last: c.Until + datagramSlack, kernel: t}
+	if t.packets.TxPackets+t.packets.RxPackets > 0 {
+		use.sole = c
+	}
+	u.join(c.Key.Local.Port, use)
 }
 
 // join adds a use to those of the same port that it overlaps, which become one.
@@ -106,11 +116,18 @@ func (u *portUse) merge(o *portUse) {
 		u.begin, u.end = min(u.begin, o.begin), max(u.end, o.end)
 	}
 	u.first, u.last = min(u.first, o.first), max(u.last, o.last)
+	if u.end == o.end && o.end > 0 {
+		u.iface = o.iface
+	}
+	u.captured.tx, u.captured.rx = u.captured.tx.add(o.captured.tx), u.captured.rx.add(o.captured.rx)
 	u.tx, u.rx, u.flows, u.snapped = u.tx+o.tx, u.rx+o.rx, u.flows+o.flows, u.snapped || o.snapped
 	for i := range o.shares {
 		u.share(&o.shares[i])
 	}
 	u.kernel.add(&o.kernel)
+	if u.sole == nil || o.sole != nil && o.sole.Since < u.sole.Since {
+		u.sole = o.sole
+	}
 }
 
 func (u *portUse) share(o *portShare) {

@@ -30,10 +30,7 @@ type datagramRun struct {
 
 func datagramRunOf(in *Input) datagramRun {
 	r := datagramRun{circumstances: circumstancesOf(in), window: in.Window, whole: in.DatagramsWhole, counted: len(in.Datagrams) > 0 || in.DatagramsWhole}
-	r.filtered = in.Filter+in.Source.Filter != ""
-	for _, i := range in.Interfaces {
-		r.filtered = r.filtered || i.Filter != ""
-	}
+	r.filtered = in.filtered()
 	return r
 }
 
@@ -44,6 +41,7 @@ type portOutcome struct {
 	causes      []Cause
 	tx, rx      int64 // kernel - captured
 	unexplained uint64
+	missed      *Missed
 }
 
 // judge compares what was captured of a use with what the kernel counted.
@@ -64,7 +62,9 @@ func (r *datagramRun) judge(u *portUse) portOutcome {
 		return portOutcome{verdict: VerdictUnavailable, unavailable: unknownSocket}
 	}
 	r.explain(&o, u, o.tx, k.otherTx, false)
+	txLost := lostOf(o.causes)
 	r.explain(&o, u, o.rx, k.otherRx, true)
+	o.missed = r.missed(u, txLost, lostOf(o.causes)-txLost)
 	o.cause(CauseSocketFull, -int64(k.full))
 	o.cause(CauseTruncated, -int64(k.cut))
 	if !k.open {
@@ -81,6 +81,22 @@ func (r *datagramRun) judge(u *portUse) portOutcome {
 		o.verdict = VerdictExact
 	}
 	return o
+}
+
+// missed is what a use of a port lost; packets without payload, and of groups, are among it.
+func (r *datagramRun) missed(u *portUse, txLost, rxLost uint64) *Missed {
+	if !r.dropped || r.filtered {
+		return nil
+	}
+	m := &Missed{TxPayload: txLost, RxPayload: rxLost}
+	m.frames(&u.kernel.packets, u.captured, r.header(u.iface))
+	if *m == (Missed{}) {
+		return nil
+	}
+	if u.flows == 0 {
+		m.Flows = 1
+	}
+	return m
 }
 
 func (o *portOutcome) cause(name string, bytes int64) {

@@ -25,7 +25,8 @@ type pairing struct {
 	uses    []FlowUse
 	foreign bool
 	lives   map[side]*socketLife
-	unclear map[int]bool // by index of uses: several lives might be this flow's, whether or not one was chosen
+	parts   []*socketLife // of lives that were merged
+	unclear map[int]bool  // by index of uses: several lives might be this flow's, whether or not one was chosen
 }
 
 // tuples are the 5-tuples of sockets: a flow without its own among them is paired with none.
@@ -71,6 +72,16 @@ func pairSockets(readings []SocketCounters, uses []FlowUse) *pairing {
 		p.by(intact, func(k flows.Key, _ bool) (flows.Key, bool) { return k, true })
 	}
 	return p
+}
+
+// into notes which lives flows were paired with.
+func (p *pairing) into(paired map[lifeKey]bool) {
+	for _, life := range p.lives {
+		paired[lifeKey{life.last.Cookie, life.key}] = true
+	}
+	for _, life := range p.parts {
+		paired[lifeKey{life.last.Cookie, life.key}] = true
+	}
 }
 
 // own is the life of the socket of a flow, by index of uses; nil where none is known.
@@ -125,6 +136,9 @@ func (p *pairing) flow(s side) *flows.Flow { return &p.uses[s.use].Flow }
 // they are equally many, each has its own, however late it was read. If not, some life or flow is missing, and only
 // a pause in the use of the 5-tuple shows where.
 func (p *pairing) tuple(sides []side, lives []*socketLife) {
+	if p.timed(sides, lives) {
+		return
+	}
 	sides, lives = p.possible(sides, lives)
 	if p.inOrder(sides, lives) {
 		return

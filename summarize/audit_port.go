@@ -14,6 +14,7 @@ func (y *sums) judgePorts(in *Input) map[*portUse]portOutcome {
 	outcomes := make(map[*portUse]portOutcome, y.ports.count)
 	y.ports.inOrder(func(u *portUse) {
 		if u.flows == 0 {
+			y.losePort(in, &run, u)
 			return
 		}
 		o := run.judge(u)
@@ -51,6 +52,9 @@ func (y *sums) book(u *portUse, o *portOutcome) {
 		}
 		if s.app != "" {
 			y.apps.at(s.app).kernel(k)
+		}
+		if s == largest {
+			y.missed(s.app, o.missed)
 		}
 	}
 }
@@ -122,7 +126,7 @@ func (y *sums) tell(uses []FlowUse, outcomes map[*portUse]portOutcome) {
 		if own.app == u.largest().app && !told[u] {
 			told[u] = true
 			o.difference(use.Kernel)
-			use.Causes = slices.Clone(o.causes)
+			use.Causes, use.Missed = slices.Clone(o.causes), o.missed
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"apptap/flows"
+	"apptap/pidmap"
 )
 
 // socketLife is what is known of one socket: its counters before the capture, if it existed then, and the last ones
@@ -14,6 +15,9 @@ type socketLife struct {
 	start, last SocketCounters
 	hasStart    bool
 	hasLast     bool
+	packets     *pidmap.Datagrams // nil: not known
+	since       int64             // when it was made, 0 = not known
+	joined      bool              // of several sockets, whose streams are one flow's
 }
 
 // lifeKey tells lives apart. A cookie alone would do but for counters of systems that have none (0).
@@ -54,7 +58,12 @@ func livesOf(readings []SocketCounters) []socketLife {
 // capture's: a later dump cannot find it again. Of two that tell of the end, one that knows of the FIN was read before
 // anything was wiped.
 func (l *socketLife) read(c SocketCounters) {
+	if c.Packets != nil && (l.packets == nil || c.Moment == AtClose) {
+		l.packets = c.Packets
+	}
+	l.since = max(l.since, c.Since)
 	switch {
+	case c.Moment == AtCount:
 	case c.Moment == AtStart && !l.hasStart:
 		l.start, l.hasStart = c, true
 	case c.Moment == AtStart:

@@ -74,6 +74,8 @@ type InterfaceInput struct {
 	Received, DroppedKernel, DroppedInterface uint64
 	StatsKnown                                bool
 
+	LinkHeader uint64 // bytes in front of the IP header of a plain frame: 14 on Ethernet
+
 	CapturedPackets, CapturedBytes uint64             // of every kind, undecoded included; frame bytes
 	Readings                       *InterfaceReadings // nil if none were taken
 	Filter                         string             // of this interface alone, "" = none
@@ -94,7 +96,8 @@ func Build(in Input) *Summary {
 		Lookups:    slices.Clone(in.Lookups),
 		Flows:      attribute(&in),
 	}
-	auditFlows(&in, s.Flows)
+	paired := map[lifeKey]bool{}
+	auditFlows(&in, s.Flows).into(paired)
 	all := newSums(maxDestinations)
 	all.of(&in)
 	if in.Folded != nil {
@@ -107,7 +110,8 @@ func Build(in Input) *Summary {
 	for i := range s.Flows {
 		all.add(&s.Flows[i])
 	}
-	checked := in.sumRest(all)
+	checked := in.sumRest(all, paired)
+	all.lose(&in, paired)
 	all.tell(s.Flows, all.judgePorts(&in))
 	if in.Explain.Port != 0 {
 		s.Owners = in.ownedFlows(append(checked, s.Flows...))
@@ -120,7 +124,7 @@ func Build(in Input) *Summary {
 
 // sumRest adds the flows that are not listed. Only those that share their 5-tuple with a socket have to be held
 // at once, to be audited together, and those whose owners are explained: it returns them.
-func (in *Input) sumRest(all *sums) (checked []FlowUse) {
+func (in *Input) sumRest(all *sums, paired map[lifeKey]bool) (checked []FlowUse) {
 	tuples := tuplesOf(in.Sockets)
 	parts := make([]restPart, len(in.Rest))
 	in.sideBySide(len(parts), func(i int) {
@@ -138,7 +142,7 @@ func (in *Input) sumRest(all *sums) (checked []FlowUse) {
 		checked = append(checked, parts[i].checked...)
 	}
 	slices.SortFunc(checked, func(a, b FlowUse) int { return compareFlows(&a.Flow, &b.Flow) })
-	auditFlows(in, checked)
+	auditFlows(in, checked).into(paired)
 	for i := range checked {
 		all.add(&checked[i])
 	}

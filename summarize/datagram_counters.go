@@ -27,6 +27,7 @@ type datagramTotals struct {
 	otherTx, otherRx  uint64 // of which on interfaces that were not captured
 	full, cut, unread uint64 // that arrived, and for which there was no room, that did not fit the reader's buffer, that nobody read
 	group             uint64 // multicast and broadcast that arrived
+	packets           Wire   // on interfaces that were captured; multicast and broadcast too
 	unsent            uint64 // that programs handed over and that never became packets
 }
 
@@ -37,11 +38,8 @@ func datagramTotalsOf(c *DatagramCounters, captured interfaceNames) datagramTota
 		sockets: 1, since: c.Since, until: c.Until, older: c.Since == 0, open: c.Open, odd: d.Odd, lost: d.Lost,
 		tx: d.Tx(), rx: d.Rx(), full: d.DroppedBytes, group: d.Group,
 	}
-	for _, i := range append(d.Interfaces[:], d.Others) {
-		if !captured.has(i.Name) {
-			t.otherTx, t.otherRx = t.otherTx+i.Tx, t.otherRx+i.Rx
-		}
-	}
+	w := wireOf(d, captured)
+	t.packets, t.otherTx, t.otherRx = w.here, w.there.TxPayload, w.there.RxPayload
 	if d.Sent > t.tx {
 		t.unsent = d.Sent - t.tx
 	}
@@ -70,6 +68,7 @@ func (t *datagramTotals) add(o *datagramTotals) {
 	t.tx, t.rx, t.otherTx, t.otherRx = t.tx+o.tx, t.rx+o.rx, t.otherTx+o.otherTx, t.otherRx+o.otherRx
 	t.full, t.cut, t.unread = t.full+o.full, t.cut+o.cut, t.unread+o.unread
 	t.group, t.unsent = t.group+o.group, t.unsent+o.unsent
+	t.packets = t.packets.Add(o.packets)
 }
 
 // interfaceNames are those of the interfaces that were captured.

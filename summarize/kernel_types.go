@@ -1,6 +1,9 @@
 package summarize
 
-import "apptap/flows"
+import (
+	"apptap/flows"
+	"apptap/pidmap"
+)
 
 // SocketCounters are the kernel's own counters of one socket at one moment. Bytes are payload.
 // Source on Linux: struct tcp_info (include/uapi/linux/tcp.h), or at a socket's end struct tcp_sock itself, read by a
@@ -10,6 +13,7 @@ type SocketCounters struct {
 	Cookie uint64    // the kernel's identity of the socket; two lives of a 5-tuple differ in it
 	Time   int64     // when the counters were read, nanoseconds since 1970 UTC
 	Moment Moment
+	Since  int64 // when the socket was made, 0 = not known
 	// Sequence is the order in which the kernel told of closed sockets: those read in one go share a Time. 0 = not known.
 	Sequence uint64
 
@@ -26,6 +30,8 @@ type SocketCounters struct {
 	FINKnown, PeerFIN bool
 	// Foreign says that the socket is in another network namespace than apptap: it is no end of a flow of this host's own.
 	Foreign bool
+	// Packets are what a kernel event counted of the socket's packets, nil where nobody did.
+	Packets *pidmap.Datagrams
 	// Incomplete says that the kernel's answer was too short for all of the above (before Linux 4.19).
 	Incomplete bool
 	// Lost says that the socket is gone and its last counters never came: the kernel had no room to tell them.
@@ -40,6 +46,8 @@ const (
 	AtStart Moment = iota
 	AtClose
 	AtEnd
+	// AtCount is the end of a capture too, of which Packets alone are known.
+	AtCount
 )
 
 // InterfaceCounters are the kernel's counters of one interface, in frames and frame bytes.

@@ -36,6 +36,9 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 		for _, peer := range []bool{false, true} {
 			if life := pairs.lives[side{i, peer}]; life != nil {
 				used[lifeKey{life.last.Cookie, life.key}] = true
+				if life.joined {
+					pairs.into(used) // more than it takes, and only where SYNs were lost
+				}
 			}
 		}
 	}
@@ -69,15 +72,22 @@ func (in *Input) neverCompared(use *FlowUse, waited int64) bool {
 	return use.Unavailable == noCounters && f.Last <= waited
 }
 
+// Lose keeps in mind what the kernel counted of sockets that no flow has come of, whose readings are forgotten.
+func (y *Folded) Lose(in *Input, forgotten []SocketCounters) {
+	y.sums.lost = append(y.sums.lost, lostSocketsOf(in, forgotten, nil)...)
+}
+
 // Unsettled are the readings that flows in the table may be compared with, or flows to come: those from the start, those
-// after recent, and after waited those that do not say whose they are. It reuses the list.
-func Unsettled(readings []SocketCounters, inUse *flows.InUse, recent, waited int64) []SocketCounters {
-	kept := readings[:0]
+// after recent, and after waited those that do not say whose they are. The others are forgotten. It reuses the list.
+func Unsettled(readings []SocketCounters, inUse *flows.InUse, recent, waited int64) (kept, forgotten []SocketCounters) {
+	kept = readings[:0]
 	for _, c := range readings {
 		if c.Moment == AtStart || c.Time > recent || inUse.Flow(c.Key, c.Time) || wiped(c.Key) && c.Time > waited {
 			kept = append(kept, c)
+		} else if c.Packets != nil {
+			forgotten = append(forgotten, c)
 		}
 	}
 	clear(readings[len(kept):])
-	return kept
+	return kept, forgotten
 }

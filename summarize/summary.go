@@ -15,8 +15,9 @@ import (
 type Summary struct {
 	Source       Source
 	Window       Window
-	Totals       Totals // of all flows: apps + unattributed, field by field
-	Folded       Totals // of which: flows that were summed up early, to keep memory bounded; they are not in Flows
+	Totals       Totals  // of all flows: apps + unattributed, field by field
+	Missed       *Missed // of all flows, on top of Totals: apps + unattributed; nil for nothing
+	Folded       Totals  // of which: flows that were summed up early, to keep memory bounded; they are not in Flows
 	Apps         []AppUse
 	Unattributed Unattributed
 	Undecoded    Undecoded
@@ -74,6 +75,7 @@ type AppUse struct {
 	OtherProcesses    OtherProcesses
 
 	Kernel *KernelUse // nil if the kernel's counters were not available for any of its flows
+	Missed *Missed    // nil for nothing: on top of Totals
 }
 
 // ProcessUse is what one process used.
@@ -106,6 +108,8 @@ type Unattributed struct {
 	Destinations []Destination
 
 	OtherDestinations OtherDestinations
+
+	Missed *Missed // nil for nothing: on top of Totals
 }
 
 // OtherDestinations are the destinations that are not listed: with those that are, they sum to the app's totals.
@@ -154,6 +158,7 @@ type FlowUse struct {
 	Kernel    *KernelUse
 	Verdict   Verdict
 	Causes    []Cause // one for each relation (see relations) and class: their absolute bytes add up
+	Missed    *Missed // nil for nothing
 	Interface string
 	// Unavailable says why there was nothing to compare with, "" unless the verdict is VerdictUnavailable.
 	Unavailable string
@@ -162,11 +167,12 @@ type FlowUse struct {
 // KernelUse are the kernel's counters summed over flows, in bytes, and what came of the comparison.
 type KernelUse struct {
 	TxPayload, RxPayload, TxStream, RxStream uint64
-	// RxPayloadKnown says whether RxPayload means anything: Linux counts no received payload with the
-	// retransmissions in it, only the stream.
+	// RxPayloadKnown says whether RxPayload means anything: of a TCP socket itself Linux counts no received payload with the
+	// retransmissions in it, only the stream, and of its packets where there is eBPF.
 	RxPayloadKnown           bool
 	FlowsChecked, FlowsExact int
 	UnexplainedBytes         uint64
+	Wire                     Wire // of flows whose packets were counted
 }
 
 // Add returns k + o. A sum is only known if both parts are.
@@ -175,7 +181,7 @@ func (k KernelUse) Add(o KernelUse) KernelUse {
 		TxPayload: k.TxPayload + o.TxPayload, TxStream: k.TxStream + o.TxStream, RxStream: k.RxStream + o.RxStream,
 		RxPayloadKnown: k.RxPayloadKnown && o.RxPayloadKnown,
 		FlowsChecked:   k.FlowsChecked + o.FlowsChecked, FlowsExact: k.FlowsExact + o.FlowsExact,
-		UnexplainedBytes: k.UnexplainedBytes + o.UnexplainedBytes,
+		UnexplainedBytes: k.UnexplainedBytes + o.UnexplainedBytes, Wire: k.Wire.Add(o.Wire),
 	}
 	if sum.RxPayloadKnown {
 		sum.RxPayload = k.RxPayload + o.RxPayload

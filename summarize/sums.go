@@ -17,6 +17,8 @@ type sums struct {
 	audited      auditSum
 	live         bool // UDP flows are audited
 	ports        portUses
+	allMissed    *Missed
+	lost         []lostSocket // of which the run decides whether they count
 }
 
 // nobodysGroup is the group of destinations without an owner; those of the i-th app are group i+1.
@@ -38,6 +40,7 @@ func (y *sums) add(use *FlowUse) {
 	if !y.live || !y.ports.add(use) {
 		y.audited.add(use)
 	}
+	y.missed(appOf(use), use.Missed)
 	if len(use.Owner.Shares) > 1 {
 		y.addShares(use, &t)
 		return
@@ -67,11 +70,13 @@ func (y *sums) merge(o *sums) {
 	y.destinations.merge(&o.destinations, groupOf)
 	y.audited.merge(&o.audited)
 	y.ports.merge(&o.ports)
+	o.allMissed.addTo(&y.allMissed)
+	y.lost = append(y.lost, o.lost...)
 }
 
 // into writes what was collected into s, with so many destinations under each app; 0 = all.
 func (y *sums) into(s *Summary, list int) {
-	s.Totals = y.totals
+	s.Totals, s.Missed = y.totals, y.allMissed
 	listed := y.destinations.listed(len(y.apps.list)+1, list)
 	for i := range y.apps.list {
 		use := y.apps.list[i].result()

@@ -194,6 +194,11 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		return err
 	}
 	defer closeSources()
+	if s.through != nil {
+		for i := range c.Sources {
+			c.Sources[i] = s.through(c.Sources[i])
+		}
+	}
 	recorder, err := openRecorder(s, f, &c)
 	if err != nil {
 		return err
@@ -203,7 +208,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		signal.Ignore(syscall.SIGPIPE)
 	}
 	giveUpRights(s, f)
-	fmt.Fprintln(s.err, capturingOn(c.Sources, &c.Source))
+	c.Begun = func() { fmt.Fprintln(s.err, capturingOn(c.Sources, &c.Source)) }
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

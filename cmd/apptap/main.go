@@ -16,14 +16,18 @@ func main() {
 
 // run is main without the process around it, so that tests can call it.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return runWith(args, streams{in: stdin, out: stdout, err: stderr})
+}
+
+func runWith(args []string, s streams) int {
 	// The first SIGINT or SIGTERM ends the capture, which then prints its report; the signal is then given
 	// back to the system, so that a second one ends a report nobody wants to wait for.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	root := newRootCommand(streams{stdin, stdout, stderr})
+	root := newRootCommand(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	return tell(stderr, err)
+	return tell(s.err, err)
 }

@@ -16,8 +16,8 @@ import (
 	"apptap/summarize/kernel"
 )
 
-// openLive opens the sources of ownership, the counters and the interfaces, in this order: what owns a socket
-// is looked at before the first packet, and counters are read on both sides of the opening.
+// openLive opens the counters, the sources of ownership and the interfaces, in this order: what owns a socket is looked at, and
+// its packets are counted, before the first of them is captured, and counters are read on both sides of the opening.
 func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func(), err error) {
 	var watching []io.Closer
 	counters, degraded, err := kernel.Open()
@@ -26,6 +26,14 @@ func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func()
 	} else {
 		c.Counters = counters
 		watching = append(watching, counters)
+	}
+	c.Degraded = append(c.Degraded, degraded...)
+	watcher, degraded, err := pidmap.Open(pidmap.Config{})
+	if err != nil {
+		degraded = append(degraded, fmt.Sprintf("no owners of sockets: %v", err))
+	} else {
+		c.Owners = watcher
+		watching = append(watching, watcher)
 	}
 	c.Degraded = append(c.Degraded, degraded...)
 	c.BeforeOpen = interfaceCounters(c)
@@ -60,14 +68,6 @@ func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func()
 		c.Source.Kept = "headers"
 	}
 	c.AfterOpen = interfaceCounters(c)
-	watcher, degraded, err := pidmap.Open(pidmap.Config{})
-	if err != nil {
-		degraded = append(degraded, fmt.Sprintf("no owners of sockets: %v", err))
-	} else {
-		c.Owners = watcher
-		watching = append(watching, watcher)
-	}
-	c.Degraded = append(c.Degraded, degraded...)
 	return closeAll, nil
 }
 

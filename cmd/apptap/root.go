@@ -5,12 +5,16 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"apptap/capture"
 )
 
 // streams are the process's standard streams. stdout is data, stderr is talk.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	// through is what live packets are read through; nil is as they are. Tests lose some on purpose.
+	through func(capture.Source) capture.Source
 }
 
 func newRootCommand(s streams) *cobra.Command {

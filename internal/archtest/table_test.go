@@ -71,7 +71,7 @@ var leashes = []leash{
 		why: "cgo: one room needs libpcap, all others build without a C compiler"},
 	{path: "github.com/olekukonko/tablewriter", rooms: []string{"summarize/report"},
 		why: "what a Summary looks like is the report's alone"},
-	{path: "github.com/cilium/ebpf", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel"},
+	{path: "github.com/cilium/ebpf", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns"},
 		why: "the kernel is asked where owners and counters are"},
 	{path: "github.com/mdlayher/netlink", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel"},
 		why: "the kernel is asked where owners and counters are"},

@@ -142,7 +142,7 @@ func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCoun
 	in := summarize.InterfaceInput{
 		Name: i.Name, Loopback: i.Loopback,
 		Received: i.Stats.Received, DroppedKernel: i.Stats.DroppedKernel, DroppedInterface: i.Stats.DroppedInterface,
-		StatsKnown: i.Stats.Known,
+		StatsKnown: i.Stats.Known, LinkHeader: linkHeader(i.LinkType),
 	}
 	if index < len(counts) {
 		in.CapturedPackets, in.CapturedBytes = counts[index].Packets, counts[index].Bytes
@@ -154,6 +154,21 @@ func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCoun
 		in.Readings = o.readings(i.Name)
 	}
 	return in
+}
+
+// linkHeader is how many bytes a plain frame has in front of its IP header.
+func linkHeader(t capture.LinkType) uint64 {
+	switch t {
+	case capture.LinkTypeEthernet:
+		return 14
+	case capture.LinkTypeLinuxSLL:
+		return 16
+	case capture.LinkTypeLinuxSLL2:
+		return 20
+	case capture.LinkTypeNull, capture.LinkTypeLoop:
+		return 4
+	}
+	return 0
 }
 
 // readings are the kernel's counters around the capture of one interface. While the run goes on it has no end.

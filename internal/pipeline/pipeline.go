@@ -75,6 +75,8 @@ type Config struct {
 	// Explain is the endpoint whose flows' owners the Summary must explain; the zero Endpoint for none.
 	Explain summarize.Endpoint
 
+	// Begun is called when the first look at sockets and counters is taken: packets count from now on. Nil for nobody.
+	Begun func()
 	// View is run in a goroutine of its own and given the run's progress until the channel is closed.
 	View func(<-chan Progress)
 	// Tick is how often View gets something; 0 = twice a second.
@@ -102,6 +104,9 @@ type Owners interface {
 	// Scan looks at all sockets once.
 	Scan(ctx context.Context) ([]pidmap.Event, error)
 }
+
+// packetCounter is an Owners that can tell what the packets of open sockets have come to.
+type packetCounter interface{ Count() []pidmap.Event }
 
 // Counters are the kernel's own byte counters.
 type Counters interface {

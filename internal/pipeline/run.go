@@ -23,6 +23,9 @@ func Run(ctx context.Context, c Config) Result {
 	run := newShared(&c, stopReading)
 	o := newOwner(&c, run)
 	o.start()
+	if c.Begun != nil {
+		c.Begun()
+	}
 
 	// Ownership and counters outlive the reading: the sockets of the last packets are still to come.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -97,6 +100,9 @@ func (o *owner) stop() {
 	}
 	o.afterClose = o.readInterfaces()
 	o.readSockets(summarize.AtEnd)
+	if c, ok := o.config.Owners.(packetCounter); ok {
+		o.addEvents(c.Count())
+	}
 }
 
 // finish asks the sources of ownership a last time, before they end.

@@ -42,6 +42,8 @@ func (o *owner) settle() {
 	o.forget()
 	inUse := o.table.InUse()
 	o.datagrams.sockets = o.settled.SettlePorts(&in, inUse, o.last-int64(flowGrace))
-	o.sockets = summarize.Unsettled(in.Sockets, inUse, o.last-int64(flowGrace), o.last-int64(readingGrace))
+	sockets, forgotten := summarize.Unsettled(in.Sockets, inUse, o.last-int64(flowGrace), o.last-int64(readingGrace))
+	o.settled.Lose(&in, forgotten)
+	o.sockets = sockets
 	o.news, o.nextSettle = 0, max(settleEach, o.table.Len()/settleShare)
 }

@@ -8,13 +8,19 @@ import (
 
 // appendTotals appends the counters that events tell of TCP sockets. On Linux they are of sockets that ended, and those that
 // INET_DIAG tells of too, but read before anything wipes them, in every network namespace, and with the peer's FIN left out. On macOS
-// there are no others.
+// there are no others. Those of the packets alone are of sockets that are open.
 func appendTotals(dst []summarize.SocketCounters, events []pidmap.Event) []summarize.SocketCounters {
 	for i := range events {
 		e := &events[i]
 		moment, tells := momentOf(e.Kind)
-		if !tells || !e.Totals.Known && !e.Totals.Lost || e.Socket.Key.Proto != flows.TCP || e.Socket.Key.Remote.Port == 0 {
+		if !tells || e.Socket.Key.Proto != flows.TCP || e.Socket.Key.Remote.Port == 0 {
 			continue
+		}
+		if !e.Totals.Known && !e.Totals.Lost {
+			if e.Kind != pidmap.SocketCounted || e.Datagrams == nil {
+				continue
+			}
+			moment = summarize.AtCount
 		}
 		dst = append(dst, summarize.SocketCounters{
 			Key:            e.Socket.Key,
@@ -28,7 +34,9 @@ func appendTotals(dst []summarize.SocketCounters, events []pidmap.Event) []summa
 			BytesDuplicate: e.Totals.Duplicate,
 			Interface:      e.Totals.Interface,
 			Lost:           e.Totals.Lost,
-			FINKnown:       true,
+			FINKnown:       moment != summarize.AtCount,
+			Since:          e.NotBefore,
+			Packets:        e.Datagrams,
 			Foreign:        e.Socket.Foreign,
 		})
 	}

@@ -29,7 +29,7 @@ var csvHeader = []string{
 	"tls_us_median", "tls_us_p95", "tls_us_max", "ttfb_us_median", "ttfb_us_p95", "ttfb_us_max",
 	"transfer_us_median", "transfer_us_p95", "transfer_us_max", "rtt_us_median", "rtt_us_p95", "rtt_us_max",
 	"tx_retransmit_bytes", "rx_retransmit_bytes", "failed_flows", "failed_bytes", "destination_unicode",
-	"retries", "retry_bytes",
+	"retries", "retry_bytes", "missed_tx_bytes", "missed_tx_payload", "missed_rx_bytes", "missed_rx_payload",
 }
 
 // csvUse is one record of csvHeader. The zero value of a column is an empty cell: not known, or not
@@ -39,6 +39,7 @@ type csvUse struct {
 	inbound, peerApp, reason, bytes, packets                                               string
 	totals                                                                                 *summarize.Totals
 	times                                                                                  *summarize.Times
+	missed                                                                                 *summarize.Missed
 }
 
 func (u csvUse) record() []string {
@@ -52,7 +53,7 @@ func (u csvUse) record() []string {
 		u.proto, u.port, cell(u.service), u.inbound, cell(u.peerApp), cell(u.reason), u.bytes, u.packets, flowCount,
 	}
 	record = append(append(append(record, counts...), csvTimes(u.times)...), cell(flows.Reading(u.destination)))
-	return append(record, csvRetries(u.times)...)
+	return append(append(record, csvRetries(u.times)...), csvMissed(u.missed)...)
 }
 
 func csvUses(s *summarize.Summary) [][]string {
@@ -68,10 +69,12 @@ func csvUses(s *summarize.Summary) [][]string {
 		case len(use.Destinations) == 0: // its bytes are not lost for that
 			records = append(records, csvApp(use).record())
 		}
+		records = append(records, csvMissedRow(csvApp(use), use.Missed)...)
 	}
 	for _, u := range csvReasons(&s.Unattributed) {
 		records = append(records, u.record())
 	}
+	records = append(records, csvMissedRow(csvUse{}, s.Unattributed.Missed)...)
 	for _, k := range csvKinds(s.Undecoded) {
 		records = append(records, csvUse{row: "undecoded", reason: k.Kind, bytes: number(k.Bytes), packets: number(k.Packets)}.record())
 	}

@@ -17,7 +17,7 @@ var csvFlowHeader = []string{
 	"tx_stream", "rx_stream", "tx_retransmits", "rx_retransmits", "syn_rtt_us", "ack_rtt_us",
 	"tls_sni", "quic_sni", "http_host", "dns_name", "alpn",
 	"handshake", "dns_us", "tls_us", "quic_us", "ttfb_us", "transfer_us", "rtt_us", "tx_retransmit_bytes", "rx_retransmit_bytes",
-	"name_unicode", "authorities",
+	"name_unicode", "authorities", "missed_tx_bytes", "missed_tx_payload", "missed_rx_bytes", "missed_rx_payload",
 }
 
 func csvFlows(s *summarize.Summary) [][]string {
@@ -47,7 +47,8 @@ func csvFlow(use *summarize.FlowUse) []string {
 		csvMicros(f.SYNRTT), csvMicros(f.ACKRTT),
 		cell(f.Names.TLS), cell(f.Names.QUIC), cell(f.Names.HTTP), cell(f.Names.DNS), cell(f.Names.ALPN))
 	name, _ := f.Names.Best()
-	return append(append(record, csvFlowTiming(&f)...), cell(flows.Reading(name)), cell(strings.ReplaceAll(f.Names.Authorities, ",", " ")))
+	record = append(append(record, csvFlowTiming(&f)...), cell(flows.Reading(name)), cell(strings.ReplaceAll(f.Names.Authorities, ",", " ")))
+	return append(record, csvMissed(use.Missed)...)
 }
 
 func csvPID(owner pidmap.Attribution) string {

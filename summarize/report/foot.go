@@ -37,6 +37,7 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 		foot = append(foot, note{warn, "! the input ended early: what came after it is not counted"})
 	}
 	foot = append(foot, dropsNote(s.Drops))
+	foot = append(foot, missedNotes(s)...)
 	foot = append(foot, seenBeforeNotes(s.SeenBefore)...)
 	for _, a := range s.Audit.Interfaces {
 		// Where nothing at all could be compared the last line says it once for all of them.

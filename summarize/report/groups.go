@@ -85,6 +85,7 @@ func appGroup(use summarize.AppUse, name string, limit limits) group {
 		}
 	}
 	g.Beneath = append(g.Beneath, destinationRows(use.Destinations, use.OtherDestinations, limit)...)
+	g.Beneath = append(g.Beneath, missedRows(use.Missed)...)
 	return g
 }
 
@@ -111,18 +112,19 @@ func otherRow(kind rowKind, what string, t summarize.Totals) row {
 // their direction, so they stand beneath a row that has both.
 func unknownGroups(u *summarize.Unattributed, limit limits) []group {
 	reasons := sortedReasons(u.Reasons)
-	if u.Flows == 0 && u.Packets() == 0 && len(reasons) == 0 {
+	if u.Flows == 0 && u.Packets() == 0 && len(reasons) == 0 && u.Missed == nil {
 		return nil
 	}
 	if len(reasons) == 1 {
 		g := group{row: totalsRow(rowUnknown, unknownName(reasons[0]), u.Totals)}
-		g.Beneath = destinationRows(u.Destinations, u.OtherDestinations, limit)
+		g.Beneath = append(destinationRows(u.Destinations, u.OtherDestinations, limit), missedRows(u.Missed)...)
 		return []group{g}
 	}
 	g := group{row: totalsRow(rowUnknown, fmt.Sprintf("unknown (%s)", counted(len(reasons), "reason")), u.Totals)}
 	for _, reason := range reasons {
 		g.Beneath = append(g.Beneath, row{Kind: rowReason, Name: unknownName(reason), Total: known(u.Reasons[reason])})
 	}
+	g.Beneath = append(g.Beneath, missedRows(u.Missed)...)
 	return []group{g}
 }
 

@@ -77,6 +77,7 @@ type jsonReport struct {
 	Source       jsonSource       `json:"source"`
 	Window       jsonWindow       `json:"window"`
 	Totals       jsonTotals       `json:"totals"`
+	Missed       *jsonMissed      `json:"missed"` // null where nothing was
 	Apps         []jsonApp        `json:"apps"`
 	Unattributed jsonUnattributed `json:"unattributed"`
 	Undecoded    jsonUndecoded    `json:"undecoded"`
@@ -129,6 +130,7 @@ type jsonUnattributed struct {
 	Reasons      map[string]uint64 `json:"reasons"`
 	Destinations []jsonDestination `json:"destinations"`
 	Others       jsonOthers        `json:"other_destinations"`
+	Missed       *jsonMissed       `json:"missed"`
 }
 
 type jsonUndecoded struct {
@@ -153,6 +155,7 @@ func jsonReportOf(s *summarize.Summary, version string) jsonReport {
 		Source:       jsonSourceOf(s.Source),
 		Window:       jsonWindowOf(s.Window),
 		Totals:       jsonTotalsOf(s.Totals),
+		Missed:       jsonMissedOf(s.Missed),
 		Apps:         each(s.Apps, jsonAppOf),
 		Unattributed: jsonUnattributedOf(s.Unattributed),
 		Undecoded:    jsonUndecodedOf(s.Undecoded),
@@ -220,7 +223,7 @@ func jsonTotalsOf(t summarize.Totals) jsonTotals {
 
 // jsonUnattributedOf leaves the destinations to spliceLists.
 func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
-	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations)}
+	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations), jsonMissedOf(u.Missed)}
 }
 
 // jsonSeenBefore is there where packets were captured on several interfaces.

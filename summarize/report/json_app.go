@@ -11,6 +11,7 @@ type jsonApp struct {
 	Others       jsonOthers        `json:"other_destinations"`
 	Rest         jsonRest          `json:"other_processes"`
 	Kernel       *jsonKernel       `json:"kernel"` // null where the kernel's counters were not available
+	Missed       *jsonMissed       `json:"missed"` // null where nothing was
 }
 
 type jsonAppName struct {
@@ -69,6 +70,7 @@ func jsonAppOf(a summarize.AppUse) jsonApp {
 		Others:       jsonOthersOf(a.OtherDestinations),
 		Rest:         jsonRest{a.OtherProcesses.Processes, jsonTotalsOf(a.OtherProcesses.Totals)},
 		Kernel:       jsonKernelOf(a.Kernel),
+		Missed:       jsonMissedOf(a.Missed),
 	}
 }
 

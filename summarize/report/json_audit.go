@@ -4,12 +4,25 @@ import "apptap/summarize"
 
 type jsonKernel struct {
 	TxPayload        uint64  `json:"tx_payload"`
-	RxPayload        *uint64 `json:"rx_payload"` // null on Linux, which counts received bytes as stream only
+	RxPayload        *uint64 `json:"rx_payload"` // null on Linux without eBPF: a TCP socket counts received bytes as stream only
 	TxStream         uint64  `json:"tx_stream"`
 	RxStream         uint64  `json:"rx_stream"`
 	FlowsChecked     int     `json:"flows_checked"`
 	FlowsExact       int     `json:"flows_exact"`
 	UnexplainedBytes uint64  `json:"unexplained_bytes"`
+	// Wire is null where the kernel counted no packets of sockets.
+	Wire *jsonWire `json:"wire"`
+}
+
+// jsonWire is what the kernel counted of the packets of sockets.
+type jsonWire struct {
+	Flows     int    `json:"flows"`
+	TxPackets uint64 `json:"tx_packets"`
+	TxIPBytes uint64 `json:"tx_ip_bytes"`
+	TxPayload uint64 `json:"tx_payload"`
+	RxPackets uint64 `json:"rx_packets"`
+	RxIPBytes uint64 `json:"rx_ip_bytes"`
+	RxPayload uint64 `json:"rx_payload"`
 }
 
 type jsonAudit struct {
@@ -57,6 +70,9 @@ func jsonKernelOf(k *summarize.KernelUse) *jsonKernel {
 	r := &jsonKernel{
 		TxPayload: k.TxPayload, TxStream: k.TxStream, RxStream: k.RxStream,
 		FlowsChecked: k.FlowsChecked, FlowsExact: k.FlowsExact, UnexplainedBytes: k.UnexplainedBytes,
+	}
+	if w := k.Wire; w.Flows > 0 {
+		r.Wire = &jsonWire{w.Flows, w.TxPackets, w.TxIPBytes, w.TxPayload, w.RxPackets, w.RxIPBytes, w.RxPayload}
 	}
 	if k.RxPayloadKnown {
 		r.RxPayload = &k.RxPayload

@@ -78,6 +78,7 @@ type jsonFlowKernel struct {
 	jsonKernel
 	Verdict string      `json:"verdict"`
 	Causes  []jsonCause `json:"causes"`
+	Missed  *jsonMissed `json:"missed"`
 }
 
 func jsonFlowOf(use summarize.FlowUse) jsonFlow {
@@ -130,5 +131,5 @@ func jsonFlowKernelOf(use summarize.FlowUse) *jsonFlowKernel {
 	if use.Kernel == nil {
 		return nil
 	}
-	return &jsonFlowKernel{*jsonKernelOf(use.Kernel), string(verdict(use.Verdict)), each(use.Causes, jsonCauseOf)}
+	return &jsonFlowKernel{*jsonKernelOf(use.Kernel), string(verdict(use.Verdict)), each(use.Causes, jsonCauseOf), jsonMissedOf(use.Missed)}
 }

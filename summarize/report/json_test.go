@@ -13,7 +13,7 @@ import (
 
 // mayBeNull are the fields that docs/scripting.md says may be null.
 var mayBeNull = []string{
-	"start", "end", "kernel", "rx_payload", "kernel_packets", "kernel_bytes", "residual_bytes", "dropped_kernel", "dropped_interface",
+	"start", "end", "kernel", "wire", "missed", "rx_payload", "kernel_packets", "kernel_bytes", "residual_bytes", "dropped_kernel", "dropped_interface",
 	"syn_rtt_us", "ack_rtt_us", "pid", "pid_start",
 	"times", "time", "connect_us", "dns_us", "since_dns_us", "tls_us", "quic_us", "quic_answer_us", "ttfb_us", "wait_us", "transfer_us", "unanswered_us",
 	"rtt", "answer_rtt", "spin_rtt", "rtt_us", "rtt_min_us", "first_answer_us", "later_answer_us", "first", "last", "process", "since",

@@ -11,6 +11,7 @@ type jsonLedger struct {
 	CapturedBytes uint64      `json:"captured_bytes"`
 	Apps          uint64      `json:"apps"`
 	Unattributed  uint64      `json:"unattributed"`
+	Missed        uint64      `json:"missed"`
 	Undecoded     uint64      `json:"undecoded"`
 	SeenBefore    uint64      `json:"seen_before"`
 	FilteredOut   uint64      `json:"filtered_out"`
@@ -22,7 +23,7 @@ type jsonLedger struct {
 func jsonLedgerOf(l summarize.Ledger) jsonLedger {
 	r := jsonLedger{
 		CapturedBytes: l.CapturedBytes, Apps: l.Apps, Unattributed: l.Unattributed, Undecoded: l.Undecoded,
-		SeenBefore: l.SeenBefore, FilteredOut: l.FilteredOut, Causes: each(l.Causes, jsonCauseOf), Unavailable: l.Unavailable,
+		SeenBefore: l.SeenBefore, Missed: l.Missed, FilteredOut: l.FilteredOut, Causes: each(l.Causes, jsonCauseOf), Unavailable: l.Unavailable,
 	}
 	if l.Unavailable == "" {
 		r.KernelBytes, r.ResidualBytes = &l.KernelBytes, &l.ResidualBytes
@@ -40,7 +41,7 @@ func ledgerNotes(l summarize.Ledger, verbose bool) []note {
 		bytes uint64
 		what  string
 	}{
-		{l.Unattributed, "unattributed"}, {l.Undecoded, "undecoded"}, {l.SeenBefore, "seen before"}, {l.FilteredOut, "filtered out"},
+		{l.Unattributed, "unattributed"}, {l.Missed, "missed"}, {l.Undecoded, "undecoded"}, {l.SeenBefore, "seen before"}, {l.FilteredOut, "filtered out"},
 	} {
 		if part.bytes > 0 {
 			parts = append(parts, grouped(part.bytes)+" "+part.what)

@@ -16,6 +16,7 @@ const (
 	rowProcess     rowKind = "process"     // beneath an app, with -v
 	rowDestination rowKind = "destination" // beneath an app or unknown owner
 	rowReason      rowKind = "reason"      // beneath unknown owner, where there are several reasons
+	rowMissed      rowKind = "missed"      // beneath an app or unknown owner: what the capture lost of it
 	rowRest        rowKind = "rest"        // beneath an app: what a limit leaves out, summed
 	rowOther       rowKind = "other"       // the apps that a limit leaves out, summed
 	rowUnknown     rowKind = "unknown"
@@ -27,13 +28,17 @@ const (
 type figure struct {
 	n     uint64
 	known bool
+	more  bool // on top of the figures above it
 }
 
-func known(n uint64) figure { return figure{n, true} }
+func known(n uint64) figure { return figure{n: n, known: true} }
 
 func (f figure) String() string {
 	if !f.known {
 		return "-"
+	}
+	if f.more {
+		return "+" + grouped(f.n)
 	}
 	return grouped(f.n)
 }

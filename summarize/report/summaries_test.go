@@ -244,6 +244,8 @@ func unexplainedSummary() *summarize.Summary {
 			DroppedKernel: 4, Causes: []summarize.Cause{{Name: "capture_drop", Bytes: 9_100}}, ResidualBytes: -100,
 		}},
 	}
+	s.Apps[0].Missed = &summarize.Missed{TxPayload: 1, RxPayload: 5_776, RxStream: 5_776, TxPackets: 1, TxBytes: 67, RxPackets: 4, RxBytes: 6_040}
+	s.Missed, s.Flows[0].Missed = s.Apps[0].Missed, s.Apps[0].Missed
 	s.Drops = summarize.Drops{DroppedKernel: 4, DroppedUserspace: 1, Known: true}
 	s.Incomplete = true
 	s.Degraded = []string{"processes of other users cannot be seen: run as root, or give the binary CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and CAP_NET_ADMIN"}
@@ -260,6 +262,8 @@ func unknownSummary() *summarize.Summary {
 		Destinations: []summarize.Destination{destination("www.example.com", "dns", flows.TCP, 80, "http", c)},
 	}
 	s.Unattributed.Destinations[0].Flows = 3
+	s.Unattributed.Missed = &summarize.Missed{RxPayload: 1_500, RxStream: 1_000, Uncounted: 2}
+	s.Missed = s.Unattributed.Missed
 	key := flows.MakeKey(flows.UDP, netip.MustParseAddrPort("198.51.100.1:5353"), netip.MustParseAddrPort("224.0.0.251:5353"))
 	s.Flows = []summarize.FlowUse{
 		sampleUnknown(key, counts(500, 40_000, 400, 30_000), pidmap.ReasonAmbiguous),

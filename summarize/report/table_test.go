@@ -88,8 +88,8 @@ func printedRows(t *testing.T, table string) []printedRow {
 		fields := strings.Fields(text)
 		fields = fields[len(fields)-len(titles):]
 		for i, title := range titles {
-			if fields[i] == "-" {
-				continue
+			if fields[i] == "-" || strings.HasPrefix(fields[i], "+") {
+				continue // not known, or on top of the row above
 			}
 			n, err := strconv.ParseUint(strings.ReplaceAll(fields[i], ",", ""), 10, 64)
 			if err != nil {

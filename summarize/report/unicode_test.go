@@ -33,8 +33,8 @@ func TestInternationalNames(t *testing.T) {
 		"look-up":  {Options{Explain: "EXAMPLE"}, "www." + wire + " (www." + read + "): 1 query"},
 		"JSON":     {Options{Format: JSON}, "\"name\": \"" + wire + "\",\n          \"name_unicode\": \"" + read + "\","},
 		"of flows": {Options{Format: JSON, Flows: true}, "\"dns_name\": \"" + wire + "\",\n      \"name_unicode\": \"" + read + "\","},
-		"CSV":      {Options{Format: CSV}, "," + read + ",0,0\n"},
-		"CSV rows": {Options{Format: CSV, Flows: true}, "," + read + ",\n"},
+		"CSV":      {Options{Format: CSV}, "," + read + ",0,0,,,,\n"},
+		"CSV rows": {Options{Format: CSV, Flows: true}, "," + read + ",,,,,\n"},
 	} {
 		got := rendered(t, s, tt.options)
 		if !strings.Contains(got, tt.both) {
