@@ -8,38 +8,40 @@ type LinkType uint16
 
 // The link types that apptap knows by name.
 const (
-	LinkTypeNull            LinkType = 0
-	LinkTypeEthernet        LinkType = 1
-	LinkTypeIEEE8025        LinkType = 6 // Token Ring
-	LinkTypePPP             LinkType = 9
-	LinkTypeFDDI            LinkType = 10
-	LinkTypePPPHDLC         LinkType = 50
-	LinkTypePPPoE           LinkType = 51
-	LinkTypeRaw             LinkType = 101
-	LinkTypeCHDLC           LinkType = 104
-	LinkTypeIEEE80211       LinkType = 105
-	LinkTypeLoop            LinkType = 108
-	LinkTypeLinuxSLL        LinkType = 113
-	LinkTypeIEEE80211Prism  LinkType = 119
-	LinkTypeIEEE80211Radio  LinkType = 127
-	LinkTypeIEEE80211AVS    LinkType = 163
-	LinkTypeUser2           LinkType = 149
-	LinkTypePPPDirection    LinkType = 204
-	LinkTypeIPv4            LinkType = 228
-	LinkTypeIPv6            LinkType = 229
-	LinkTypeNFLOG           LinkType = 239
-	LinkTypePKTAP           LinkType = 258
-	LinkTypeLinuxSLL2       LinkType = 276
-	LinkTypeATMRFC1483      LinkType = 100
-	LinkTypeENC             LinkType = 109
-	LinkTypePFLOG           LinkType = 117
-	LinkTypeIEEE1394        LinkType = 138 // Apple's IP over FireWire
-	LinkTypePPI             LinkType = 192
-	LinkTypeCHDLCDirection  LinkType = 205
-	LinkTypeMPLS            LinkType = 219
-	LinkTypeIPNET           LinkType = 226
-	linkTypeOpenBSDRawDLT12 LinkType = 12 // DLT_RAW where LINKTYPE_RAW was meant: written by some tools
-	linkTypeBSDOSRawDLT14   LinkType = 14
+	LinkTypeNull                LinkType = 0
+	LinkTypeEthernet            LinkType = 1
+	LinkTypeIEEE8025            LinkType = 6 // Token Ring
+	LinkTypePPP                 LinkType = 9
+	LinkTypeFDDI                LinkType = 10
+	LinkTypePPPHDLC             LinkType = 50
+	LinkTypePPPoE               LinkType = 51
+	LinkTypeRaw                 LinkType = 101
+	LinkTypeCHDLC               LinkType = 104
+	LinkTypeIEEE80211           LinkType = 105
+	LinkTypeLoop                LinkType = 108
+	LinkTypeLinuxSLL            LinkType = 113
+	LinkTypeIEEE80211Prism      LinkType = 119
+	LinkTypeIEEE80211Radio      LinkType = 127
+	LinkTypeIEEE80211AVS        LinkType = 163
+	LinkTypeUser2               LinkType = 149
+	LinkTypePPPDirection        LinkType = 204
+	LinkTypeIPv4                LinkType = 228
+	LinkTypeIPv6                LinkType = 229
+	LinkTypeNFLOG               LinkType = 239
+	LinkTypePKTAP               LinkType = 258
+	LinkTypeLinuxSLL2           LinkType = 276
+	LinkTypeATMRFC1483          LinkType = 100
+	LinkTypeFrameRelay          LinkType = 107
+	LinkTypeENC                 LinkType = 109
+	LinkTypePFLOG               LinkType = 117
+	LinkTypeIEEE1394            LinkType = 138 // Apple's IP over FireWire
+	LinkTypePPI                 LinkType = 192
+	LinkTypeCHDLCDirection      LinkType = 205
+	LinkTypeFrameRelayDirection LinkType = 206
+	LinkTypeMPLS                LinkType = 219
+	LinkTypeIPNET               LinkType = 226
+	linkTypeOpenBSDRawDLT12     LinkType = 12 // DLT_RAW where LINKTYPE_RAW was meant: written by some tools
+	linkTypeBSDOSRawDLT14       LinkType = 14
 )
 
 var linkTypeNames = map[LinkType]string{
@@ -49,7 +51,7 @@ var linkTypeNames = map[LinkType]string{
 	LinkTypeLoop: "LOOP", LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIEEE80211Radio: "IEEE802_11_RADIO",
 	LinkTypeUser2: "USER2", LinkTypePPPDirection: "PPP_WITH_DIR", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6",
 	LinkTypeATMRFC1483: "ATM_RFC1483", LinkTypeENC: "ENC", LinkTypePFLOG: "PFLOG", LinkTypeIEEE1394: "APPLE_IP_OVER_IEEE1394",
-	LinkTypePPI: "PPI", LinkTypeCHDLCDirection: "C_HDLC_WITH_DIR", LinkTypeMPLS: "MPLS", LinkTypeIPNET: "IPNET",
+	LinkTypeFrameRelay: "FRELAY", LinkTypeFrameRelayDirection: "FRELAY_WITH_DIR", LinkTypePPI: "PPI", LinkTypeCHDLCDirection: "C_HDLC_WITH_DIR", LinkTypeMPLS: "MPLS", LinkTypeIPNET: "IPNET",
 	// Not decoded, for there is no IP in them as a rule; their names say so in the report.
 	143: "DOCSIS", 177: "LINUX_LAPD", 187: "BLUETOOTH_HCI_H4", 189: "USB_LINUX", 195: "IEEE802_15_4_WITHFCS",
 	201: "BLUETOOTH_HCI_H4_WITH_PHDR", 220: "USB_LINUX_MMAPPED", 227: "CAN_SOCKETCAN", 230: "IEEE802_15_4_NOFCS",

@@ -112,6 +112,7 @@ func (d *decoder) link(t capture.LinkType) Kind {
 		if !d.drop(1) {
 			return simple(kindTruncated)
 		}
+		d.o.Frame-- // who sent it was not on the wire
 		return d.ppp()
 	case capture.LinkTypePPPoE:
 		return d.pppoe()

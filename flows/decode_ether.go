@@ -19,6 +19,7 @@ const (
 	etherPBB        = 0x88e7 // 802.1ah I-TAG
 	etherVNTag      = 0x8926 // 802.1BR
 	etherFabricPath = 0x8903
+	etherNSH        = 0x894f
 	etherOldQinQ    = 0x9100
 	etherOldQinQ2   = 0x9200
 	etherMinimum    = 0x0600 // smaller values are an IEEE 802.3 length: LLC follows
@@ -62,6 +63,8 @@ func (d *decoder) etherType(t uint16) Kind {
 			return d.pppoe()
 		case etherPPP:
 			return d.ppp()
+		case etherNSH:
+			return d.nsh()
 		default:
 			if t < etherMinimum {
 				return d.llc()
@@ -73,6 +76,41 @@ func (d *decoder) etherType(t uint16) Kind {
 		}
 	}
 	return simple(kindNesting)
+}
+
+// nsh steps over a Network Service Header (RFC 8300 §2.2): its length in words of four bytes, and what follows.
+func (d *decoder) nsh() Kind {
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	length, next := int(d.data[1]&0x3f)*4, d.data[3]
+	if d.data[0]>>6 != 0 || length < 8 {
+		return simple(kindMalformed)
+	}
+	if !d.drop(length) {
+		return simple(kindTruncated)
+	}
+	return d.serviced(next)
+}
+
+// serviced decodes what a next-protocol byte of NSH or VXLAN-GPE announces (IANA's registry of NSH parameters).
+func (d *decoder) serviced(next byte) Kind {
+	switch next {
+	case 1:
+		return d.ipv4()
+	case 2:
+		return d.ipv6()
+	case 3:
+		return d.ethernet()
+	case 4:
+		if !d.deeper() {
+			return simple(kindNesting)
+		}
+		return d.nsh()
+	case 5:
+		return d.mpls()
+	}
+	return simple(kindMalformed)
 }
 
 // llc decodes IEEE 802.2: a SNAP header with OUI 0 carries an EtherType (RFC 1042), SAP 6 is IP.

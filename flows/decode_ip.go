@@ -149,6 +149,7 @@ func (d *decoder) protocol(proto uint8) Kind {
 		return d.encapsulated(proto)
 	}
 	d.o.Proto = Protocol(proto)
+	d.o.Payload, d.o.signs, d.payload = 0, 0, nil // of a tunnel's carrier: what follows may be cut
 	if len(d.data) < 4 {
 		return simple(kindTruncated)
 	}

@@ -128,18 +128,39 @@ func (d *decoder) wlanFrame(padded bool) Kind {
 	return d.llc()
 }
 
-// msdu decodes the first packet of an A-MSDU (IEEE 802.11-2020 §9.3.2.2.2): addresses, a length, LLC. The frame is one,
-// so one flow has it; the other packets are as a rule of the same one, since a sender aggregates by receiver.
+// msdu decodes an A-MSDU (IEEE 802.11-2020 §9.3.2.2.2). The frame is one, so one flow has it: that of its first packet, or where
+// the innermost is wanted of its last, as in Wireshark. As a rule they are of the same one, since a sender aggregates by receiver.
 func (d *decoder) msdu() Kind {
+	kind, rest, wire := d.subframe()
+	for (d.tunnels == Inner || !kind.Decoded()) && len(rest) >= 14 && d.deeper() {
+		before, payload, headers := *d.o, d.payload, d.headers.count()
+		d.data, d.wire = rest, wire
+		var next Kind
+		if next, rest, wire = d.subframe(); next.Decoded() {
+			kind = next
+			continue
+		}
+		*d.o, d.payload = before, payload
+		d.headers.forget(headers)
+	}
+	return kind
+}
+
+// subframe decodes a packet of an A-MSDU: addresses, a length, LLC; rest is what follows it, of wire bytes.
+func (d *decoder) subframe() (kind Kind, rest []byte, wire int) {
 	if len(d.data) < 14 {
-		return simple(kindTruncated)
+		return simple(kindTruncated), nil, 0
 	}
 	d.note(HeaderEthernet, 14)
 	length := int(binary.BigEndian.Uint16(d.data[12:]))
 	d.skip(14)
+	padded := (14+length+3)&^3 - 14
+	if len(d.data) > padded {
+		rest, wire = d.data[padded:], d.wire-padded
+	}
 	d.wire = min(d.wire, length)
 	d.data = d.data[:min(len(d.data), length)]
-	return d.llc()
+	return d.llc(), rest, wire
 }
 
 // nflog finds the packet among the attributes of a LINKTYPE_NFLOG frame: each a length and type in the byte

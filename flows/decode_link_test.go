@@ -95,6 +95,12 @@ func linkFrames() []framed {
 		{"MPLS", capture.LinkTypeMPLS, false, be(uint32(0x10140), ip)},
 		{"ATM by RFC 1483", capture.LinkTypeATMRFC1483, false, snap(ip)},
 		{"Cisco HDLC with direction", capture.LinkTypeCHDLCDirection, false, be(0, uint16(0x0f00), uint16(0x0800), ip)},
+		{"Frame Relay (RFC 2427)", capture.LinkTypeFrameRelay, false, be("\x18\x41\x03\xcc", ip)},
+		{"Frame Relay, four bytes of address, padded", capture.LinkTypeFrameRelay, true, be("\x18\x40\x00\x01\x03\x00\x8e", ip6)},
+		{"Frame Relay with SNAP", capture.LinkTypeFrameRelay, false, be("\x18\x41\x03\x00\x80", zeros(3), uint16(0x0800), ip)},
+		{"Frame Relay with PPP (RFC 1973)", capture.LinkTypeFrameRelay, false, be("\x18\x41\x03\xcf", uint16(0x21), ip)},
+		{"Frame Relay as Cisco has it", capture.LinkTypeFrameRelay, true, be("\x18\x41", uint16(0x86dd), ip6)},
+		{"Frame Relay with direction", capture.LinkTypeFrameRelayDirection, false, be(1, "\x18\x41\x03\xcc", ip)},
 		{"IEEE 1394 (RFC 2734)", capture.LinkTypeIEEE1394, false, be(zeros(16), uint16(0x0800), ip)},
 		{"RAW of OpenBSD", capture.LinkType(12).Canonical(), true, ip6},
 		{"RAW of BSD/OS", capture.LinkType(14).Canonical(), false, ip},
@@ -117,6 +123,47 @@ func linkFrames() []framed {
 func TestDecodeLinkTypes(t *testing.T) {
 	for _, f := range linkFrames() {
 		checkViews(t, f.link, onion{data: f.data, names: []string{f.name}}, f.v6)
+	}
+}
+
+// TestDecodeCutInTunnel: of a segment in a tunnel that was cut in its header nothing is known but its flow; what is known of the
+// carrier's datagram is not its own.
+func TestDecodeCutInTunnel(t *testing.T) {
+	inside := inIPv4(6, segment(false)[20:])
+	frame := inEthernet(0x0800, inIPv4(17, be(uint16(1029), uint16(4789), uint16(16+14+len(inside)), uint16(0), zeros(8), inEthernet(0x0800, inside))))
+	cut := len(frame) - len(inside) + 20 + 12
+	var o flows.Observation
+	payload := flows.Inner.Decode(&capture.Packet{Data: frame[:cut], Length: len(frame), LinkType: capture.LinkTypeEthernet}, &o)
+	if o.Proto != flows.TCP || !o.Snapped || o.Payload != 0 || len(payload) > 0 {
+		t.Errorf("got %+v with payload % x, want a segment of unknown payload", o, payload)
+	}
+}
+
+// TestDecodeAggregated: an A-MSDU counts for its first packet's flow, or the last's where the innermost is wanted, whatever lies between.
+func TestDecodeAggregated(t *testing.T) {
+	part := func(payload []byte) []byte {
+		b := be(zeros(12), uint16(len(payload)), payload)
+		return append(b, zeros(-len(b)&3)...)
+	}
+	qos := be(wlanHeader(0x88, 1), 0x80, 0)
+	arp := be("\xaa\xaa\x03", zeros(3), uint16(0x0806), zeros(28))
+	for name, tt := range map[string]struct {
+		data         []byte
+		outer, inner bool // of IPv6
+	}{
+		"one":           {be(qos, part(snap(segment(false)))), false, false},
+		"two":           {be(qos, part(snap(segment(false))), part(be("\xaa\xaa\x03", zeros(3), uint16(0x86dd), segment(true)))), false, true},
+		"ARP before":    {be(qos, part(arp), part(snap(segment(false)))), false, false},
+		"ARP behind":    {be(qos, part(snap(segment(false))), part(arp)), false, false},
+		"cut behind it": {be(qos, part(snap(segment(false))), zeros(13)), false, false},
+	} {
+		for tunnels, v6 := range map[flows.Tunnels]bool{flows.Outer: tt.outer, flows.Inner: tt.inner} {
+			var o flows.Observation
+			tunnels.Decode(&capture.Packet{Data: tt.data, Length: len(tt.data), LinkType: capture.LinkTypeIEEE80211}, &o)
+			if !o.Kind.Decoded() || o.IPv6 != v6 || o.Proto != flows.TCP {
+				t.Errorf("%s, tunnels %d: got %+v, want IPv6 %t", name, tunnels, o, v6)
+			}
+		}
 	}
 }
 

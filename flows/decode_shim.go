@@ -30,6 +30,13 @@ func (d *decoder) shim(t capture.LinkType) Kind {
 			return simple(kindTruncated)
 		}
 		return d.ciscoHDLC()
+	case capture.LinkTypeFrameRelay:
+		return d.frameRelay()
+	case capture.LinkTypeFrameRelayDirection:
+		if !d.drop(1) {
+			return simple(kindTruncated)
+		}
+		return d.frameRelay()
 	case capture.LinkTypeIEEE1394:
 		if len(d.data) < 18 {
 			return simple(kindTruncated)
@@ -82,4 +89,54 @@ func (d *decoder) enc() Kind {
 	}
 	d.skip(12)
 	return d.family(family)
+}
+
+// frameRelay decodes an address of two to four bytes (ITU-T Q.922 §3.3) and what follows: a protocol's number (RFC 2427 §3), or as
+// Cisco has it an EtherType.
+func (d *decoder) frameRelay() Kind {
+	address := 2
+	for address <= 4 && len(d.data) >= address && d.data[address-1]&1 == 0 {
+		address++
+	}
+	if len(d.data) < address+2 {
+		return simple(kindTruncated)
+	}
+	if address > 4 {
+		return simple(kindMalformed)
+	}
+	d.skip(address)
+	const unnumbered, snap, ipv4, ipv6, ppp = 0x03, 0x80, 0xcc, 0x8e, 0xcf
+	if d.data[0] != unnumbered {
+		etherType := binary.BigEndian.Uint16(d.data)
+		d.skip(2)
+		return d.etherType(etherType)
+	}
+	d.skip(1)
+	if d.data[0] == 0 { // padding
+		d.skip(1)
+	}
+	if len(d.data) < 1 {
+		return simple(kindTruncated)
+	}
+	number := d.data[0]
+	d.skip(1)
+	switch number {
+	case ipv4:
+		return d.ipv4()
+	case ipv6:
+		return d.ipv6()
+	case ppp:
+		return d.ppp()
+	case snap:
+		if len(d.data) < 5 {
+			return simple(kindTruncated)
+		}
+		oui, t := uint32(d.data[0])<<16|uint32(d.data[1])<<8|uint32(d.data[2]), binary.BigEndian.Uint16(d.data[3:])
+		if oui != 0 {
+			return simple(kindLLC)
+		}
+		d.skip(5)
+		return d.etherType(t)
+	}
+	return simple(kindLLC)
 }

@@ -179,17 +179,7 @@ func (d *decoder) vxlanGPE() Kind {
 	}
 	next := d.data[3]
 	d.skip(8)
-	switch next {
-	case 1:
-		return d.ipv4()
-	case 2:
-		return d.ipv6()
-	case 3:
-		return d.ethernet()
-	case 5:
-		return d.mpls()
-	}
-	return simple(kindMalformed)
+	return d.serviced(next)
 }
 
 // geneve is RFC 8926 §3.4.

@@ -146,6 +146,9 @@ func etherWrappings() []wrapping {
 		same("pseudowire with control word (RFC 4448 §4.6)", func(b []byte) []byte {
 			return inEthernet(0x8847, be(uint32(0x10140), uint32(77), b))
 		}),
+		same("NSH (RFC 8300)", func(b []byte) []byte {
+			return inEthernet(0x894f, be("\x0f\xc6\x01\x03", uint32(0x100ff), zeros(16), b))
+		}),
 		ip("bridged GRE", func(b []byte) []byte { return inIPv4(47, be(uint16(0x2000), uint16(0x6558), uint32(9), b)) }),
 		ip("ERSPAN I", func(b []byte) []byte { return inIPv4(47, be(uint16(0), uint16(0x88be), b)) }),
 		ip("ERSPAN II", func(b []byte) []byte {
@@ -172,6 +175,7 @@ func tunnelWrappings() []wrapping {
 		of("VXLAN of Linux", etherFrame, 8472, plain("\x08\x00\x00\x00\x00\x00\x07\x00")),
 		of("VXLAN-GPE Ethernet", etherFrame, 4790, plain("\x0c\x00\x00\x03\x00\x00\x07\x00")),
 		of("VXLAN-GPE IP", ipPacket, 4790, func(b []byte) []byte { return be("\x0c\x00\x00", 1+int(b[0]>>4)/6, uint32(0x700)) }),
+		of("VXLAN-GPE NSH", etherFrame, 4790, plain("\x0c\x00\x00\x04\x00\x00\x07\x00", "\x0f\xc2\x02\x03", uint32(0x100ff))),
 		of("GENEVE (RFC 8926)", etherFrame, 6081, plain(uint16(0), uint16(0x6558), uint32(0x700))),
 		of("GENEVE with options", etherFrame, 6081, plain(uint16(0x0240), uint16(0x6558), uint32(0x700), zeros(8))),
 		of("GTP-U (TS 29.281)", ipPacket, 2152, plain("\x30\xff\x00\x00", uint32(1))),
