@@ -193,14 +193,14 @@ func (d *decoder) tcp() {
 	d.o.Ack = binary.BigEndian.Uint32(d.data[8:])
 	d.o.Flags = TCPFlags(d.data[13])
 	headerLen := int(d.data[12]>>4) * 4
-	if headerLen < 20 {
-		d.o.Snapped = true // not a header anyone sends: no lengths can be had from it
-		return
-	}
+	d.o.Snapped = headerLen < 20 // not a header anyone sends: of the stream it tells nothing
 	if d.o.FragMore {
 		return // no header tells how long a fragmented segment is; Wireshark gives it no length either
 	}
 	d.o.Payload = clampLength(d.wire - headerLen)
+	if d.o.Snapped {
+		return
+	}
 	if d.o.signs = 0; len(d.data) >= 16 && d.data[14]|d.data[15] == 0 && d.o.Flags&(SYN|FIN|RST) == 0 {
 		d.o.signs = signShut
 	}
