@@ -34,7 +34,7 @@ func TestObjections(t *testing.T) {
 	}{
 		{"arrow down", "flows/x.go", `package flows; import "apptap/capture"`, ""},
 		{"arrow up", "flows/x.go", `package flows; import "apptap/pidmap"`, "flows may not import apptap/pidmap"},
-		{"arrow up in a file of another system", "capture/x_darwin.go", "//go:build darwin && cgo\n\npackage capture\nimport \"apptap/flows\"", "capture may not import apptap/flows"},
+		{"arrow up in a file of another system", "capture/live/x_darwin.go", "//go:build darwin && cgo\n\npackage live\nimport \"apptap/flows\"", "capture/live may not import apptap/flows"},
 		{"arrow up in a test", "capture/x_test.go", `package capture; import "apptap/flows"`, "capture may not import apptap/flows"},
 		{"arrow sideways", "internal/session/x.go", `package session; import "apptap/internal/pipeline"`, "may not import apptap/internal/pipeline"},
 		{"nothing imports cmd", "internal/pipeline/x.go", `package pipeline; import "apptap/cmd/apptap"`, "may not import apptap/cmd/apptap"},
@@ -66,6 +66,21 @@ func TestObjections(t *testing.T) {
 		{"goroutine in a test", "pidmap/x_test.go", "package pidmap\nfunc f() { go f() }", ""},
 		{"init", "flows/x.go", "package flows\nfunc init() {}", "flows/x.go:2: has an init function"},
 		{"method called init", "flows/x.go", "package flows\ntype t int\nfunc (t) init() {}", ""},
+		{"system in its name", "pidmap/x_darwin.go", "package pidmap\nimport \"runtime\"\nvar mac = runtime.GOOS == \"darwin\"", ""},
+		{"other systems", "pidmap/x_other.go", "//go:build !linux\n\npackage pidmap", ""},
+		{"cgo", "capture/live/x_cgo.go", "//go:build cgo\n\npackage live", ""},
+		{"system in its tag alone", "pidmap/x.go", "//go:build linux\n\npackage pidmap", "names linux and its name names no system"},
+		{"system beside another tag", "pidmap/x_cgo.go", "//go:build cgo || darwin\n\npackage pidmap", "names darwin"},
+		{"no system but one, in its tag alone", "pidmap/x.go", "//go:build cgo && !darwin\n\npackage pidmap", "names darwin"},
+		{"system in a test's tag", "pidmap/x_test.go", "//go:build linux\n\npackage pidmap", ""},
+		{"system in a comment", "pidmap/x.go", "package pidmap\n\n//go:build linux\nvar x int", ""},
+		{"asks for the system", "pidmap/x.go", "package pidmap\nimport \"runtime\"\nvar mac = \"darwin\" == runtime.GOOS", "pidmap/x.go:3: asks which system"},
+		{"switches on the system", "summarize/x.go", "package summarize\nimport \"runtime\"\nfunc f() {\n\tswitch runtime.GOOS {\n\t}\n}", "summarize/x.go:4: asks which system"},
+		{"says the system", "cmd/apptap/x.go", "package main\nimport \"runtime\"\nvar os = runtime.GOOS", ""},
+		{"audit of one system", "summarize/audit_darwin.go", "package summarize", "summarize is the same on every system"},
+		{"report of other systems", "summarize/report/x_other.go", "package report", "summarize/report is the same on every system"},
+		{"counters of one system", "summarize/kernel/x_darwin.go", "package kernel", ""},
+
 		{"junk package", "flows/x.go", "package utils", `the name "utils" says nothing`},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,7 @@ const module = "apptap"
 
 // rules lists what each file is held to. Each returns its objections as "where: what".
 var rules = []func(source) []string{
-	knownRoom, arrowsHold, leashesHold, execIsNamed, goroutinesAreOwned, noInit, namesSayWhat,
+	knownRoom, arrowsHold, leashesHold, execIsNamed, goroutinesAreOwned, noInit, namesSayWhat, systemsAreNamed, sameOnEverySystem,
 }
 
 func objections(sources []source) []string {

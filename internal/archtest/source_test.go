@@ -47,7 +47,7 @@ func (s source) at(pos token.Pos) string {
 // parse reads one file; text is nil to read it from disk under root.
 func parse(root, file string, text any) (source, error) {
 	tokens := token.NewFileSet()
-	syntax, err := parser.ParseFile(tokens, filepath.Join(root, filepath.FromSlash(file)), text, parser.SkipObjectResolution)
+	syntax, err := parser.ParseFile(tokens, filepath.Join(root, filepath.FromSlash(file)), text, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return source{}, fmt.Errorf("parse %s: %w", file, err)
 	}
