@@ -20,12 +20,11 @@ type MacApps struct {
 	// interface another one works, itself for most.
 	Responsible func(pid int32) (int32, bool)
 
-	bundles map[string]bundle.Bundle
+	bundles bundle.Cache
 }
 
 const (
-	maxBundles = 4096 // remembered at a time
-	maxParents = 16   // looked at
+	maxParents = 16 // looked at
 	launchd    = 1
 )
 
@@ -135,20 +134,12 @@ func (m *MacApps) bundled(dir string, why ...string) App {
 	return app
 }
 
-// read remembers bundles: a browser has dozens of processes.
+// read is what a bundle says of itself, or without files what its path does.
 func (m *MacApps) read(dir string) bundle.Bundle {
 	if m.Files == nil {
 		return bundle.FromPath(dir)
 	}
-	b, ok := m.bundles[dir]
-	if !ok {
-		b, _ = bundle.Read(m.Files, dir) // without Info.plist the directory's name remains
-		if m.bundles == nil || len(m.bundles) >= maxBundles {
-			m.bundles = map[string]bundle.Bundle{}
-		}
-		m.bundles[dir] = b
-	}
-	return b
+	return m.bundles.Read(m.Files, dir)
 }
 
 // namedHelper names an app by the kernel's short name alone, which is all that a PKTAP header has. "Google Chrome Helper

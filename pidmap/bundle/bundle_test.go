@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"encoding/binary"
 	"io/fs"
 	"testing"
 	"testing/fstest"
@@ -120,4 +121,36 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("got %+v", b)
 		}
 	})
+}
+
+// TestOverflowingString is a string whose length, added to where it begins, overflows to what is inside the file. It is why
+// howett.net/plist does not read these files: should it begin to refuse the list, it may.
+func TestOverflowingString(t *testing.T) {
+	list := []byte("bplist00")
+	objects := []int{len(list)}
+	list = append(list, 0xd1, 1, 2) // a dictionary of one pair
+	objects = append(objects, len(list))
+	list = append(list, "\x5f\x10\x12CFBundleIdentifier"...)
+	objects = append(objects, len(list))
+	list = append(list, 0x5f, 0x13) // ASCII, its length an integer of 8 bytes
+	list = binary.BigEndian.AppendUint64(list, -uint64(len(list)+8))
+	table := len(list)
+	for _, at := range objects {
+		list = append(list, byte(at))
+	}
+	trailer := make([]byte, binaryTrailer)
+	trailer[6], trailer[7] = 1, 1
+	binary.BigEndian.PutUint64(trailer[8:], uint64(len(objects)))
+	binary.BigEndian.PutUint64(trailer[24:], uint64(table))
+	list = append(list, trailer...)
+	texts, err := topTexts(list)
+	if id, ok := texts["CFBundleIdentifier"]; err != nil || ok {
+		t.Errorf("got %q, %v; want no identifier", id, err)
+	}
+	var library struct {
+		ID string `plist:"CFBundleIdentifier"`
+	}
+	if _, err := plist.Unmarshal(list, &library); err != nil || uint(len(library.ID)) <= uint(len(list)) {
+		t.Errorf("the library says %v and has %d bytes: look again whether it may read Info.plist", err, len(library.ID))
+	}
 }

@@ -19,13 +19,12 @@ const (
 // Read reads what the bundle at the absolute path dir says of itself. files is the root of the file system that the path is in. Where
 // Info.plist cannot be read the Bundle still has Path and Name, and the error says why.
 func Read(files fs.FS, dir string) (Bundle, error) {
-	b := FromPath(dir)
-	file, text, err := infoPlist(files, strings.TrimPrefix(dir, "/"))
-	if err != nil {
-		return b, fmt.Errorf("read bundle %s: %w", dir, err)
-	}
-	if err := b.fill(text); err != nil {
+	b, file, err := read(files, dir)
+	switch {
+	case err != nil && file != "":
 		return b, fmt.Errorf("read bundle %s: %s: %w", dir, file, err)
+	case err != nil:
+		return b, fmt.Errorf("read bundle %s: %w", dir, err)
 	}
 	return b, nil
 }

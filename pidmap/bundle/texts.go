@@ -14,7 +14,13 @@ import (
 var errForeign = errors.New("neither an XML nor a binary property list")
 
 // topTexts returns the texts of a property list whose root is a dictionary. Only that level is read, in one pass, without
-// recursion: a general parser decodes all of a file that anybody may have written, and howett.net/plist panics on damaged ones.
+// recursion.
+//
+// This is no work for howett.net/plist 1.0.1, though that is the library for it: any program may have such a file, and apptap runs as
+// root. Of a string in a binary list it adds up where it ends in 64 bits that overflow (bplist_parser.go, parseASCIIStringAtOffset), and
+// makes the string by unsafe with whatever length it has (zerocopy.go). A file of 77 bytes comes back as a string of -42 bytes and no
+// error (TestOverflowingString), and whoever uses it ends in a fatal error that no recover catches. Tests hold this reader against
+// the library on lists that it wrote itself.
 func topTexts(plist []byte) (map[string]string, error) {
 	switch {
 	case bytes.HasPrefix(plist, []byte("bplist00")):
