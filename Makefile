@@ -12,12 +12,12 @@ VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo 
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check darwin-check fuzz bench bench-live soak fixtures generate clean
+.PHONY: help setup build demo test check darwin-check fuzz bench bench-live bench-ownership soak fixtures generate clean
 
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: # list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what the build needs: a C compiler and libpcap's headers
+setup: # install what the build needs: a C compiler and libpcap's headers
 	@$(SETUP) build go version
 
 build: ## build bin/apptap, and the programs of the demo beside it
@@ -58,21 +58,25 @@ bench-live: build ## blast frames over a veth pair (root, Linux; BLAST=... flags
 	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/blast ./fixtures/blast
 	@$(SETUP) root bin/blast $(BLAST)
 
+bench-ownership: build ## what apptap, nethogs, tcpdump cost a storm of programs and a UDP sender (root, Linux; ATTACH=... of fixtures/attach)
+	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/attach ./fixtures/attach
+	@$(SETUP) root bin/attach $(ATTACH)
+
 soak: build ## open connections for half an hour under a capture (root, Linux; SOAK=... flags of fixtures/soak): memory and audit
 	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/soak ./fixtures/soak
 	@$(SETUP) root bin/soak $(SOAK)
 
 # Written as the user who asks: only what is in the files comes from root.
 # servers.pcap wants nginx, dnsmasq and curl, and a machine without other work: no delay may be a tenth too long.
-fixtures: build ## record the committed captures again
+fixtures: build # record the committed captures again
 	@: > fixtures/demo.pcapng; : > fixtures/demo.truth.jsonl
 	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
 	@$(SETUP) build go test -c -o bin/apptap.test ./cmd/apptap
 	@cd cmd/apptap && sh ../../$(lastword $(SETUP)) root ../../bin/apptap.test -test.run '^TestIntegration(Times|Servers)$$' -update
 	@go test ./fixtures -update
 
-generate: ## compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does
+generate: # compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does
 	@go generate ./pidmap/bpf
 
-clean: ## remove what was built
+clean: # remove what was built
 	rm -rf bin dist

@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"fixtures/race":   {},
 	"fixtures/blast":  {},
 	"fixtures/soak":   {},
+	"fixtures/attach": {"fixtures/storms"},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
@@ -91,7 +92,7 @@ var leashes = []leash{
 	{path: "github.com/oschwald/maxminddb-golang/v2", rooms: []string{"internal/places"}, why: "networks and countries of addresses"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
-		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak"},
+		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak", "fixtures/attach"},
 		why:   "system calls live in files that name their system"},
 	{path: "kernel.org/pub/linux/libs/security/libcap/psx", byOS: true, rooms: []string{"internal/rights"},
 		why: "rights are a thread's own, and C makes threads that Go knows nothing of"},
@@ -103,20 +104,23 @@ var leashes = []leash{
 // execFiles may start other programs. The product starts none, what it wants to know it asks the kernel, but for one file: doctor
 // holds what the kernel says against a program of Apple's.
 var execFiles = map[string]string{
-	"pidmap/nettop/run_darwin.go":     "apptap doctor compares nettop with the kernel's own word, once",
-	"fixtures/race/contestants.go":    "times programs beside each other",
-	"fixtures/race/main.go":           "builds what it times",
-	"fixtures/blast/contest_linux.go": "runs what it measures",
-	"fixtures/soak/run_linux.go":      "runs what it watches",
-	"fixtures/storms/storms.go":       "builds and runs the programs of the storm",
-	"fixtures/demo/programs.go":       "runs apptap beside programs of known traffic",
-	"fixtures/netns/netns_linux.go":   "ip(8) makes the namespaces of the integration tests",
+	"pidmap/nettop/run_darwin.go":      "apptap doctor compares nettop with the kernel's own word, once",
+	"fixtures/race/contestants.go":     "times programs beside each other",
+	"fixtures/race/main.go":            "builds what it times",
+	"fixtures/blast/contest_linux.go":  "runs what it measures",
+	"fixtures/soak/run_linux.go":       "runs what it watches",
+	"fixtures/storms/storms.go":        "builds and runs the programs of the storm",
+	"fixtures/demo/programs.go":        "runs apptap beside programs of known traffic",
+	"fixtures/netns/netns_linux.go":    "ip(8) makes the namespaces of the integration tests",
+	"fixtures/attach/contest_linux.go": "runs what it measures",
+	"fixtures/attach/run_linux.go":     "moves into namespaces and starts the server there",
 }
 
 // goRooms may start goroutines.
 var goRooms = map[string]string{
 	"internal/pipeline": "owns the concurrency of a run",
 	"fixtures/soak":     "a server and its many clients",
+	"fixtures/attach":   "reads what the measured program says while a load runs",
 	"fixtures/storms":   "a server and its many clients",
 	"fixtures/talk":     "a server with several sockets, no part of apptap",
 }
