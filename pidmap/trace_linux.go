@@ -146,7 +146,7 @@ func (tr *trace) poll(until time.Time) ([]Event, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	told, err := tr.tracer.Poll(until)
-	var events []Event
+	events := make([]Event, 0, len(told)) // few events become none or two
 	for i := range told {
 		events = tr.t.add(events, &told[i])
 	}

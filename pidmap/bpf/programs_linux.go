@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 )
 
@@ -60,7 +61,8 @@ type loaded struct {
 	maps     map[string]*ebpf.Map
 	programs []*ebpf.Program
 	links    []link.Link
-	cgroup   *os.File // its root
+	kernel   *btf.Cache // its types: reading them takes longer than all the rest of loading
+	cgroup   *os.File   // its root
 }
 
 // load takes every program into the kernel that it accepts, each by itself: one that is refused costs what it tells.
@@ -69,7 +71,7 @@ func load(report *Report) (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read eBPF object: %w", err)
 	}
-	l := &loaded{spec: spec, maps: map[string]*ebpf.Map{}}
+	l := &loaded{spec: spec, maps: map[string]*ebpf.Map{}, kernel: btf.NewCache()}
 	if l.cgroup, err = openCgroupRoot(); err != nil {
 		return nil, err
 	}
@@ -87,6 +89,7 @@ func load(report *Report) (*loaded, error) {
 		l.close()
 		return nil, err
 	}
+	l.kernel = nil // some MiB of pointers, which nothing asks for any more
 	return l, nil
 }
 
@@ -128,7 +131,7 @@ func (l *loaded) attachIO(tier string) error {
 func (l *loaded) attach(p program) error {
 	one := l.spec.Copy()
 	one.Programs = map[string]*ebpf.ProgramSpec{p.name: one.Programs[p.name]}
-	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: l.maps})
+	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: l.maps, Cache: l.kernel})
 	if err != nil {
 		return fmt.Errorf("load eBPF program %s: %w", p.name, cause(err))
 	}

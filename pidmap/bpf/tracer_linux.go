@@ -16,6 +16,8 @@ import (
 const (
 	// maxPoll bounds the events that one Poll returns: more than the ring can hold.
 	maxPoll = 100_000
+	// keptEvents bounds what is kept for the next Poll.
+	keptEvents = 4096
 	// maxCgroups bounds the paths that are remembered.
 	maxCgroups = 4096
 )
@@ -26,6 +28,7 @@ type Tracer struct {
 	loaded  *loaded
 	reader  *ringbuf.Reader
 	damaged atomic.Uint64
+	events  []Event // of the last Poll, reused
 
 	mu      sync.Mutex // guards cgroups
 	cgroups map[uint64]string
@@ -61,7 +64,12 @@ func (t *Tracer) Close() error {
 func (t *Tracer) Poll(until time.Time) ([]Event, error) {
 	t.reader.SetDeadline(until)
 	var record ringbuf.Record
-	var events []Event
+	events := t.events[:0]
+	defer func() {
+		if t.events = events; cap(events) > keptEvents {
+			t.events = nil
+		}
+	}()
 	for len(events) < maxPoll {
 		err := t.reader.ReadInto(&record)
 		switch {
