@@ -41,6 +41,9 @@ func (o *Observation) locate() {
 	o.hash = hashOf(low, high, o.Proto)
 }
 
+// Hash is a number that both directions of a flow share and few others do. Another process has another one.
+func (o *Observation) Hash() uint32 { return o.hash }
+
 // record is one flow in the Table: what every packet touches in the first cache line of 64 bytes, and a line for
 // each sender. It holds no pointers, so the garbage collector never walks the table. A million flows are a million of
 // these and of the rare: TestRecordSize bounds both.

@@ -10,6 +10,9 @@ import (
 // capture in their order. The zero value is ready. Not safe for concurrent use.
 type Trimmer struct {
 	outer, inner Follower // of what Outer and Inner decode
+
+	whole, inside, cut Observation // the packet that is looked at: here because ones of its own for each would be garbage
+	short              capture.Packet
 }
 
 const (
@@ -23,24 +26,22 @@ const (
 // Needs is how many bytes of p.Data to keep. Whatever decodes p decodes the same from these: where that is not so, because a
 // header announces more than was looked at, all are kept.
 func (t *Trimmer) Needs(p *capture.Packet) int {
-	keep := t.needs(Outer, &t.outer, p)
-	if keep < len(p.Data) && tunnelled(p) {
-		keep = max(keep, t.needs(Inner, &t.inner, p))
+	payload := Outer.Decode(p, &t.whole)
+	return t.NeedsDecoded(p, &t.whole, payload)
+}
+
+// NeedsDecoded is Needs of a packet that Outer has decoded to o and payload, a part of p.Data.
+func (t *Trimmer) NeedsDecoded(p *capture.Packet, o *Observation, payload []byte) int {
+	keep := t.needs(Outer, &t.outer, p, o, payload)
+	if keep < len(p.Data) && o.Proto == UDP && o.Kind.Decoded() && (tunnelPort(o.Src.Port) || tunnelPort(o.Dst.Port)) {
+		inside := Inner.Decode(p, &t.inside)
+		keep = max(keep, t.needs(Inner, &t.inner, p, &t.inside, inside))
 	}
 	return keep
 }
 
-// tunnelled says that Outer and Inner may decode p to different flows.
-func tunnelled(p *capture.Packet) bool {
-	var o Observation
-	Outer.Decode(p, &o)
-	return o.Proto == UDP && o.Kind.Decoded() && (tunnelPort(o.Src.Port) || tunnelPort(o.Dst.Port))
-}
-
-func (t *Trimmer) needs(tunnels Tunnels, f *Follower, p *capture.Packet) int {
-	var whole, cut Observation
-	payload := tunnels.Decode(p, &whole)
-	if whole.Kind.Decoded() && (len(payload) > 0 && whole.carriesDNS() || f.wants(&whole, payload) || isHandshake(&whole, payload)) {
+func (t *Trimmer) needs(tunnels Tunnels, f *Follower, p *capture.Packet, o *Observation, payload []byte) int {
+	if o.Kind.Decoded() && (len(payload) > 0 && o.carriesDNS() || f.wants(o, payload) || isHandshake(o, payload)) {
 		return len(p.Data)
 	}
 	keep := trimmedFrame
@@ -50,10 +51,10 @@ func (t *Trimmer) needs(tunnels Tunnels, f *Follower, p *capture.Packet) int {
 	if keep >= len(p.Data) {
 		return len(p.Data)
 	}
-	short := *p
-	short.Data = p.Data[:keep:keep]
-	left := tunnels.Decode(&short, &cut)
-	if cut != whole || names.StreamStart(left) != names.StreamStart(payload) || names.DatagramStart(left) != names.DatagramStart(payload) {
+	t.short = *p
+	t.short.Data = p.Data[:keep:keep]
+	left := tunnels.Decode(&t.short, &t.cut)
+	if t.cut != *o || names.StreamStart(left) != names.StreamStart(payload) || names.DatagramStart(left) != names.DatagramStart(payload) {
 		return len(p.Data)
 	}
 	return keep

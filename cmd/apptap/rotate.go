@@ -12,6 +12,7 @@ import (
 	"github.com/ncruces/go-strftime"
 
 	"apptap/capture"
+	"apptap/flows"
 	"apptap/internal/session"
 )
 
@@ -96,6 +97,21 @@ type rotating struct {
 
 // WritePacket begins another file where one is due and writes the packet.
 func (r *rotating) WritePacket(p *capture.Packet) error {
+	if err := r.before(p); err != nil {
+		return err
+	}
+	return r.Writer.WritePacket(p)
+}
+
+// WriteDecoded is WritePacket.
+func (r *rotating) WriteDecoded(p *capture.Packet, o *flows.Observation, payload []byte) error {
+	if err := r.before(p); err != nil {
+		return err
+	}
+	return r.Writer.WriteDecoded(p, o, payload)
+}
+
+func (r *rotating) before(p *capture.Packet) error {
 	if r.due(p) {
 		if err := r.next(p); err != nil {
 			return err
@@ -104,7 +120,7 @@ func (r *rotating) WritePacket(p *capture.Packet) error {
 	if r.fresh {
 		r.fresh, r.head = false, r.size()
 	}
-	return r.Writer.WritePacket(p)
+	return nil
 }
 
 // due says that the packet belongs into another file. What a file begins with may be larger than a file is to be; half of it is

@@ -39,11 +39,10 @@ func (b *batch) full() bool {
 
 func (b *batch) empty() bool { return len(b.packets) == 0 && len(b.events) == 0 }
 
-// add decodes a packet into the batch; traced says that it may be a repeat of one on another interface.
-func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follower, traced bool) {
+// add decodes a packet into the batch and returns its payload; traced says that it may be a repeat of one on another interface.
+func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follower, traced bool) (payload []byte) {
 	b.packets = append(b.packets, flows.Observation{})
 	i := len(b.packets) - 1
-	var payload []byte
 	if traced {
 		payload = b.trace(p, tunnels)
 	} else {
@@ -52,6 +51,7 @@ func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follo
 	if names.Wants(&b.packets[i], payload, &b.wanted) {
 		b.payloads.Add(i, &b.wanted)
 	}
+	return payload
 }
 
 // trace decodes into the last packet. What came before the run's second interface was known has an empty trace.

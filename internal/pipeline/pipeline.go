@@ -95,6 +95,12 @@ type Recorder interface {
 	Flush() error
 }
 
+// DecodedRecorder is a Recorder that can do with what flows.Outer has decoded already.
+type DecodedRecorder interface {
+	Recorder
+	WriteDecoded(p *capture.Packet, o *flows.Observation, payload []byte) error
+}
+
 // Owners is a source of ownership that runs beside the capture.
 type Owners interface {
 	// Run blocks until ctx ends and emits what it learns.

@@ -64,6 +64,7 @@ type shared struct {
 
 	recordMutex sync.Mutex // guards record and recordErr: sources are read concurrently, a file is written in turn
 	record      Recorder
+	decoded     DecodedRecorder // record, if it is one and Outer decodes; else nil
 	session     Session
 	recordErr   error
 }
@@ -74,6 +75,9 @@ func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
 	s.once, s.sources = c.Once, len(c.Sources)
+	if c.Tunnels == flows.Outer {
+		s.decoded, _ = c.Record.(DecodedRecorder)
+	}
 	s.stopAt.Store(math.MaxInt64)
 	return s
 }
@@ -126,7 +130,8 @@ func (r *reader) read(ctx context.Context) error {
 			if len(pending.packets) == 0 {
 				traced = r.traced()
 			}
-			pending.add(&p, r.run.tunnels, r.names, traced)
+			payload := pending.add(&p, r.run.tunnels, r.names, traced)
+			r.run.write(&p, &pending.packets[len(pending.packets)-1], payload)
 			pending.state(&p, headers)
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
@@ -187,7 +192,7 @@ func (r *reader) send(b **batch) {
 	}
 }
 
-// take applies the filter and the limit, numbers the interface and records the packet.
+// take applies the filter and the limit, and numbers the interface.
 func (r *reader) take(p *capture.Packet) (taken, last bool) {
 	if r.run.match != nil && !r.run.match(p) {
 		return false, false
@@ -202,12 +207,17 @@ func (r *reader) take(p *capture.Packet) (taken, last bool) {
 		}
 	}
 	p.Interface += r.base
-	r.run.write(p)
 	return true, last
 }
 
-func (s *shared) write(p *capture.Packet) {
-	s.recording(func() error { return s.record.WritePacket(p) })
+// write records a packet that has been decoded to o and payload.
+func (s *shared) write(p *capture.Packet, o *flows.Observation, payload []byte) {
+	s.recording(func() error {
+		if s.decoded != nil {
+			return s.decoded.WriteDecoded(p, o, payload)
+		}
+		return s.record.WritePacket(p)
+	})
 }
 
 func (s *shared) flush() {

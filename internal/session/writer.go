@@ -35,8 +35,9 @@ type Writer struct {
 	living   *living     // likewise
 	numbered numbered
 	labels   labels
-	trimmer  *flows.Trimmer // nil = whole frames
-	written  capture.Packet // the packet being written, where it is not as captured
+	trimmer  *flows.Trimmer    // nil = whole frames
+	written  capture.Packet    // the packet being written, where it is not as captured
+	seen     flows.Observation // the packet being written, here because one of its own for each would be garbage
 	block    bytes.Buffer
 	encoder  *json.Encoder
 }
@@ -58,9 +59,14 @@ func (w *Writer) KeepHeaders() { w.trimmer = new(flows.Trimmer) }
 
 // WritePacket appends a packet, with its owner for other programs to see where that is known by now.
 func (w *Writer) WritePacket(p *capture.Packet) error {
-	owner, keep := w.labels.of(p), len(p.Data)
+	return w.WriteDecoded(p, &w.seen, flows.Outer.Decode(p, &w.seen))
+}
+
+// WriteDecoded is WritePacket for who has decoded the packet, with the payload, as flows.Outer does.
+func (w *Writer) WriteDecoded(p *capture.Packet, o *flows.Observation, payload []byte) error {
+	owner, keep := w.labels.of(o), len(p.Data)
 	if w.trimmer != nil {
-		keep = w.trimmer.Needs(p)
+		keep = w.trimmer.NeedsDecoded(p, o, payload)
 	}
 	if owner == nil && keep == len(p.Data) {
 		return w.Writer.WritePacket(p)
