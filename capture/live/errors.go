@@ -52,7 +52,7 @@ func linuxHint(iface, executable string) string {
 
 // darwinHint: /dev/bpf* belongs to root, and Wireshark's ChmodBPF gives it to the group access_bpf.
 func darwinHint(iface string) string {
-	return fmt.Sprintf("sudo apptap capture -i %s, or install Wireshark's ChmodBPF and join its group access_bpf",
+	return fmt.Sprintf("/dev/bpf* are root's: sudo apptap capture -i %s, or once: install Wireshark's ChmodBPF, which gives them to its group access_bpf",
 		shellWord(iface))
 }
 

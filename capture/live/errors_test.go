@@ -14,7 +14,7 @@ func TestHints(t *testing.T) {
 		{linuxHint("eth0", "/usr/bin/apptap"), "sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin+ep /usr/bin/apptap"},
 		{linuxHint("eth0", "/home/a b/it's"), `sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin+ep '/home/a b/it'\''s'`},
 		{linuxHint("eth0", ""), "sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin+ep PATH-OF-APPTAP"},
-		{darwinHint("en0"), "sudo apptap capture -i en0, or install Wireshark's ChmodBPF and join its group access_bpf"},
+		{darwinHint("en0"), "/dev/bpf* are root's: sudo apptap capture -i en0, or once: install Wireshark's ChmodBPF, which gives them to its group access_bpf"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got  %s\nwant %s", tt.got, tt.want)

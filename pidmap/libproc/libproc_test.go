@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -234,5 +235,38 @@ func FuzzSockets(f *testing.F) {
 		DecodeShortProcess(b)
 		Sockets(nil, b)
 		PIDs(nil, b)
+	})
+}
+
+// FuzzProcess: a process that is read has a name that fits its field, a path is no longer than what it is in, and the records of a list
+// lie within it.
+func FuzzProcess(f *testing.F) {
+	long := make([]byte, ProcessSize)
+	binary.LittleEndian.PutUint32(long[12:], 402)
+	copy(long[64:], "Google Chrome Helper (Renderer)")
+	f.Add(long)
+	f.Add(make([]byte, ShortProcessSize))
+	v4 := described{flows.TCP, afInet, 1, "192.0.2.2:50000", "198.51.100.7:443", 4}
+	f.Add(pcblist(v4.pcb(321, 0, 76), v4.pcb(1, 2, 104)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := DecodeProcess(b); err == nil && (len(p.Name) > 32 || len(b) < ProcessSize) {
+			t.Fatalf("process %+v of %d bytes", p, len(b))
+		}
+		if p, err := DecodeShortProcess(b); err == nil && (len(p.Name) > 16 || len(b) < ShortProcessSize || p.Start != 0) {
+			t.Fatalf("process %+v of %d bytes", p, len(b))
+		}
+		if path := Path(b); len(path) > len(b) || strings.ContainsRune(path, 0) {
+			t.Fatalf("path %q of %d bytes", path, len(b))
+		}
+		for kind, size := range RecordSizes(b) {
+			if size < 8 || size > len(b) {
+				t.Fatalf("record of kind %d with %d bytes in a list of %d", kind, size, len(b))
+			}
+		}
+		for _, pid := range PIDs(nil, b) {
+			if pid <= 0 {
+				t.Fatalf("process number %d", pid)
+			}
+		}
 	})
 }

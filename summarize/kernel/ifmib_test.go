@@ -35,3 +35,22 @@ func TestDecodeIFMIB(t *testing.T) {
 		t.Errorf("an idle interface: got %+v, %v", got, err)
 	}
 }
+
+// FuzzIFMIB: what is read of the structure has a name of its size, and bytes wherever it has packets.
+func FuzzIFMIB(f *testing.F) {
+	b := make([]byte, ifmibSize)
+	copy(b, "en0")
+	f.Add(b)
+	b = append([]byte{}, b...)
+	b[52+24], b[52+64] = 1, 60
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := decodeIFMIB(b)
+		if err != nil {
+			return
+		}
+		if len(b) < ifmibSize || len(s.Name) > ifmibNameSize || s.PacketsRecv > 0 && s.BytesRecv == 0 || s.PacketsSent > 0 && s.BytesSent == 0 {
+			t.Fatalf("read %+v from %d bytes", s, len(b))
+		}
+	})
+}
