@@ -32,7 +32,19 @@ type Packet struct {
 	// Owner is what the file says of the packet's process, nil if nothing; valid as long as Data. What a PKTAP header says
 	// HeaderOwners reads.
 	Owner *Owner
+	// Direction is which way it went by the word of the capture. What a PKTAP header says HeaderOwners reads.
+	Direction Direction
 }
+
+// Direction is which way a packet went.
+type Direction uint8
+
+// The directions.
+const (
+	DirectionUnknown Direction = iota
+	Incoming
+	Outgoing
+)
 
 // Source yields packets in the order in which they were captured. A Source is used by one goroutine
 // at a time.

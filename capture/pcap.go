@@ -136,7 +136,7 @@ func (r *pcapReader) time(head []byte) int64 {
 // setBytes fills in a packet's bytes. A record that claims more captured bytes than the frame had is
 // believed about the frame, as tshark does: the surplus is not part of it.
 func setBytes(p *Packet, captured []byte, length uint32) {
-	p.Owner = nil
+	p.Owner, p.Direction = nil, DirectionUnknown
 	p.Length = int(length)
 	p.Data = captured[:min(len(captured), p.Length):min(len(captured), p.Length)]
 }

@@ -8,10 +8,11 @@ type saying struct {
 	comments           bool
 }
 
-// of reads the options of a packet, and returns nil if they do not say whose it is. Blocks are asked before comments, and a PID
+// of reads the options of a packet, and returns nil if they do not say whose it is, and which way it went. Blocks are asked before comments, and a PID
 // alone is the last resort. Without a direction the process may be at either end.
-func (p *processes) of(rest []byte, order byteOrder, time int64) *Owner {
+func (p *processes) of(rest []byte, order byteOrder, time int64) (*Owner, Direction) {
 	s := p.read(rest, order)
+	way := [...]Direction{flagIn: Incoming, flagOut: Outgoing, flagDirections: DirectionUnknown}[s.direction]
 	p.own = Owner{Process: s.process, Effective: s.effective}
 	if p.own.For() == nil && s.pid > 0 && s.pid <= maxPID {
 		p.own.Process, p.own.Dialect = p.atTime(int32(s.pid), time), DialectWireshark
@@ -23,11 +24,11 @@ func (p *processes) of(rest []byte, order byteOrder, time int64) *Owner {
 		p.own.Process, p.own.Dialect = p.same(Process{PID: int32(s.pid)}), DialectPID
 	}
 	if p.own.For() == nil {
-		return nil
+		return nil, way
 	}
 	p.own.Outgoing = s.direction == flagOut
 	p.own.Sideless = s.direction != flagIn && s.direction != flagOut
-	return &p.own
+	return &p.own, way
 }
 
 func (p *processes) read(rest []byte, order byteOrder) (s saying) {

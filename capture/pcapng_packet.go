@@ -13,7 +13,7 @@ func (r *NgReader) enhancedPacket(body []byte, p *Packet) error {
 		return err
 	}
 	if end := fixed + padded(len(p.Data)); len(body) > end {
-		p.Owner = r.processes.of(body[end:], r.order, p.Time)
+		p.Owner, p.Direction = r.processes.of(body[end:], r.order, p.Time)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 const (
 	pktapFlagsAt    = 36
 	pktapLinkAt     = 8
+	pktapNameAt     = 12 // of the interface
+	pktap2NameAt    = 3  // the offset of that name from the header's start
 	pktap2LinkAt    = 6
 	pktapFlagIn     = 1 << 0
 	pktapFlagOut    = 1 << 1
@@ -55,6 +57,39 @@ func (h *HeaderOwners) Of(p *Packet) *Owner {
 		return nil
 	}
 	return &h.own
+}
+
+// loopbackName is what macOS calls its loopback interface.
+const loopbackName = "lo0"
+
+// Loopback says which way a packet went that was captured on the loopback interface of a Mac, where a tap sees each twice: as it is
+// sent and as it arrives. iface is the name of the interface by the capture; a PKTAP header says it itself. It is DirectionUnknown on
+// other interfaces, and where the capture does not say.
+func Loopback(p *Packet, iface string) Direction {
+	if p.Direction != DirectionUnknown && iface == loopbackName {
+		return p.Direction
+	}
+	if p.LinkType != LinkTypePKTAP && p.LinkType != LinkTypeUser2 || len(p.Data) < pktapLeast {
+		return DirectionUnknown
+	}
+	flags := binary.LittleEndian.Uint32(p.Data[pktapFlagsAt:])
+	name := p.Data[pktapNameAt : pktapNameAt+len(loopbackName)+1]
+	if flags&pktapFlagV2 != 0 && p.Data[0] >= pktap2Least {
+		at := int(p.Data[pktap2NameAt])
+		if at < pktap2Least || at+len(name) > len(p.Data) {
+			return DirectionUnknown
+		}
+		name = p.Data[at : at+len(name)]
+	}
+	way := flags & (pktapFlagIn | pktapFlagOut)
+	switch {
+	case string(name) != loopbackName+"\x00":
+	case way == pktapFlagIn:
+		return Incoming
+	case way == pktapFlagOut:
+		return Outgoing
+	}
+	return DirectionUnknown
 }
 
 // Unwrap takes the PKTAP header off p, so that it is the frame that was on the wire, and says in p.Owner whose it is, nil if the header

@@ -92,3 +92,44 @@ func FuzzUnwrap(f *testing.F) {
 		}
 	})
 }
+
+// TestLoopback: which way a packet went on lo0, by the packet's options and by either header.
+func TestLoopback(t *testing.T) {
+	on := func(name string, way uint32, second bool) Packet {
+		b := header1(156, 1, "frame")
+		copy(b[12:], name)
+		if second {
+			b = header2(1, "frame")
+			b[3] = byte(len(b) - 5)
+			b = append(b[:len(b)-5], name+"\x00frame"...)
+			b[0] += byte(len(name) + 1)
+			way |= pktapFlagV2
+		}
+		binary.LittleEndian.PutUint32(b[36:], way)
+		return Packet{Data: b, Length: len(b), LinkType: LinkTypePKTAP}
+	}
+	tests := []struct {
+		name  string
+		p     Packet
+		iface string
+		want  Direction
+	}{
+		{"option", Packet{Direction: Incoming}, "lo0", Incoming},
+		{"option on another interface", Packet{Direction: Incoming}, "en0", DirectionUnknown},
+		{"no option", Packet{}, "lo0", DirectionUnknown},
+		{"header, out", on("lo0", pktapFlagOut, false), "", Outgoing},
+		{"header, in", on("lo0", pktapFlagIn, false), "", Incoming},
+		{"header, both", on("lo0", pktapFlagIn|pktapFlagOut, false), "", DirectionUnknown},
+		{"header, another interface", on("lo01", pktapFlagIn, false), "", DirectionUnknown},
+		{"second header, in", on("lo0", pktapFlagIn, true), "", Incoming},
+		{"second header, another interface", on("en0", pktapFlagIn, true), "", DirectionUnknown},
+	}
+	for _, tt := range tests {
+		if len(tt.p.Data) > 0 && len(tt.p.Data) < pktapLeast {
+			tt.p.Data = append(tt.p.Data, make([]byte, pktapLeast)...)
+		}
+		if got := Loopback(&tt.p, tt.iface); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}

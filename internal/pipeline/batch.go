@@ -21,6 +21,7 @@ type batch struct {
 	wanted   flows.Payload // scratch of add
 	traces   []flows.Trace // of packets, where they may be repeats; else none
 	insides  []flows.Inside
+	copies   []int // indexes of packets that were captured before, as they were sent on a loopback interface
 	stated   []statedOwner
 	events   []pidmap.Event // what the file says of owners between these packets
 }
@@ -28,7 +29,7 @@ type batch struct {
 func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, batchSize)} }
 
 func (b *batch) reset() {
-	b.traces, b.insides = b.traces[:0], b.insides[:0]
+	b.traces, b.insides, b.copies = b.traces[:0], b.insides[:0], b.copies[:0]
 	b.packets, b.stated, b.events = b.packets[:0], b.stated[:0], b.events[:0]
 	b.payloads.Reset()
 }

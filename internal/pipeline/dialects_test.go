@@ -160,3 +160,36 @@ func TestRunPtcpdumpFiles(t *testing.T) {
 		t.Logf("%s: %d apps, %d bytes without an owner: %v", name, len(s.Apps), s.Unattributed.Bytes(), s.Unattributed.Reasons)
 	}
 }
+
+// TestRunLoopbackOfMac: a tap on lo0 has each packet twice, as it is sent and as it arrives. It counts once, for whom it was sent by, and
+// the copy is told of. Of what arrives alone nothing was captured before.
+func TestRunLoopbackOfMac(t *testing.T) {
+	const client, server = "127.0.0.1:40001", "127.0.0.1:8080"
+	file := func(sent bool) *pcapng {
+		f := &pcapng{}
+		u32 := binary.LittleEndian.AppendUint32
+		f.block(0x0a0d0d0a, u32(u32(u32(u32(nil, 0x1a2b3c4d), 1), 0xffffffff), 0xffffffff))
+		f.block(1, append(u32(u32(nil, 1), 0), option(2, []byte("lo0"))...))
+		f.block(0x80000001, append(number(4711), option(2, []byte("curl"))...))
+		f.block(0x80000001, append(number(4712), option(2, []byte("httpd"))...))
+		for i := range uint32(3) {
+			if sent {
+				f.udp(1+i, client, server, 100, option(0x8001, number(0)), option(2, number(2)))
+			}
+			f.udp(1+i, client, server, 100, option(0x8001, number(1)), option(2, number(1)))
+		}
+		return f
+	}
+	const frame = 14 + 20 + 8 + 100
+	s := file(true).run(t, Config{Source: summarize.Source{Kind: "file"}})
+	if s.Totals.Bytes() != 3*frame || s.Totals.Packets() != 3 || s.SeenBefore.Packets != 3 || s.SeenBefore.Bytes != 3*frame {
+		t.Errorf("totals %+v, seen before %+v; want three packets in each", s.Totals, s.SeenBefore)
+	}
+	if len(s.Flows) != 1 || s.Flows[0].Owner.App.Name != "curl" || s.Flows[0].Peer.App.Name != "httpd" {
+		t.Errorf("flows %+v; want one of curl toward httpd", s.Flows)
+	}
+	s = file(false).run(t, Config{Source: summarize.Source{Kind: "file"}})
+	if s.Totals.Packets() != 3 || s.SeenBefore.Packets != 0 {
+		t.Errorf("arriving alone: totals %+v, seen before %+v; want three packets counted", s.Totals, s.SeenBefore)
+	}
+}

@@ -147,6 +147,9 @@ func (o *owner) addBatch(b *batch) {
 		o.stated.add(b)
 	}
 	o.addEvents(b.events)
+	if len(b.copies) > 0 {
+		o.once.partCopies(b)
+	}
 	if len(b.traces) > 0 {
 		o.once.part(b, o.hostAddrs())
 	}

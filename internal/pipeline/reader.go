@@ -23,6 +23,7 @@ type reader struct {
 	state  atomic.Pointer[sourceState]
 	sent   int // batches since the state was last published
 	ahead  buffered
+	within within
 }
 
 // buffered is a source that knows whether its next packet is there without waiting.
@@ -133,6 +134,9 @@ func (r *reader) read(ctx context.Context) error {
 			payload := pending.add(&p, r.run.tunnels, r.names, traced)
 			r.run.write(&p, &pending.packets[len(pending.packets)-1], payload)
 			pending.state(&p, headers)
+			if r.arrives(&p) {
+				pending.copies = append(pending.copies, len(pending.packets)-1)
+			}
 		}
 		if pending.full() || r.overdue(pending, p.Time) {
 			r.send(&pending)

@@ -49,7 +49,7 @@ func (s *Source) Next(p *capture.Packet) error {
 	if err == nil {
 		s.last = max(s.last, p.Time)
 		if s.records.state != nil { // only this goroutine sets it
-			p.Owner = nil // written from the session's own events, for other programs: no second opinion
+			p.Owner, p.Direction = nil, capture.DirectionUnknown // written from the session's own events, for other programs: no second opinion
 		}
 		return nil
 	}
