@@ -16,9 +16,9 @@ func (t *Table) InferLocal() []netip.Prefix {
 		return t.markedSenders()
 	}
 	var found []netip.Prefix
-	for _, ipv6 := range []bool{false, true} {
-		if addr, ok := t.busiest(ipv6); ok {
-			found = append(found, hostPrefix(addr, ipv6))
+	for ipv6, best := range t.busiest() {
+		if best != nil {
+			found = append(found, hostPrefix(*best, ipv6 == 1))
 		}
 	}
 	return found
@@ -44,46 +44,69 @@ func hostPrefix(addr [16]byte, ipv6 bool) netip.Prefix {
 // share is how much of a capture an address takes part in.
 type share struct{ packets, opened uint64 }
 
-// busiest finds the address that takes part in more than half of all packets of a family. Such an address is among
-// few candidates, which a first pass finds without counting every address there is.
-func (t *Table) busiest(ipv6 bool) (best [16]byte, ok bool) {
-	var heavy heavyHitters
-	var total uint64
-	for r := range t.family(ipv6) {
+// busiest finds, for each IP family, the address that takes part in more than half of its packets, nil if there is none. Such an
+// address is among few candidates, which a first pass finds without counting every address there is.
+func (t *Table) busiest() (best [2]*[16]byte) {
+	var heavy [2]heavyHitters
+	var total [2]uint64
+	for r := range t.each() {
+		family := r.family()
 		packets := r.low.packets + r.high.packets
-		total += packets
-		heavy.add(r.key.low.Addr, packets)
+		total[family] += packets
+		heavy[family].add(r.key.low.Addr, packets)
 		if r.key.low.Addr != r.key.high.Addr {
-			heavy.add(r.key.high.Addr, packets)
+			heavy[family].add(r.key.high.Addr, packets)
 		}
 	}
-	shares := make(map[[16]byte]share, len(heavy))
-	for _, h := range heavy {
-		if h.weight > 0 && !netip.AddrFrom16(h.addr).Unmap().IsMulticast() {
-			shares[h.addr] = share{}
+	var shares [2]map[[16]byte]share
+	for family := range heavy {
+		shares[family] = heavy[family].candidates()
+	}
+	if len(shares[0])+len(shares[1]) == 0 {
+		return best
+	}
+	for r := range t.each() {
+		r.count(shares[r.family()])
+	}
+	for family := range shares {
+		var top share
+		for addr, s := range shares[family] {
+			if s.packets*2 > total[family] && (best[family] == nil || s.above(top, addr, *best[family])) {
+				best[family], top = &addr, s
+			}
 		}
 	}
-	for r := range t.family(ipv6) {
-		r.count(shares)
-	}
-	var top share
-	for addr, s := range shares {
-		if s.packets*2 > total && s.above(top, addr, best) {
-			best, top, ok = addr, s, true
-		}
-	}
-	return best, ok
+	return best
 }
 
-// family yields the records of one IP family.
-func (t *Table) family(ipv6 bool) iter.Seq[*record] {
+// each yields the records that are somebody's.
+func (t *Table) each() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		for id := range t.records.length {
-			if r := t.records.at(id); !r.free() && r.key.ipv6 == ipv6 && !yield(r) {
+			if r := t.records.at(id); !r.free() && !yield(r) {
 				return
 			}
 		}
 	}
+}
+
+// family is 0 for IPv4 and 1 for IPv6.
+func (r *record) family() int {
+	if r.key.ipv6 {
+		return 1
+	}
+	return 0
+}
+
+// candidates are addresses that may be a host's, nothing counted yet.
+func (h *heavyHitters) candidates() map[[16]byte]share {
+	shares := make(map[[16]byte]share, len(h))
+	for i := range h {
+		if h[i].weight > 0 && !netip.AddrFrom16(h[i].addr).Unmap().IsMulticast() {
+			shares[h[i].addr] = share{}
+		}
+	}
+	return shares
 }
 
 // count adds a flow to the shares of its addresses, if these are wanted. A conversation of an address with itself

@@ -116,7 +116,7 @@ func Build(in Input) *Summary {
 	if in.Explain.Port != 0 {
 		s.Owners = in.ownedFlows(append(checked, s.Flows...))
 	}
-	all.into(s, in.ListDestinations)
+	all.into(s, &in)
 	s.Audit = all.audited.finish(&in)
 	s.Audit.Ledger = s.ledger()
 	return s

@@ -313,8 +313,8 @@ type listed struct {
 	others OtherDestinations
 }
 
-// listed sorts the destinations by group and picks the largest of each, no more than limit; 0 = all.
-func (d *destinationTable) listed(groups, limit int) []listed {
+// listed sorts the destinations by group and picks the largest of each, no more than limit; 0 = all. side is as Input has it.
+func (d *destinationTable) listed(groups, limit int, side func(int, func(int))) []listed {
 	d.flush()
 	d.times.compact()
 	picked := make([]largest, groups)
@@ -330,13 +330,22 @@ func (d *destinationTable) listed(groups, limit int) []listed {
 		}
 	}
 	for group := range picked {
-		for _, r := range picked[group] {
-			result[group].list = append(result[group].list, d.destination(r.at))
+		list := make([]Destination, len(picked[group]))
+		side(listParts, func(part int) { // where each destination has times, these are most of the work
+			for i := part; i < len(list); i += listParts {
+				list[i] = d.destination(picked[group][i].at)
+			}
+		})
+		slices.SortFunc(list, compareDestinations)
+		if len(list) > 0 {
+			result[group].list = list
 		}
-		slices.SortFunc(result[group].list, compareDestinations)
 	}
 	return result
 }
+
+// listParts is how many goroutines describe the destinations of a group.
+const listParts = 2
 
 func (d *destinationTable) destination(at int) Destination {
 	sum := d.at(at)

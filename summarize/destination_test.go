@@ -35,7 +35,7 @@ func TestDestinationTableAgainstMap(t *testing.T) {
 			want[i] += n
 			all += n
 		}
-		got := table.listed(1, list)[0]
+		got := table.listed(1, list, new(Input).sideBySide)[0]
 		sum, flowsSeen := got.others.Bytes(), got.others.Flows
 		for _, d := range got.list {
 			sum += d.Bytes()

@@ -33,7 +33,7 @@ func TestSamplesSayWhatSketchesSay(t *testing.T) {
 		merged := tables[0]
 		merged.merge(tables[1], []uint32{0})
 		merged.merge(tables[2], []uint32{0})
-		merged.listed(1, 0)
+		merged.listed(1, 0, new(Input).sideBySide)
 		sketched := timeSum{sketches: &bins}
 		want := sketched.result()
 		for how, got := range map[string]*Times{"together": whole.result(), "again": whole.result(), "merged": merged.destination(0).Times} {

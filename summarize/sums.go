@@ -74,10 +74,10 @@ func (y *sums) merge(o *sums) {
 	y.lost = append(y.lost, o.lost...)
 }
 
-// into writes what was collected into s, with so many destinations under each app; 0 = all.
-func (y *sums) into(s *Summary, list int) {
+// into writes what was collected into s, with as many destinations under each app as in wants.
+func (y *sums) into(s *Summary, in *Input) {
 	s.Totals, s.Missed = y.totals, y.allMissed
-	listed := y.destinations.listed(len(y.apps.list)+1, list)
+	listed := y.destinations.listed(len(y.apps.list)+1, in.ListDestinations, in.sideBySide)
 	for i := range y.apps.list {
 		use := y.apps.list[i].result()
 		use.Destinations, use.OtherDestinations = listed[i+1].list, listed[i+1].others
