@@ -354,6 +354,9 @@ func (b *nameBook) readReply(flow uint32, o *Observation, r *names.Reply) {
 // Domain is the registrable domain of a name, false if it has none: an address, a single label, a public suffix.
 func Domain(name string) (string, bool) { return names.Domain(name) }
 
+// IsAddress says whether a name is an IP address in text.
+func IsAddress(name string) bool { return names.IsAddress(name) }
+
 // Reading is how an internationalised name reads, "" for others and for one whose reading could pass for another name.
 func Reading(name string) string { return names.Reading(name) }
 

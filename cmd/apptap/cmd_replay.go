@@ -127,7 +127,11 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 			return result, err
 		}
 	}
-	return pipeline.Run(ctx, c), nil
+	result = pipeline.Run(ctx, c)
+	if by.By == summarize.ByName {
+		result.Summary = withFileNames(result.Summary, in.sessions)
+	}
+	return result, nil
 }
 
 // addSockets reads a file of --sockets.

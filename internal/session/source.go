@@ -65,6 +65,18 @@ func (s *Source) Next(p *capture.Packet) error {
 	return err
 }
 
+// Names are what the name resolution blocks of the file say, once all of it has been read. Those of a session repeat what its
+// packets state.
+func (s *Source) Names() []capture.Name {
+	file, ok := s.Source.(*capture.NgReader)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !ok || s.records.state != nil {
+		return nil
+	}
+	return file.Names()
+}
+
 // missing says what a session that is read to its end lacks.
 func (s *Source) missing() (errs []error) {
 	s.mu.Lock()
