@@ -20,16 +20,23 @@ type Names struct {
 	// Authorities are the hosts that requests on one connection of HTTP/2 without TLS named, comma-separated, in the order of
 	// their first; "" unless there were several.
 	Authorities string
-	ECH         bool // an encrypted ClientHello was offered; GREASE looks the same. TLS and QUIC are then outer names.
+	ECH         bool // an encrypted ClientHello was offered; GREASE looks the same
+	// Outer says that TLS or QUIC is the name that an ECH configuration, seen in DNS, has for the outside: the name that is meant was
+	// encrypted.
+	Outer bool
 
 	// Number stands for Best's name among the flows of one Table: it is the same where the name is. 0 = none was given.
 	Number uint32
 }
 
 // Best is the name that says most about who was meant, and the report's word for where it stood: "tls_sni",
-// "quic_sni", "http_host", "dns", or "none".
+// "quic_sni", "http_host", "dns", "ech_outer", or "none".
 func (n *Names) Best() (host, source string) {
 	switch {
+	case n.Outer && n.DNS != "":
+		return n.DNS, "dns"
+	case n.Outer:
+		return cmp.Or(n.TLS, n.QUIC), "ech_outer"
 	case n.TLS != "":
 		return n.TLS, "tls_sni"
 	case n.QUIC != "":
@@ -49,6 +56,8 @@ const (
 	maxDNSStreams = 256
 	// maxShared bounds the flows whose several hosts are kept, at about a hundred bytes each and 16 KiB at most.
 	maxShared = 1 << 12
+	// maxPublic bounds the public names of ECH configurations that are kept; they are those of providers, not of sites.
+	maxPublic = 1 << 10
 )
 
 // nameBook reads and keeps the names of a Table's flows.
@@ -64,7 +73,8 @@ type nameBook struct {
 	message   names.Message
 	addresses []names.Address // scratch of learn
 	streams   map[streamID]*names.MessageStream
-	asked     bool // dns holds something
+	asked     bool            // dns holds something
+	public    map[uint32]bool // numbers of names that ECH configurations have for the outside
 	moves     names.Moves
 	lookups   lookups
 	sink      uint64 // keeps the compiler from dropping touch's loads
@@ -91,7 +101,8 @@ func newNameBook() nameBook {
 	texts := new(names.Texts)
 	return nameBook{
 		sniffed: make(map[uint32]*names.Sniffer), streams: make(map[streamID]*names.MessageStream), shared: make(map[uint32]string),
-		texts: texts, dns: names.Cache{Texts: texts}, message: names.Message{Texts: texts},
+		public: make(map[uint32]bool),
+		texts:  texts, dns: names.Cache{Texts: texts}, message: names.Message{Texts: texts},
 		lookups: lookups{texts: texts},
 	}
 }
@@ -289,6 +300,7 @@ func (b *nameBook) of(flow uint32, f *Flow) Names {
 		n = Names{TLS: text(found.tls), QUIC: text(found.quic), HTTP: text(found.http), ALPN: text(found.alpn), ECH: found.ech}
 		n.Number = cmp.Or(found.tls, found.quic, found.http)
 		n.Authorities = b.shared[flow]
+		n.Outer = found.ech && b.public[cmp.Or(found.tls, found.quic)]
 	}
 	told := found.told
 	switch f.Initiator {
@@ -296,6 +308,9 @@ func (b *nameBook) of(flow uint32, f *Flow) Names {
 		return n
 	case InitiatorUnknown: // when it began it was not known who might have asked
 		told = b.told(f.Key.Local.Addr, f.Key.Remote.Addr, f.First)
+	}
+	if n.Outer {
+		n.Number = cmp.Or(told, n.Number)
 	}
 	n.DNS, n.Number = text(told), cmp.Or(n.Number, told)
 	return n
@@ -348,6 +363,9 @@ func (b *nameBook) readReply(flow uint32, o *Observation, r *names.Reply) {
 	k := o.key()
 	asked := b.lookups.answer(flow, o, r)
 	b.dns.AddReply(k.RemoteAddr().Addr(), r, asked, o.Time)
+	if r.Public > 0 && len(b.public) < maxPublic {
+		b.public[r.Public] = true
+	}
 	b.asked = true
 }
 

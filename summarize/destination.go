@@ -371,7 +371,7 @@ func (d *destinationTable) destination(at int) Destination {
 type nameSource uint8
 
 // sources are the report's words, by nameSource: those of flows.Names.Best, in its order, and of Grouping.
-var sources = [...]string{"none", "tls_sni", "quic_sni", "http_host", "dns", "domain", "asn", "country"}
+var sources = [...]string{"none", "tls_sni", "quic_sni", "http_host", "dns", "domain", "asn", "country", "ech_outer"}
 
 // String is the report's word.
 func (s nameSource) String() string { return sources[s] }

@@ -34,7 +34,7 @@ func compareFlows(a, b *flows.Flow) int {
 func compareNames(a, b *flows.Names) int {
 	return cmp.Or(
 		cmp.Compare(a.TLS, b.TLS), cmp.Compare(a.QUIC, b.QUIC), cmp.Compare(a.HTTP, b.HTTP), cmp.Compare(a.DNS, b.DNS),
-		cmp.Compare(a.ALPN, b.ALPN), compareBool(a.ECH, b.ECH), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Authorities, b.Authorities),
+		cmp.Compare(a.ALPN, b.ALPN), compareBool(a.ECH, b.ECH), compareBool(a.Outer, b.Outer), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Authorities, b.Authorities),
 	)
 }
 

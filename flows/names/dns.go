@@ -1,6 +1,7 @@
 package names
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +36,7 @@ type Message struct {
 	RCode     uint8 // the header's four bits (RFC 6895 §2.3): 0 no error, 2 server failure, 3 no such name
 	Questions []Question
 	Records   []Record // of all sections, those with a name or address, in order
+	Public    string   // the public name of an ECH configuration in an HTTPS or SVCB record, clean; "" if there is none
 
 	Texts *Texts // where names are kept that are met again and again; may be nil
 }
@@ -189,6 +191,8 @@ func (m *Message) service(b []byte, r *Record, from int, body []byte) {
 		switch key {
 		case 4: // ipv4hint
 			size = 4
+		case 5: // ech
+			m.Public = cmp.Or(m.Public, publicName(value))
 		case 6: // ipv6hint
 			size = 16
 		}
@@ -197,4 +201,25 @@ func (m *Message) service(b []byte, r *Record, from int, body []byte) {
 			m.Records = append(m.Records, *r)
 		}
 	}
+}
+
+// publicName is that of the first ECHConfig of version 0xfe0d in a list (RFC 9849 §4): what a ClientHello states outside when the name
+// that is meant is encrypted. "" if there is none.
+func publicName(list []byte) string {
+	outer := cursor{b: list}
+	for c := (cursor{b: outer.vector(2)}); len(c.b) > 0 && !c.cut; {
+		version := c.uint(2)
+		config := cursor{b: c.vector(2)}
+		if version != extECH {
+			continue
+		}
+		config.take(1 + 2) // config_id, kem_id
+		config.vector(2)   // public key
+		config.vector(2)   // cipher suites
+		config.take(1)     // maximum_name_length
+		if name := config.vector(1); !config.cut {
+			return Clean(name)
+		}
+	}
+	return ""
 }

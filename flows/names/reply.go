@@ -10,6 +10,7 @@ type Reply struct {
 	Single    bool      // it repeats one question, Question
 	Addressed bool      // some record has an address
 	Question  uint32    // number of the name that was asked for, 0 if it found no room
+	Public    uint32    // number of Message.Public
 	Addresses []Address // of an answer to a plain query without an error
 }
 
@@ -22,6 +23,7 @@ type Address struct {
 // Reply makes a Reply of m, its addresses in dst. m.Texts must be set.
 func (m *Message) Reply(dst []Address) Reply {
 	r := Reply{ID: m.ID, RCode: m.RCode, Opcode: m.Opcode, Truncated: m.Truncated, Single: len(m.Questions) == 1, Addresses: dst[:0]}
+	r.Public = m.Texts.Number(m.Public)
 	if r.Single {
 		r.Question = m.Texts.Number(m.Questions[0].Name)
 	}

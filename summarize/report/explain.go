@@ -37,7 +37,7 @@ const blindSentence = "What packets cannot show: what the program did before it 
 
 func explainDestination(out *bytes.Buffer, e *summarize.Explanation) {
 	d := &e.Destination
-	fmt.Fprintf(out, "%s %s/%d%s: %s, %s\n", visible(flows.DisplayName(d.Name)), d.Proto, d.Port, ofApp(e.App), counted(d.Flows, "flow"), counted(d.Bytes(), "byte"))
+	fmt.Fprintf(out, "%s %s/%d%s: %s, %s\n", destinationName(d, flows.DisplayName(d.Name)), d.Proto, d.Port, ofApp(e.App), counted(d.Flows, "flow"), counted(d.Bytes(), "byte"))
 	if sum := e.Sum(); sum > 0 {
 		fmt.Fprintf(out, "  Of %s that these flows took, %s (%d %%).\n", duration(sum), layers[e.Costs[0].Layer].took, (e.Costs[0].Micros*100+sum/2)/sum)
 	}

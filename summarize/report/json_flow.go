@@ -49,6 +49,7 @@ type jsonFlow struct {
 	PeerAppID     string          `json:"peer_app_id"`
 	Kernel        *jsonFlowKernel `json:"kernel"`
 	ECH           bool            `json:"ech"`
+	Outer         bool            `json:"ech_outer,omitempty"`
 	Unavailable   string          `json:"unavailable"` // why kernel is null
 	jsonFlowTiming
 }
@@ -93,7 +94,7 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		TxStream: f.TxStream, RxStream: f.RxStream, TxIPBytes: f.TxIPBytes, RxIPBytes: f.RxIPBytes,
 		TxRetransmits: f.TxRetransmits, RxRetransmits: f.RxRetransmits,
 		SYNRTT: micros(f.SYNRTT), ACKRTT: micros(f.ACKRTT),
-		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, Reading: flows.Reading(name), ALPN: f.Names.ALPN, ECH: f.Names.ECH,
+		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, Reading: flows.Reading(name), ALPN: f.Names.ALPN, ECH: f.Names.ECH, Outer: f.Names.Outer,
 		End:        f.End.String(),
 		Candidates: each(use.Owner.Candidates, jsonCandidateOf), Shares: each(use.Owner.Shares, jsonShareOf),
 		PeerAppID: use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,

@@ -81,6 +81,9 @@ func destinationRow(d summarize.Destination) row {
 // destinationName is what a row says of a destination that is shown as name.
 func destinationName(d *summarize.Destination, name string) string {
 	name = named(name)
+	if d.NameSource == "ech_outer" {
+		name += " (outer name)"
+	}
 	if d.Inbound {
 		name = "from " + name
 	}
