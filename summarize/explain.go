@@ -47,6 +47,21 @@ func (e *Explanation) Sum() (sum uint64) {
 	return sum
 }
 
+// Failed says that none of the flows came to anything: whatever took their time, this is what there is to look into.
+func (e *Explanation) Failed() bool {
+	t := e.Destination.Times
+	return t.Failed.Flows > 0 && t.Failed.Flows == t.Flows
+}
+
+// RoundTripsOnly says that each step to the first byte took about the round trips that it needs, two for a handshake of TLS, and that
+// those are most of the time: no layer stands out, the distance does.
+func (e *Explanation) RoundTripsOnly() bool {
+	t := e.Destination.Times
+	steps := t.Connect.Count + 2*t.TLS.Count + 2*t.QUIC.Count + t.Exchanges
+	took := t.Connect.Sum + t.TLS.Sum + t.QUIC.Sum + t.Wait
+	return steps > 1 && t.Failed.Flows == 0 && 4*took <= 5*steps*e.RoundTrip && 2*took > e.Sum()
+}
+
 // Explain says where the time went for an app (its name, id, or the last part of that), or for a destination (its name, a domain above
 // it, or an address). Silent are look-ups of such names that no flow followed: the request never left. In the order of the costs,
 // then bytes; both lists are empty if s has nothing by that name.
@@ -76,7 +91,7 @@ func (s *Summary) explain(list []Explanation, app string, destinations []Destina
 		if d.Times == nil || !wanted(d) {
 			continue
 		}
-		e := Explanation{App: app, Destination: *d, RoundTrip: cmp.Or(d.Times.RTTMin.Median, d.Times.SYNRTT.Median, d.Times.QUIC.Median)}
+		e := Explanation{App: app, Destination: *d, RoundTrip: cmp.Or(d.Times.RTTMin.Median, d.Times.SYNRTT.Median, d.Times.QUICAnswer.Median)}
 		for _, l := range s.Lookups {
 			if l.Name == d.Name {
 				e.Lookups = append(e.Lookups, l)

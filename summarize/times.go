@@ -15,6 +15,8 @@ type Times struct {
 	ACKRTT  Distribution
 	TLS     Distribution
 	QUIC    Distribution
+	// QUICAnswer is the part of QUIC until the server's first datagram: one round trip, also where a Retry makes the handshake two.
+	QUICAnswer Distribution
 	// TLSFull and TLSResumed are the part of TLS of which it is known whether a session was resumed.
 	TLSFull, TLSResumed Distribution
 	TTFB                Distribution
@@ -80,6 +82,7 @@ const (
 	spreadLater
 	spreadTLSFull
 	spreadTLSResumed
+	spreadQUICAnswer
 	spreads
 )
 
@@ -162,6 +165,7 @@ func (s *timeSum) exchange(f *flows.Flow, m *flows.Timing) {
 	}
 	s.secure(m)
 	s.add(spreadQUIC, m.QUIC)
+	s.add(spreadQUICAnswer, m.QUICAnswer)
 	s.add(spreadTTFB, m.TTFB)
 	s.add(spreadTransfer, m.Transfer)
 	for _, r := range []*flows.RoundTrips{&m.RTT, &m.Spin} {
@@ -253,7 +257,7 @@ func (s *timeSum) result() *Times {
 	t.Failed.Retries, t.Failed.RetryBytes = s.attempts.retries()
 	to := [spreads]*Distribution{
 		&t.DNS, &t.SYNRTT, &t.Connect, &t.ACKRTT, &t.TLS, &t.QUIC, &t.TTFB, &t.Transfer, &t.RTT, &t.RTTMin, &t.First, &t.Later,
-		&t.TLSFull, &t.TLSResumed,
+		&t.TLSFull, &t.TLSResumed, &t.QUICAnswer,
 	}
 	few := distributionsOf(slices.Clone(s.samples)) // a Summary only reads what it is made of
 	for i := range to {

@@ -38,8 +38,8 @@ const blindSentence = "What packets cannot show: what the program did before it 
 func explainDestination(out *bytes.Buffer, e *summarize.Explanation) {
 	d := &e.Destination
 	fmt.Fprintf(out, "%s %s/%d%s: %s, %s\n", destinationName(d, flows.DisplayName(d.Name)), d.Proto, d.Port, ofApp(e.App), counted(d.Flows, "flow"), counted(d.Bytes(), "byte"))
-	if sum := e.Sum(); sum > 0 {
-		fmt.Fprintf(out, "  Of %s that these flows took, %s (%d %%).\n", duration(sum), layers[e.Costs[0].Layer].took, (e.Costs[0].Micros*100+sum/2)/sum)
+	if text := finding(e); text != "" {
+		fmt.Fprintf(out, "  %s\n", text)
 	}
 	for _, c := range e.Costs {
 		l := layers[c.Layer]
@@ -48,9 +48,36 @@ func explainDestination(out *bytes.Buffer, e *summarize.Explanation) {
 	for _, text := range remarks(e) {
 		fmt.Fprintf(out, "  %s\n", text)
 	}
-	if len(e.Costs) > 0 {
-		fmt.Fprintf(out, "  Look next at %s.\n", layers[e.Costs[0].Layer].next(e))
+	if text := nextLook(e); text != "" {
+		fmt.Fprintf(out, "  Look next at %s.\n", text)
 	}
+}
+
+// finding is one sentence about all of e.
+func finding(e *summarize.Explanation) string {
+	sum := e.Sum()
+	switch {
+	case e.Failed():
+		return fmt.Sprintf("None of these flows came to anything, over %s.", duration(sum))
+	case sum == 0:
+		return "No step of them was seen whole: the capture begins or ends within it, or the protocol shows none."
+	case e.RoundTripsOnly():
+		return fmt.Sprintf("Of %s that these flows took, no layer stands out: each step took the round trips that it needs, of %s.", duration(sum), duration(e.RoundTrip))
+	}
+	return fmt.Sprintf("Of %s that these flows took, %s (%d %%).", duration(sum), layers[e.Costs[0].Layer].took, (e.Costs[0].Micros*100+sum/2)/sum)
+}
+
+// nextLook is what to look at, "" without a hint.
+func nextLook(e *summarize.Explanation) string {
+	switch {
+	case e.Failed():
+		return failedNext(e)
+	case len(e.Costs) == 0:
+		return ""
+	case e.RoundTripsOnly():
+		return "the distance: fewer round trips (connections that are kept, sessions that are resumed, TLS 1.3, HTTP/3), or a server that is nearer"
+	}
+	return layers[e.Costs[0].Layer].next(e)
 }
 
 func ofApp(name string) string {
@@ -80,6 +107,9 @@ func remarks(e *summarize.Explanation) (texts []string) {
 	if t.Resumed+t.EarlyData > 0 {
 		texts = append(texts, sessions(t))
 	}
+	if e.Destination.NameSource == "ech_outer" {
+		texts = append(texts, "The name is only the outer one of an encrypted ClientHello: which site behind it was meant does not show.")
+	}
 	for _, l := range e.Lookups {
 		if trouble := lookupTrouble(l); trouble != "" {
 			texts = append(texts, fmt.Sprintf("Look-ups by %s: %s.", l.Client, trouble))
@@ -90,12 +120,16 @@ func remarks(e *summarize.Explanation) (texts []string) {
 
 // sessions is about TLS handshakes that were short, or had data in them.
 func sessions(t *summarize.Times) string {
+	early := counted(t.EarlyData, "flow") + " sent data ahead of the handshake's end (0-RTT)"
+	if t.Resumed+t.Full == 0 { // QUIC hides which
+		return early + "."
+	}
 	text := fmt.Sprintf("TLS resumed a session in %s and made one anew in %s", counted(t.Resumed, "flow"), grouped(t.Full))
 	if t.TLSResumed.Count > 0 && t.TLSFull.Count > 0 {
 		text += fmt.Sprintf(", in %s against %s (median)", duration(t.TLSResumed.Median), duration(t.TLSFull.Median))
 	}
 	if t.EarlyData > 0 {
-		text += "; " + counted(t.EarlyData, "flow") + " sent data ahead of the handshake's end (0-RTT)"
+		text += "; " + early
 	}
 	return text + "."
 }
@@ -125,7 +159,7 @@ func lookupTrouble(l flows.Lookup) string {
 	}
 	for code, n := range l.Failures {
 		if n > 0 {
-			parts = append(parts, counted(uint64(n), responseCode(code)))
+			parts = append(parts, counted(uint64(n), "answer")+" "+responseCode(code))
 		}
 	}
 	if l.NoAddress > 0 && l.Addressed == 0 {

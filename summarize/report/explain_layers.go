@@ -56,7 +56,7 @@ func resent(t *summarize.Times) (text string) {
 		who                      string
 		segments, bytes, payload uint64
 	}{{"this side", t.TxRetransmits, t.TxRetransmitBytes, t.TxPayload}, {"the other side", t.RxRetransmits, t.RxRetransmitBytes, t.RxPayload}} {
-		if way.segments > 0 {
+		if way.bytes > 0 { // else SYNs or FINs: what they cost is the connect's
 			text += fmt.Sprintf("; %s sent %s again, %s (%s)", way.who, counted(way.segments, "segment"), counted(way.bytes, "byte"), share(way.bytes, way.payload))
 		}
 	}
@@ -109,7 +109,7 @@ func tlsEvidence(e *summarize.Explanation) string {
 }
 
 func tlsNext(e *summarize.Explanation) string {
-	if t := e.Destination.Times; max(t.TLS.Median, t.QUIC.Median) > 6*e.RoundTrip {
+	if t := e.Destination.Times; max(t.TLS.Median, t.QUIC.Median) > 3*e.RoundTrip {
 		return "the other side's processor, or a proxy there that first opens a connection of its own: it took far longer than the round trips"
 	}
 	return "session resumption, TLS 1.3, and the length of the server's certificate chain: round trips took it"
