@@ -80,6 +80,19 @@ func (c *clock) answer(r *record, last int64, o *Observation) {
 	}
 }
 
+// paused takes a short segment that its sender sends long after his last, at the time last. In TLS and HTTP/2 it belongs to no answer:
+// the server says that it is still there, or farewell.
+func (t *Table) paused(id uint32, r *record, last int64, o *Observation) {
+	rest := t.rares.at(id)
+	if rest.timing == 0 || o.fromLow == r.initiatorIsLow || r.watch&watchHello != 0 {
+		return
+	}
+	if c := t.timings.of(rest); (c.helloSeen || c.early) && c.response > 0 && c.response < o.Time {
+		c.spent += max(last-c.response, 0)
+		c.response, c.request = 0, 0
+	}
+}
+
 // weigh finds where the answer to the first request begins in TLS 1.3, and in HTTP/2 without TLS: tickets and settings come a round trip after the request, which
 // is not counted for their pause, so of the pauses before its first ticketBytes the longest led to the answer.
 func (c *clock) weigh(r *record, last int64, o *Observation) {

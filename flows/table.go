@@ -197,6 +197,9 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 		if speaker := sideOf(o.fromLow); r.speaker != speaker && t.timed && t.turn(id, r, from, to, o) {
 			r.speaker = speaker
 		}
+		if o.Payload <= controlBytes && t.timed && o.Time-from.stream.lastNew > answerPause {
+			t.paused(id, r, from.stream.lastNew, o)
+		}
 		again = t.stream(id, s, seq, o) || again
 		if from.packets%sampleEvery == 0 && t.timed && !again {
 			t.sample(id, r, o)
