@@ -37,8 +37,10 @@ type NgReader struct {
 	clocks     []clock // one for each interface
 	names      names
 	processes  processes
-	extra      map[uint32]func(body []byte)
-	err        error // how the file ended; given again by every later Next
+
+	application string
+	extra       map[uint32]func(body []byte)
+	err         error // how the file ended; given again by every later Next
 }
 
 func newNgReader(in *input, opened closers) (*NgReader, error) {
@@ -176,14 +178,33 @@ func (r *NgReader) section() error {
 	if length < fixed+4 {
 		return r.badSection("section header has an impossible length of %d bytes", length)
 	}
-	if _, err := r.body(blockSection, length); err != nil {
+	body, err := r.body(blockSection, length)
+	if err != nil {
 		return err
 	}
+	r.application = applicationOf(body[16:], order) // behind what is fixed
 	r.in.skip(int(length))
 	r.first = len(r.interfaces)
 	r.processes.reset()
 	return nil
 }
+
+// applicationOf is the name of the program that wrote a section, "" if its options do not say (draft-ietf-opsawg-pcapng section 4.1).
+func applicationOf(list []byte, order byteOrder) string {
+	const application = 4
+	o := options{list, order}
+	for {
+		switch code, value, ok := o.next(); {
+		case !ok:
+			return ""
+		case code == application:
+			return optionText(value)
+		}
+	}
+}
+
+// Application is the program that wrote the section that is being read, "" if it does not say.
+func (r *NgReader) Application() string { return r.application }
 
 // badSection is foreign content at the start of a file and damage later on.
 func (r *NgReader) badSection(format string, args ...any) error {

@@ -15,13 +15,35 @@ import (
 )
 
 // TestNamesOfTheFile: what name resolution blocks say names destinations that no packet names, whatever stands in them, and no others.
+// apptap's own say nothing that packets do not.
 func TestNamesOfTheFile(t *testing.T) {
+	plain := []string{"198.51.100.0 none", "198.51.100.1 none", "198.51.100.2 none", "198.51.100.3 none", "198.51.100.4 none"}
+	own := append([]string{"stated.example http_host"}, plain[0], plain[2], plain[3], plain[4])
+	slices.Sort(own)
+	for _, tt := range []struct {
+		by, application string
+		want            []string
+	}{
+		{"name", "Dumpcap", []string{"198.51.100.3 none", "198.51.100.4 none", `a\027[2j\060b\062 nrb`, "resolved.example nrb", "stated.example http_host"}},
+		{"name", "", []string{"198.51.100.3 none", "198.51.100.4 none", `a\027[2j\060b\062 nrb`, "resolved.example nrb", "stated.example http_host"}},
+		{"address", "Dumpcap", plain},
+		{"name", "apptap 1", own},
+	} {
+		if got := namedBy(t, namedFile(t, tt.application), tt.by); !slices.Equal(got, tt.want) {
+			t.Errorf("--by %s of %q: got %q, want %q", tt.by, tt.application, got, tt.want)
+		}
+	}
+}
+
+// namedFile is a capture with names for the addresses of four servers.
+func namedFile(t *testing.T, application string) (path string) {
+	t.Helper()
 	client := netip.MustParseAddrPort("192.0.2.1:40000")
 	server := func(last byte) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, last}), 80)
 	}
 	var file bytes.Buffer
-	w, err := capture.NewWriter(&file, capture.WriterOptions{OS: "test", Hardware: "test", Interfaces: []capture.Interface{{LinkType: capture.LinkTypeEthernet}}})
+	w, err := capture.NewWriter(&file, capture.WriterOptions{OS: "test", Hardware: "test", Application: application, Interfaces: []capture.Interface{{LinkType: capture.LinkTypeEthernet}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,31 +56,30 @@ func TestNamesOfTheFile(t *testing.T) {
 		{Addr: server(1).Addr(), Names: []string{"unmeant.example"}}, {Addr: server(2).Addr(), Names: []string{"a\x1b[2J<b>"}},
 		{Addr: server(3).Addr(), Names: []string{"10.0.0.1"}},
 	}), w.Close())
-	path := filepath.Join(t.TempDir(), "named.pcapng")
+	path = filepath.Join(t.TempDir(), "named.pcapng")
 	if err := errors.Join(err, os.WriteFile(path, file.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for by, want := range map[string][]string{
-		"name":    {"198.51.100.3 none", "198.51.100.4 none", `a\027[2j\060b\062 nrb`, "resolved.example nrb", "stated.example http_host"},
-		"address": {"198.51.100.0 none", "198.51.100.1 none", "198.51.100.2 none", "198.51.100.3 none", "198.51.100.4 none"},
-	} {
-		var report struct {
-			Unattributed struct {
-				Destinations []struct {
-					Name   string
-					Source string `json:"name_source"`
-				}
+	return path
+}
+
+// namedBy are the destinations of a report and where their names are from, sorted.
+func namedBy(t *testing.T, path, by string) (got []string) {
+	t.Helper()
+	var report struct {
+		Unattributed struct {
+			Destinations []struct {
+				Name   string
+				Source string `json:"name_source"`
 			}
 		}
-		if err := json.Unmarshal([]byte(replay(t, "--format", "json", "--by", by, path)), &report); err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, d := range report.Unattributed.Destinations {
-			got = append(got, d.Name+" "+d.Source)
-		}
-		if slices.Sort(got); !slices.Equal(got, want) {
-			t.Errorf("--by %s: got %q, want %q", by, got, want)
-		}
 	}
+	if err := json.Unmarshal([]byte(replay(t, "--format", "json", "--by", by, path)), &report); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range report.Unattributed.Destinations {
+		got = append(got, d.Name+" "+d.Source)
+	}
+	slices.Sort(got)
+	return got
 }

@@ -120,7 +120,7 @@ func addressNames(s *summarize.Summary) []capture.Name {
 
 func addNames(names map[netip.Addr][]string, list []summarize.Destination) {
 	for i := range list {
-		if d := &list[i]; d.NameSource != "none" {
+		if d := &list[i]; d.NameSource != "none" && d.NameSource != "ech_outer" {
 			for _, addr := range d.Addresses {
 				names[addr] = append(names[addr], d.Name)
 			}

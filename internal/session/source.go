@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"apptap/capture"
@@ -65,13 +66,11 @@ func (s *Source) Next(p *capture.Packet) error {
 	return err
 }
 
-// Names are what the name resolution blocks of the file say, once all of it has been read. Those of a session repeat what its
+// Names are what the name resolution blocks of the file say, once all of it has been read. Those that apptap writes repeat what
 // packets state.
 func (s *Source) Names() []capture.Name {
 	file, ok := s.Source.(*capture.NgReader)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !ok || s.records.state != nil {
+	if !ok || strings.HasPrefix(file.Application(), "apptap") {
 		return nil
 	}
 	return file.Names()
