@@ -28,6 +28,9 @@ func containerApp(s subject) (App, bool) {
 		if c.id != "" {
 			a.Why = append(a.Why, c.runtime+" container "+short(c.id)+" of the pod")
 		}
+		if s.Container != "" {
+			a.Name, a.Why = s.Container, append(a.Why, "Kubernetes calls it "+s.Container)
+		}
 	case c.name != "":
 		a.ID, a.Name, a.Why = c.runtime+":"+c.name, c.name, []string{"cgroup of " + c.runtime + " container " + c.name}
 	default:

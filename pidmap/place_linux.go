@@ -1,7 +1,6 @@
 package pidmap
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -47,9 +46,6 @@ func (p *procfs) place(d procDir, out *Process) {
 			out.Flatpak = flatpakID(b)
 		}
 	}
-	if c, ok := containerOf(cgroupParts(*out)); ok && c.runtime == "docker" && c.pod == "" {
-		out.Container = p.dockerName(c.id)
-	}
 }
 
 // entry finds the .desktop file of a program. All are read when the first is asked for.
@@ -60,9 +56,10 @@ func (p *procfs) entry(exe string, cmdline []string) DesktopEntry {
 	return p.desktops.find(exe, cmdline)
 }
 
-// setCgroup is where a process is, and whether that is where apptap is.
+// setCgroup is where a process is, whether that is where apptap is, and what its container is called.
 func (p *procfs) setCgroup(out *Process, path string) {
 	out.Cgroup, out.Beside = path, path != "" && path == p.own
+	out.Container = p.containerName(*out)
 }
 
 // ancestors looks up while a process may be a part of its parent. For most that is one look at the parent.
@@ -108,21 +105,6 @@ func environOf(d procDir, name string) string {
 	return environValue(b, name)
 }
 
-// dockerName is what docker calls a container; only root may read it.
-func (p *procfs) dockerName(id string) string {
-	if name, ok := p.containers[id]; ok {
-		return name
-	}
-	var config struct{ Name string }
-	if b, err := readSmall(filepath.Join(p.dockerRoot, id, "config.v2.json")); err == nil && json.Unmarshal(b, &config) != nil {
-		config.Name = ""
-	}
-	if len(p.containers) < maxContainers {
-		p.containers[id] = strings.TrimPrefix(config.Name, "/")
-	}
-	return strings.TrimPrefix(config.Name, "/")
-}
-
 // readDesktops reads .desktop files once, the first directory's of a name.
 func readDesktops(dirs, programs []string) desktopIndex {
 	index, seen := desktopIndex{}, map[string]bool{}
@@ -141,7 +123,7 @@ func readDesktops(dirs, programs []string) desktopIndex {
 				return fs.SkipAll
 			}
 			seen[id] = true
-			if b, err := readSmall(file); err == nil {
+			if b, err := readSmall(file, maxDesktopFile); err == nil {
 				if d, ok := parseDesktop(id, b); ok {
 					index.add(d, resolve)
 				}
@@ -171,7 +153,7 @@ func resolveProgram(program string, dirs []string) string {
 }
 
 // readSmall reads a regular file that somebody else wrote: no pipe that never ends, no more than a bound.
-func readSmall(file string) ([]byte, error) {
+func readSmall(file string, most int64) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -180,5 +162,5 @@ func readSmall(file string) ([]byte, error) {
 	if stat, err := f.Stat(); err != nil || !stat.Mode().IsRegular() {
 		return nil, errors.Join(err, fs.ErrInvalid)
 	}
-	return io.ReadAll(io.LimitReader(f, maxDesktopFile))
+	return io.ReadAll(io.LimitReader(f, most))
 }

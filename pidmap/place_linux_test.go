@@ -3,6 +3,7 @@ package pidmap
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -44,17 +45,58 @@ func TestReadDesktops(t *testing.T) {
 	}
 }
 
-func TestDockerName(t *testing.T) {
+// TestContainerName asks the files that the runtimes keep, each as its own writes them.
+func TestContainerName(t *testing.T) {
 	root := t.TempDir()
-	p := &procfs{dockerRoot: root, containers: map[string]string{}}
-	writeFile(t, filepath.Join(root, testContainer, "config.v2.json"), `{"ID":"x","Name":"/web"}`)
-	writeFile(t, filepath.Join(root, "broken", "config.v2.json"), `{"Name":`)
-	for id, want := range map[string]string{testContainer: "web", "broken": "", "absent": ""} {
+	id := func(digit string) string { return strings.Repeat(digit, containerID) }
+	const uid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+	for file, text := range map[string]string{
+		"var/lib/docker/containers/" + id("a") + "/config.v2.json": `{"ID":"x","Name":"/web","Config":{"Image":"nginx"}}`,
+		"var/lib/docker/containers/" + id("b") + "/config.v2.json": `{"Name":`,
+		"var/lib/containers/storage/overlay-containers/containers.json": `[{"id":"` + id("c") + `","names":["db","database"],"image":"1"},` +
+			`{"id":"` + id("d") + `","metadata":"{}"},{"id":"` + id("e") + `","names":["k8s_proxy_edge-1_prod_` + uid + `_0"]}]`,
+		"home/someone/.local/share/containers/storage/overlay-containers/containers.json":  `[{"id":"` + id("1") + `","names":["notebook"]}]`,
+		"run/containerd/io.containerd.runtime.v2.task/default/" + id("2") + "/config.json": `{"ociVersion":"1.1.0","annotations":{"nerdctl/name":"cache"}}`,
+		"run/containerd/io.containerd.runtime.v2.task/k8s.io/" + id("3") + "/config.json": `{"annotations":{"io.kubernetes.cri.container-name":"app",` +
+			`"io.kubernetes.cri.sandbox-name":"shop-7d9f","io.kubernetes.cri.sandbox-namespace":"prod"}}`,
+		"var/lib/containers/storage/overlay-containers/" + id("4") + "/userdata/config.json": `{"annotations":{"io.kubernetes.pod.name":"mail-0",` +
+			`"io.kubernetes.pod.namespace":"office","io.kubernetes.container.name":"smtp"}}`,
+		"var/log/pods/kube-system_coredns-5d78c_" + uid + "/coredns/0.log": "",
+	} {
+		writeFile(t, filepath.Join(root, file), text)
+	}
+	p := &procfs{hostRoot: root, containers: map[string]string{}, homes: func(uid uint32) string {
+		return map[uint32]string{1000: "home/someone"}[uid]
+	}}
+	const other = "11111111-2222-3333-4444-555555555555"
+	for _, tt := range []struct{ cgroup, want string }{
+		{"/system.slice/docker-" + id("a") + ".scope", "web"},
+		{"/docker/" + id("a"), "web"},
+		{"/docker/" + id("b"), ""},
+		{"/docker/" + id("9"), ""},
+		{"/machine.slice/libpod-" + id("c") + ".scope/container", "db"},
+		{"/machine.slice/libpod-" + id("d") + ".scope", ""},
+		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id("1") + ".scope", "notebook"},
+		{"/system.slice/nerdctl-" + id("2") + ".scope", "cache"},
+		{"/default/" + id("2"), "cache"},
+		{"/system.slice/cri-containerd-" + id("3") + ".scope", "app"},
+		{"/somewhere/" + id("a"), "web"},
+		{"/kubepods.slice/kubepods-pod" + strings.ReplaceAll(uid, "-", "_") + ".slice/cri-containerd-" + id("8") + ".scope", "kube-system/coredns-5d78c"},
+		{"/kubepods/burstable/pod" + uid + "/" + id("8"), "kube-system/coredns-5d78c"},
+		{"/kubepods/besteffort/pod" + other + "/" + id("3"), "prod/shop-7d9f"},
+		{"/kubepods.slice/kubepods-pod22222222_2222_3333_4444_555555555555.slice/crio-" + id("4") + ".scope", "office/mail-0"},
+		{"/kubepods/pod33333333-2222-3333-4444-555555555555/" + id("9"), ""},
+		{"/system.slice/nginx.service", ""}, {"/", ""},
+	} {
 		for range 2 { // read, then remembered
-			if got := p.dockerName(id); got != want {
-				t.Errorf("dockerName(%s) = %q, want %q", id, got, want)
+			if got := p.containerName(Process{UID: 1000, Cgroup: tt.cgroup}); got != tt.want {
+				t.Errorf("containerName(%s) = %q, want %q", tt.cgroup, got, tt.want)
 			}
 		}
+	}
+	pod := AppOf(Process{Path: "/app", Cgroup: "/kubepods/burstable/pod" + uid + "/" + id("8"), Container: "kube-system/coredns-5d78c"})
+	if pod.ID != "pod:"+uid || pod.Name != "kube-system/coredns-5d78c" {
+		t.Errorf("AppOf = %+v, want the pod by its name", pod)
 	}
 }
 

@@ -26,16 +26,17 @@ type procfs struct {
 	path  []byte
 	dir   []byte
 
-	own         string            // apptap's own cgroup
-	desktopDirs []string          // where .desktop files are
-	desktops    desktopIndex      // nil until it is needed
-	dockerRoot  string            // where docker describes its containers
-	containers  map[string]string // names by id
+	own         string       // apptap's own cgroup
+	desktopDirs []string     // where .desktop files are
+	desktops    desktopIndex // nil until it is needed
+	hostRoot    string       // below which container runtimes describe their containers
+	homes       func(uid uint32) string
+	containers  map[string]string // names by id of the container or pod
 }
 
 func newProcfs(root string) (*procfs, error) {
 	p := &procfs{root: root, users: map[uint32]string{}, link: make([]byte, 64), path: make([]byte, unix.PathMax), dir: make([]byte, 32<<10),
-		desktopDirs: desktopDirs(), dockerRoot: "/var/lib/docker/containers", containers: map[string]string{}}
+		desktopDirs: desktopDirs(), hostRoot: "/", homes: homeOf, containers: map[string]string{}}
 	if b, err := os.ReadFile(filepath.Join(root, "self", "cgroup")); err == nil {
 		p.own = cgroupPath(b)
 	}

@@ -140,7 +140,7 @@ func (t *translator) process(b *bpf.Process) Process {
 	if !b.Kernel && t.describe != nil {
 		if described, ok := t.describe(*b); ok {
 			if p.Cgroup != "" && p.Cgroup != "/" { // version 1 has no ids: what /proc says is more
-				described.Cgroup, described.Beside = p.Cgroup, p.Beside
+				described.Cgroup, described.Beside, described.Container = p.Cgroup, p.Beside, p.Container
 			}
 			p, known = described, true
 		}
