@@ -154,6 +154,11 @@ func checkForeign(t *testing.T, dir, session string) {
 			t.Errorf("%s: %v: %s", name, err, said)
 			continue
 		}
+		for _, about := range []string{"Name = " + netns.Interface, "Name = lo", "Filter string = ip or ip6", "Hardware = ", "Operating system = linux", "Number of stat entries = 1"} {
+			if name == "capinfos" && !strings.Contains(string(said), about) {
+				t.Errorf("capinfos does not say %q: %s", about, said)
+			}
+		}
 		if name != "capinfos" && recorded(t, out) != want {
 			t.Errorf("%s wrote %d packets, want %d", name, recorded(t, out), want)
 		}

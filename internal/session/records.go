@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"apptap/pidmap"
 	"apptap/summarize"
@@ -16,6 +17,8 @@ var errUnknownKind = errors.New("unknown kind")
 // records are what the blocks of one file have told so far.
 type records struct {
 	state     *stateRecord
+	before    []*stateRecord // the last ones of sessions that stand before in the same file
+	stateSize int            // bytes of all of these
 	events    []pidmap.Event
 	counters  []summarize.SocketCounters
 	processes map[uint32]pidmap.Process
@@ -75,10 +78,36 @@ func (r *records) add(line []byte) error {
 	case one.Counters != nil:
 		return r.addCounters(one.Counters)
 	case one.State != nil && len(line) <= maxStateBytes:
-		r.follows(one.State.Part)
-		r.state = one.State
+		r.addState(one.State, len(line))
 	}
 	return nil
+}
+
+// addState takes a state in the place of the one before it, unless that is another session's: two files make one when they are put one
+// behind the other.
+func (r *records) addState(s *stateRecord, size int) {
+	r.follows(s.Part)
+	if r.state != nil && !r.state.sameRun(s) {
+		if r.stateSize += size; r.stateSize > maxStatesBytes {
+			r.beyond = true
+			return
+		}
+		r.before = append(r.before, r.state)
+	}
+	r.state = s
+}
+
+// sameRun says that s is a later state of r's run. What an export writes before it has read anything has no start.
+func (r *stateRecord) sameRun(s *stateRecord) bool {
+	return r.Start == 0 || r.Start == s.Start || r.Part != nil && s.Part != nil && r.Part.Run == s.Part.Run
+}
+
+// states are the last one of each session in the file.
+func (r *records) states() []*stateRecord {
+	if r.state == nil {
+		return nil
+	}
+	return append(slices.Clone(r.before), r.state)
 }
 
 // follows notes which files of the run lie between the one read before and this.

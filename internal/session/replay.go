@@ -33,26 +33,40 @@ func (r *Replay) Events() []pidmap.Event {
 		return r.sources[0].takeEvents()
 	}
 	var all []pidmap.Event
-	for _, s := range r.sources {
-		all = append(all, s.takeEvents()...)
+	var salts []uint64
+	for i, s := range r.sources {
+		events := s.takeEvents()
+		if len(events) == 0 {
+			continue
+		}
+		if salts == nil {
+			salts = r.salts()
+		}
+		if salts[i] != 0 {
+			saltEvents(events, salts[i])
+		}
+		all = append(all, events...)
 	}
 	return all
 }
 
-// states are the latest of each file; whole says that there is one of each.
+// states are the latest of each session of each file; whole says that there is one in each.
 func (r *Replay) states() (list []*stateRecord, whole bool) {
+	whole = len(r.sources) > 0
 	for _, s := range r.sources {
 		s.mu.Lock()
-		if s.records.state != nil {
-			state := *s.records.state
-			if first := s.records.first; first != nil && first.Part > 0 {
+		known := s.records.states()
+		for i := range known {
+			state := *known[i]
+			if first := s.records.first; i == 0 && first != nil && first.Part > 0 {
 				state.begun, state.Start = first.Part, first.Start
 			}
 			list = append(list, &state)
 		}
 		s.mu.Unlock()
+		whole = whole && len(known) > 0
 	}
-	return list, len(list) == len(r.sources) && len(list) > 0
+	return list, whole
 }
 
 // partial says which files of a run that wrote several were not given at its beginning and end.
@@ -148,10 +162,15 @@ func (r *stateRecord) completeInterfaces(rows []*summarize.InterfaceInput) []*su
 
 func (r *Replay) addCounters(in *summarize.Input) {
 	in.Sockets = slices.Clone(in.Sockets)
-	for _, s := range r.sources {
+	salts := r.salts()
+	for i, s := range r.sources {
 		s.mu.Lock()
+		before := len(in.Sockets)
 		in.Sockets = append(in.Sockets, s.records.counters...)
 		s.mu.Unlock()
+		if salts[i] != 0 {
+			saltCounters(in.Sockets[before:], salts[i])
+		}
 	}
 }
 

@@ -21,4 +21,5 @@ const (
 	maxSockets      = 4 << 20
 	maxProcessBytes = 256 << 20
 	maxStateBytes   = 4 << 20
+	maxStatesBytes  = 16 << 20 // of sessions in one file but its first
 )

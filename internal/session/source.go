@@ -83,10 +83,17 @@ func (s *Source) missing() (errs []error) {
 	for _, trouble := range s.records.troubles() {
 		errs = append(errs, fmt.Errorf("%s: %s", s.name, trouble))
 	}
-	if state := s.records.state; state != nil && !state.Final && !state.continued() {
+	for _, state := range s.records.states() {
+		if state.Final || state.continued() {
+			continue
+		}
+		until := state.End
+		if state == s.records.state {
+			until = max(until, s.last)
+		}
 		errs = append(errs, fmt.Errorf("%s: %w: the session was not ended; missing are packets and owners of after %s, "+
 			"how many packets were received and dropped, and the kernel's counters at the end",
-			s.name, capture.ErrTruncated, capture.At(max(s.last, state.End)).Format("2006-01-02T15:04:05.000000Z07:00")))
+			s.name, capture.ErrTruncated, capture.At(until).Format("2006-01-02T15:04:05.000000Z07:00")))
 	}
 	return errs
 }

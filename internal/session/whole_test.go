@@ -181,7 +181,7 @@ func TestStateWhole(t *testing.T) {
 	want.Source.Filter = want.Filter
 	want.Source.Kind, want.Source.Files, want.Source.Interfaces = "", nil, nil // of the replay
 	want.Interfaces[0].Name, want.Interfaces[1].Name = "eth0", "lo"
-	first := summarize.Input{Window: summarize.Window{Start: 1, End: 2}, Degraded: []string{"an early thought"}}
+	first := summarize.Input{Window: summarize.Window{Start: want.Window.Start, End: 2}, Degraded: []string{"an early thought"}}
 	file := write(t, func(w *session.Writer) error {
 		return errors.Join(w.WriteState(&first, false), w.WriteState(&want, true))
 	})
