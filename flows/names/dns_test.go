@@ -134,6 +134,8 @@ func FuzzMessage(f *testing.F) {
 	f.Add(wireMessage(0, 0x8400, "", 0, wireRecord("tv.local", TypeAAAA, 120, v6.AsSlice()), wireRecord("_a._tcp.local", TypeSRV, 9, append(make([]byte, 6), wireName("tv.local")...))))
 	f.Add(wireMessage(7, 0x8500, "", 0, wireRecord("EGFCEFEECACACACACACACACACACACACA", TypeNB, 9, []byte{0, 0, 192, 0, 2, 80})))
 	f.Add(wireMessage(7, 0x8180, "www.example", TypeA, pointed(TypeA, 60, v4.AsSlice())))
+	f.Add(wireMessage(7, 0x8180, "a.example", TypeHTTPS, wireRecord("a.example", TypeHTTPS, 300, []byte(
+		"\x00\x01\x00\x00\x05\x00\x1e\x00\x1c\xfe\x0d\x00\x18\x07\x00\x20\x00\x01k\x00\x04\x00\x01\x00\x01\x20\x07public.\x00\x00"))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkQuickReply(t, b)
 		var m, again Message
@@ -154,6 +156,7 @@ func FuzzMessage(f *testing.F) {
 				}
 			}
 		}
+		check(m.Public)
 		var c Cache
 		c.Add(v4, v6, &m, 5)
 		for _, r := range m.Records {

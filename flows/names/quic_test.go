@@ -273,6 +273,11 @@ func FuzzDatagram(f *testing.F) {
 		if again := s.Datagram(0, 3, b); done && !again {
 			t.Fatal("done, and then no more")
 		}
+		var m Moves
+		m.Learn(b, 1)
+		if _, known := m.Name(b); known {
+			t.Fatal("an Initial is a 1-RTT packet too")
+		}
 		seen := s.Seen()
 		checkSeen(t, &seen)
 		if DatagramStart(b) && seen.Why == NothingSeen {
