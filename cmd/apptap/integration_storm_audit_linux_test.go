@@ -57,7 +57,7 @@ func TestIntegrationStormAudit(t *testing.T) {
 				t.Logf("offloads stay on: %v: %s", err, out)
 			}
 		}
-		whole, lossy := s.capture("apptap"), s.capture("apptap-lossy")
+		whole, lossy := s.capture("apptap", "--strict"), s.capture("apptap-lossy")
 		s.run(func(int64) {})
 		whole.check(0)
 		lossy.check(1)
