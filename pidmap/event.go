@@ -59,6 +59,7 @@ type Event struct {
 	Totals Totals
 	// Datagrams is nil but for SocketClosed and SocketCounted of a socket that had packets.
 	Datagrams *Datagrams
+	Accepted  bool // with Datagrams of a TCP socket: the remote side opened the connection
 }
 
 // UserKey names one program in one life of a process; the kernel's own I/O is the zero UserKey.

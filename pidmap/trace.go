@@ -189,6 +189,7 @@ func (t *translator) addSocket(dst []Event, e *bpf.Event) []Event {
 		return append(dst, told)
 	case bpf.SocketCounted:
 		told.Kind, told.Method, told.Datagrams = SocketCounted, MethodEBPF, t.datagrams(e.Datagrams, s.Foreign)
+		told.Accepted = e.Socket.Accepted && told.Datagrams != nil
 		return append(dst, told)
 	case bpf.SocketClosed:
 		return t.close(dst, told, e)
@@ -271,6 +272,7 @@ func (t *translator) close(dst []Event, told Event, e *bpf.Event) []Event {
 	}
 	told.Kind, told.LastSeen, told.Method = SocketClosed, told.Time, MethodEBPF
 	told.Totals, told.Datagrams = totalsOf(b), t.datagrams(e.Datagrams, told.Socket.Foreign)
+	told.Accepted = b.Accepted && told.Datagrams != nil
 	return append(dst, told)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -252,4 +253,9 @@ func traceMend(err error) string {
 		return "wants a kernel with BTF (/sys/kernel/btf/vmlinux)"
 	}
 	return "see dmesg"
+}
+
+// misses says that one of the programs is not in the kernel.
+func (tr *trace) misses(programs ...string) bool {
+	return slices.ContainsFunc(tr.report.Missing, func(m bpf.Missing) bool { return slices.Contains(programs, m.Program) })
 }

@@ -117,6 +117,15 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	return events, nil
 }
 
+// Counts says whether the packets of sockets are counted, those of open ones too.
+func (w *Watcher) Counts() bool {
+	if w.trace == nil {
+		return false
+	}
+	_, err := w.trace.tracer.OpenSockets()
+	return err == nil && !w.trace.misses("skb_egress", "skb_ingress")
+}
+
 // Count tells what the packets of the sockets that are open have come to by now, nothing where kernel events do not count them.
 func (w *Watcher) Count() []Event {
 	if w.trace == nil {

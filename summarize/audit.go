@@ -28,6 +28,8 @@ const (
 	CauseCounterLost = "counter_lost"
 	// CauseNotDelivered: segments that repeated others were captured and given to no socket: a firewall or a bad checksum took them.
 	CauseNotDelivered = "not_delivered"
+	// CauseNoSocket: frames of an interface that no socket sent or received, where only sockets were counted.
+	CauseNoSocket = "no_socket"
 	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.
 	CauseWindowEdge = "window_edge"
 	// CauseFilteredOrDropped: an interface had a filter and drops; which took the bytes is not known.
@@ -67,6 +69,8 @@ const notToldApart = "several sockets used this 5-tuple and cannot be told apart
 // incomparable says why a flow has nothing to be compared with, "" if it has.
 func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	switch {
+	case in.CountOnly:
+		return onlyCounted
 	case f.Key.Proto == flows.UDP:
 		return noDatagramCounters
 	case f.Key.Proto != flows.TCP:

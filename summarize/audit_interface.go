@@ -31,7 +31,10 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 		return a
 	}
 	low, high := i.Readings.bounds(i.Loopback)
-	if a.compare(low, high); a.ResidualBytes > 0 {
+	a.compare(low, high)
+	if in.CountOnly && a.ResidualBytes > 0 {
+		a.Causes, a.ResidualBytes = append(a.Causes, Cause{CauseNoSocket, a.ResidualBytes}), 0
+	} else if a.ResidualBytes > 0 {
 		a.explain(i.DroppedKernel+i.DroppedInterface+in.DroppedUserspace > 0, in.Filter+in.Source.Filter+i.Filter != "")
 	}
 	return a

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"apptap/flows"
+	"apptap/pidmap"
 )
 
 // model is a TCP connection between a host, whose kernel counts, and a peer. The capture sits at the host: it sees what
@@ -20,6 +21,7 @@ type model struct {
 	local    stack
 	remote   stack
 	kernel   SocketCounters
+	arrived  uint64 // payload that the host's socket was given, what came again included
 	closed   bool // the host's socket is gone
 }
 
@@ -88,6 +90,7 @@ func (m *model) in(s segment) bool {
 		m.capture(webKey, segment{seq: m.local.sent, flags: flows.RST})
 		return true
 	}
+	m.arrived += uint64(s.length)
 	before := m.local.received
 	m.local.take(s)
 	m.kernel.BytesReceived += uint64(m.local.received - before) // its FIN takes a number, and the kernel counts it
@@ -159,6 +162,8 @@ const (
 	endsFIN
 	endsTimeWait // the peer's FIN meets no full socket
 	endsLate     // the host closes while the peer still sends
+	endsReset    // the peer gives up
+	endsAbort    // the host does
 	endWays
 )
 
@@ -184,6 +189,12 @@ func (m *model) end(way int) {
 			m.remote.sent += 1448
 		}
 	}
+	switch way {
+	case endsReset:
+		m.capture(webKey.Reverse(), segment{seq: m.remote.sent, flags: flows.RST | flows.ACK})
+	case endsAbort:
+		m.capture(webKey, segment{seq: m.local.sent, flags: flows.RST | flows.ACK})
+	}
 	if way != endsOpen {
 		m.kernel.Moment = AtClose
 	}
@@ -206,6 +217,14 @@ func (m *model) run(way int, late bool) *Summary {
 	}
 	m.talk()
 	m.end(way)
+	if !late && m.yes() { // a kernel event counted its packets, and told of the FIN
+		m.kernel.Since, m.kernel.FINKnown = 1, true
+		if m.local.gotFIN {
+			m.kernel.BytesReceived--
+		}
+		m.kernel.Packets = &pidmap.Datagrams{}
+		m.kernel.Packets.Interfaces[0] = pidmap.InterfaceBytes{Name: "eth0", Tx: m.kernel.BytesSent, Rx: m.arrived}
+	}
 	local := flows.NewLocal(prefixes("192.0.2.2/32"))
 	return Build(Input{
 		Flows: m.table.Flows(nil, local), Sockets: append(readings, m.kernel), Live: true,
@@ -247,6 +266,9 @@ func TestModel(t *testing.T) {
 					seen[use.Verdict]++
 					checkFlowSum(t, seed, use)
 					checkModelCauses(t, seed, use, tt.may, way == endsLate)
+					if tt.drop > 0 && !tt.late && way != endsLate {
+						checkModelMissed(t, seed, m, use)
+					}
 				}
 				if t.Failed() {
 					return
@@ -259,6 +281,22 @@ func TestModel(t *testing.T) {
 				t.Errorf("verdicts = %v, want some explained", seen)
 			}
 		})
+	}
+}
+
+// checkModelMissed demands that what was captured and what was missed of a flow come to what was sent and received.
+func checkModelMissed(t *testing.T, seed uint64, m *model, use *FlowUse) {
+	t.Helper()
+	var missed Missed
+	if use.Missed != nil {
+		missed = *use.Missed
+	}
+	f, k := &use.Flow, use.Kernel
+	if f.TxPayload+missed.TxPayload != m.kernel.BytesSent || f.TxStream+missed.TxStream != k.TxStream || f.RxStream+missed.RxStream != k.RxStream {
+		t.Errorf("seed %d: captured %+v and missed %+v, the kernel counted %+v", seed, f.Counts, missed, *k)
+	}
+	if k.RxPayloadKnown && f.RxPayload+missed.RxPayload != m.arrived {
+		t.Errorf("seed %d: captured %d bytes of payload in and missed %d, of %d", seed, f.RxPayload, missed.RxPayload, m.arrived)
 	}
 }
 

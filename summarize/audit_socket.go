@@ -17,7 +17,8 @@ type socketLife struct {
 	hasLast     bool
 	packets     *pidmap.Datagrams // nil: not known
 	since       int64             // when it was made, 0 = not known
-	joined      bool              // of several sockets, whose streams are one flow's
+	accepted    bool
+	joined      bool // of several sockets, whose streams are one flow's
 }
 
 // lifeKey tells lives apart. A cookie alone would do but for counters of systems that have none (0).
@@ -61,7 +62,7 @@ func (l *socketLife) read(c SocketCounters) {
 	if c.Packets != nil && (l.packets == nil || c.Moment == AtClose) {
 		l.packets = c.Packets
 	}
-	l.since = max(l.since, c.Since)
+	l.since, l.accepted = max(l.since, c.Since), l.accepted || c.Accepted
 	switch {
 	case c.Moment == AtCount:
 	case c.Moment == AtStart && !l.hasStart:

@@ -59,6 +59,7 @@ type Input struct {
 	// Live says that this host's own traffic was captured as it happened, now or in a session that is
 	// replayed: its locality is known, and it was there to be asked.
 	Live             bool
+	CountOnly        bool   // nothing was captured: flows are made of counters, see Counted
 	Filter           string // of the whole run, "" = none
 	Degraded         []string
 	Incomplete       bool

@@ -13,7 +13,8 @@ type DatagramCounters struct {
 	// Nanoseconds since 1970 UTC.
 	Since, Until int64
 	Open         bool
-	Foreign      bool // in another network namespace than apptap
+	Peer         flows.Key // of a socket without a peer of its own that had only one; the zero Key for none or several
+	Foreign      bool      // in another network namespace than apptap
 	Counted      *pidmap.Datagrams
 }
 

@@ -13,7 +13,9 @@ type SocketCounters struct {
 	Cookie uint64    // the kernel's identity of the socket; two lives of a 5-tuple differ in it
 	Time   int64     // when the counters were read, nanoseconds since 1970 UTC
 	Moment Moment
-	Since  int64 // when the socket was made, 0 = not known
+	// Accepted says that the remote side opened the connection.
+	Accepted bool
+	Since    int64 // when the socket was made, 0 = not known
 	// Sequence is the order in which the kernel told of closed sockets: those read in one go share a Time. 0 = not known.
 	Sequence uint64
 

@@ -31,7 +31,7 @@ func newSums(destinations int) *sums {
 
 // of sets what a run wants of its sums.
 func (y *sums) of(in *Input) {
-	y.destinations.by, y.destinations.timed, y.live = in.Destinations, in.TakeTimes, in.Live
+	y.destinations.by, y.destinations.timed, y.live = in.Destinations, in.TakeTimes, in.Live && !in.CountOnly
 }
 
 func (y *sums) add(use *FlowUse) {

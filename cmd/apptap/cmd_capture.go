@@ -41,6 +41,7 @@ type captureFlags struct {
 	snapLen    int
 	bufferMiB  int    // not given = 0 = by memory and link
 	reader     string // auto, ring or pcap
+	countOnly  bool
 
 	snapLenGiven, bufferGiven bool
 }
@@ -80,6 +81,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	f.keptFlags.register(flags, "with -w: ")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
+	flags.BoolVar(&f.countOnly, "count-only", false, "capture nothing: report what the kernel counted of each socket's packets (Linux, eBPF)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `ring` (Linux), pcap (libpcap), pktap (macOS, as root: packets name their processes), or auto: the first that works")
 	f.outputFlags.register(c)
 	return c
@@ -123,6 +125,9 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	}
 	if f.given() && f.record == "" {
 		return "", 0, usageError("--headers and --anonymize are about what -w writes: give -w too")
+	}
+	if err := f.checkCountOnly(expr); err != nil {
+		return "", 0, err
 	}
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen
@@ -189,7 +194,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 			Kind: "live", Interfaces: names, Filter: expr, SnapLen: f.snapLen,
 		},
 	}
-	closeSources, err := openLive(&c, f, expr)
+	closeSources, err := openLive(ctx, &c, f, expr)
 	if err != nil {
 		return err
 	}

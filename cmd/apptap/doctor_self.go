@@ -65,7 +65,7 @@ func captureSelf(ctx context.Context) (r selfCapture) {
 			}
 		},
 	}
-	closeSources, err := openLive(&c, &f, "")
+	closeSources, err := openLive(ctx, &c, &f, "")
 	if err != nil {
 		r.Detail = oneLine(err)
 		return r

@@ -41,6 +41,9 @@ func withHint(err error, hint string) error { return &exitErr{exitError, err, hi
 // errIncomplete ends a run with --strict whose report is made but not whole; it has been said why.
 var errIncomplete = errors.New("the report is incomplete")
 
+// errNoCounting ends a run with --count-only where the kernel does not tell of the packets of sockets.
+var errNoCounting = errors.New("--count-only wants kernel events (eBPF), which do not work here")
+
 // errInterrupted ends a run that was interrupted before it had anything to report.
 var errInterrupted = errors.New("interrupted")
 

@@ -58,9 +58,12 @@ func TestIntegrationStormAudit(t *testing.T) {
 			}
 		}
 		whole, lossy := s.capture("apptap", "--strict"), s.capture("apptap-lossy")
+		counting, summed := s.capture("apptap", "--count-only"), s.capture("apptap", "--count-only", "--flows=false")
 		s.run(func(int64) {})
 		whole.check(0)
 		lossy.check(1)
+		counting.countedLike(whole)
+		summed.countedLike(whole)
 	})
 	t.Run("lossy network", func(t *testing.T) {
 		s := newAuditedStorm(t)
@@ -96,7 +99,7 @@ func (s *auditedStorm) capture(name string, flags ...string) *stormCapture {
 	c := &stormCapture{auditedStorm: s, file: filepath.Join(s.TempDir(), "report.json")}
 	c.run = s.here.Command(s.T, name, append([]string{"capture", "-i", netns.Interface, "--format", "json", "--flows", "-o", c.file}, flags...)...)
 	c.run.Env = append(os.Environ(), "APPTAP_LOSE=20")
-	c.wait = start(s.T, c.run, "capturing on")
+	c.wait = start(s.T, c.run, "ing on ") // capturing or counting
 	return c
 }
 
@@ -234,5 +237,49 @@ func (c *stormCapture) compare(r *stormReport) {
 	}
 	if len(want) < 8 {
 		c.Errorf("only %d modes told what they did", len(want))
+	}
+}
+
+// countedApps are the apps of a report with what they moved, and what its interface had beside.
+type countedApps struct {
+	Apps []struct {
+		App struct{ ID string }
+		counters
+	}
+	Audit struct {
+		Interfaces []struct {
+			Residual  *int64 `json:"residual_bytes"`
+			Explained map[string]uint64
+		}
+	}
+}
+
+// countedLike ends a run that only counts, and holds it against a capture: the same payload for each app, and as many frame
+// bytes, but for the packets of connections whose socket is gone.
+func (c *stormCapture) countedLike(whole *stormCapture) {
+	c.Helper()
+	interrupt(c.T, c.run)
+	c.wait()
+	var got, want countedApps
+	readJSON(c.T, c.file, &got)
+	readJSON(c.T, whole.file, &want)
+	counted := map[string]counters{}
+	for _, app := range got.Apps {
+		counted[app.App.ID] = app.counters
+	}
+	var missing uint64
+	for _, app := range want.Apps {
+		g := counted[app.App.ID]
+		same := g.TxPayload == app.TxPayload && g.RxPayload == app.RxPayload
+		if filepath.Base(app.App.ID) == "cexit" { // is sent what it is not there for any more
+			same = g.TxPayload == app.TxPayload && g.RxPayload <= app.RxPayload
+		}
+		if !same || g.bytes() > app.bytes() {
+			c.Errorf("%s: counted %+v, captured %+v", app.App.ID, g, app.counters)
+		}
+		missing += app.bytes() - g.bytes()
+	}
+	if i := got.Audit.Interfaces; len(i) != 1 || i[0].Residual == nil || *i[0].Residual != 0 || i[0].Explained["no_socket"] < missing || missing == 0 {
+		c.Errorf("interfaces %+v, want one without a residual and at least the %d bytes of packets without a socket", i, missing)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -18,7 +19,7 @@ import (
 
 // openLive opens the counters, the sources of ownership and the interfaces, in this order: what owns a socket is looked at, and
 // its packets are counted, before the first of them is captured, and counters are read on both sides of the opening.
-func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func(), err error) {
+func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr string) (closeAll func(), err error) {
 	var watching []io.Closer
 	counters, degraded, err := kernel.Open()
 	if err != nil {
@@ -44,6 +45,14 @@ func openLive(c *pipeline.Config, f *captureFlags, expr string) (closeAll func()
 		for _, opened := range watching {
 			opened.Close()
 		}
+	}
+	if f.countOnly {
+		if err := openCounting(ctx, c); err != nil {
+			closeAll()
+			return nil, err
+		}
+		c.AfterOpen = interfaceCounters(c)
+		return closeAll, nil
 	}
 	var readers []string
 	for _, name := range c.Source.Interfaces {
@@ -103,6 +112,9 @@ func capturingOn(sources []capture.Source, source *summarize.Source) string {
 		for _, i := range source.Interfaces() {
 			where = append(where, fmt.Sprintf("%s (%v)", i.Name, i.LinkType))
 		}
+	}
+	if source.Kept == "nothing" {
+		return "apptap: counting on " + strings.Join(where, ", ") + "; ^C ends it"
 	}
 	kept := ""
 	if source.Kept == "headers" {

@@ -20,6 +20,9 @@ func (o *owner) buildView() *summarize.Summary {
 	in, local := o.input()
 	in.ListDestinations = viewDestinations
 	in.Rest = []iter.Seq[*flows.Flow]{o.table.All(local)}
+	if o.config.CountOnly {
+		o.counted(&in, local)
+	}
 	return summarize.Build(in)
 }
 
@@ -50,6 +53,10 @@ func (o *owner) buildReport() *summarize.Summary {
 		if in.Owner == nil { // a History is asked by one goroutine
 			in.Side = sideBySide
 		}
+	}
+	if o.config.CountOnly {
+		in.Rest = nil
+		o.counted(&in, local)
 	}
 	return summarize.Build(in)
 }

@@ -36,6 +36,7 @@ type owner struct {
 	sockets                 []summarize.SocketCounters
 	socketsUnavailable      string
 	datagrams               datagramCounters
+	counting                counting
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
 	degraded                []string
 	incomplete              bool
@@ -177,6 +178,9 @@ func (o *owner) addEvents(events []pidmap.Event) {
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
 	o.datagrams.add(events)
+	if o.config.CountOnly {
+		o.counting.add(events)
+	}
 	o.heard = o.heard || len(events) > 0
 	if o.config.Session != nil {
 		o.socketAddrs.learnSockets(events)

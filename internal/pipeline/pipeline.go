@@ -36,6 +36,8 @@ type Config struct {
 	// Once counts a packet that was captured on several interfaces once, live and in apptap's sessions. It costs nothing
 	// where there is one interface.
 	Once bool
+	// CountOnly makes flows of what Owners tell of the packets of sockets; Sources then have none.
+	CountOnly bool
 	// Tunnels says which flow of a tunnelled packet counts.
 	Tunnels flows.Tunnels
 	// MaxFlows bounds the flows kept at a time, give or take a batch; 0 = no bound. Beyond it the idlest are summed up.

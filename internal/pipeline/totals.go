@@ -37,6 +37,7 @@ func appendTotals(dst []summarize.SocketCounters, events []pidmap.Event) []summa
 			FINKnown:       moment != summarize.AtCount,
 			Since:          e.NotBefore,
 			Packets:        e.Datagrams,
+			Accepted:       e.Accepted,
 			Foreign:        e.Socket.Foreign,
 		})
 	}

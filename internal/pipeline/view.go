@@ -29,6 +29,7 @@ func (o *owner) startView() {
 func (o *owner) publish() {
 	o.learnLocal()
 	o.keepState()
+	o.sumCounted()
 	if o.view == nil {
 		return
 	}

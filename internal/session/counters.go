@@ -28,6 +28,7 @@ type countersRecord struct {
 	Duplicate  uint64 `json:"bytes_duplicate,omitempty"`
 	Interface  text   `json:"interface,omitempty"`
 	Lost       bool   `json:"lost,omitempty"`
+	Accepted   bool   `json:"accepted,omitempty"`
 	Since      int64  `json:"since,omitempty"`
 
 	Datagrams *datagramsRecord `json:"datagrams,omitempty"`
@@ -37,7 +38,7 @@ func countersRecordOf(c *summarize.SocketCounters) countersRecord {
 	return countersRecord{
 		keyRecord: keyRecordOf(c.Key), Cookie: c.Cookie, Time: c.Time, Moment: moments[c.Moment], Sequence: c.Sequence,
 		Sent: c.BytesSent, Retrans: c.BytesRetrans, Received: c.BytesReceived, Acked: c.BytesAcked, Incomplete: c.Incomplete,
-		FINKnown: c.FINKnown, PeerFIN: c.PeerFIN, Foreign: c.Foreign, Since: c.Since, Datagrams: datagramsRecordOf(c.Packets),
+		FINKnown: c.FINKnown, PeerFIN: c.PeerFIN, Foreign: c.Foreign, Since: c.Since, Accepted: c.Accepted, Datagrams: datagramsRecordOf(c.Packets),
 		Payload: c.Payload, Duplicate: c.BytesDuplicate, Interface: text(c.Interface), Lost: c.Lost,
 	}
 }
@@ -50,7 +51,7 @@ func (r *countersRecord) counters() (c summarize.SocketCounters, err error) {
 	c = summarize.SocketCounters{
 		Cookie: r.Cookie, Time: r.Time, Moment: summarize.Moment(moment), Sequence: r.Sequence,
 		BytesSent: r.Sent, BytesRetrans: r.Retrans, BytesReceived: r.Received, BytesAcked: r.Acked, Incomplete: r.Incomplete,
-		FINKnown: r.FINKnown, PeerFIN: r.PeerFIN, Foreign: r.Foreign, Since: r.Since, Packets: r.Datagrams.datagrams(),
+		FINKnown: r.FINKnown, PeerFIN: r.PeerFIN, Foreign: r.Foreign, Since: r.Since, Accepted: r.Accepted, Packets: r.Datagrams.datagrams(),
 		Payload: r.Payload, BytesDuplicate: r.Duplicate, Interface: string(r.Interface), Lost: r.Lost,
 	}
 	c.Key, err = r.key()

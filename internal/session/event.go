@@ -35,6 +35,7 @@ type eventRecord struct {
 	User      *userRecord      `json:"user,omitempty"`
 	Moved     *movedRecord     `json:"moved,omitempty"`
 	Totals    *totalsRecord    `json:"totals,omitempty"`
+	Accepted  bool             `json:"accepted,omitempty"`
 	Datagrams *datagramsRecord `json:"datagrams,omitempty"`
 }
 
@@ -101,7 +102,7 @@ func eventRecordOf(e *pidmap.Event, number func(*pidmap.Process) uint32) (eventR
 		t := &e.Totals
 		r.Totals = &totalsRecord{t.Known, t.Sent, t.Retrans, t.Received, t.Payload, t.Duplicate, text(t.Interface), t.Lost}
 	}
-	r.Datagrams = datagramsRecordOf(e.Datagrams)
+	r.Datagrams, r.Accepted = datagramsRecordOf(e.Datagrams), e.Accepted
 	return r, nil
 }
 
@@ -153,7 +154,7 @@ func (r *eventRecord) counts(e *pidmap.Event) {
 		e.Totals = pidmap.Totals{Known: t.Known, Sent: t.Sent, Retrans: t.Retrans, Received: t.Received,
 			Payload: t.Payload, Duplicate: t.Duplicate, Interface: string(t.Interface), Lost: t.Lost}
 	}
-	e.Datagrams = r.Datagrams.datagrams()
+	e.Datagrams, e.Accepted = r.Datagrams.datagrams(), r.Accepted
 }
 
 func (r *socketRecord) socket() (pidmap.Socket, error) {

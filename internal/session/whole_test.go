@@ -164,7 +164,7 @@ func TestCountersWhole(t *testing.T) {
 var notKept = map[string]bool{
 	"Flows": true, "Rest": true, "Undecoded": true, "SeenBefore": true, "Folded": true, "Settled": true, "Lookups": true, // from packets
 	"Owner": true, "Sockets": true, "Datagrams": true, "DatagramsWhole": true, // from events and counters
-	"Side": true, "ListDestinations": true, "Destinations": true, "TakeTimes": true, "Explain": true, "Evidence": true,
+	"Side": true, "CountOnly": true, "ListDestinations": true, "Destinations": true, "TakeTimes": true, "Explain": true, "Evidence": true,
 }
 
 // TestStateWhole fails when a summarize.Input has a field of the run that the format does not keep.
