@@ -22,7 +22,7 @@ type model struct {
 	remote   stack
 	kernel   SocketCounters
 	arrived  uint64 // payload that the host's socket was given, what came again included
-	closed   bool // the host's socket is gone
+	closed   bool   // the host's socket is gone
 }
 
 // stack is one side: what it sent and, in order or not, received.
