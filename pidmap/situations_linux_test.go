@@ -47,7 +47,9 @@ var situations = []situation{
 	{name: "refused"}, {name: "non-blocking connect", mode: "nonblocking"},
 	{name: "UDP connected again", mode: "udp-reconnect", datagram: true, extra: "udp"},
 	{name: "TCP fast open", mode: "fast-open"}, {name: "bind before connect", mode: "bind"}, {name: "renamed by prctl", mode: "rename"},
-	{name: "deleted executable", mode: "deleted"}, {name: "setuid"},
+	{name: "deleted executable", mode: "deleted"}, {name: "setuid"}, {name: "spaces,\nlines and ü in its name", mode: "tcp"},
+	{name: "executable without a file", mode: "memfd"}, {name: "pid namespace", mode: "pid-namespace"},
+	{name: "socket of a namespace that was left", mode: "left"}, {name: "many datagrams in a call", mode: "many", datagram: true},
 	{name: "raw ICMP", mode: "raw-icmp"}, {name: "raw UDP", mode: "raw-udp", unmoved: true}, {name: "raw socket that hears another's UDP", mode: "raw-listen", datagram: true},
 }
 
@@ -75,7 +77,11 @@ func (s *storm) act(t *testing.T, number int, of *situation) *played {
 	if of.datagram {
 		proto = "udp"
 	}
-	program := func(kind string) string { return filepath.Join(s.Programs, kind+strconv.Itoa(number)) }
+	suffix := ""
+	if strings.Contains(of.name, "\n") {
+		suffix = " " + of.name
+	}
+	program := func(kind string) string { return filepath.Join(s.Programs, kind+strconv.Itoa(number)+suffix) }
 	linkAs(t, filepath.Join(s.Programs, "storm"), program("situation"))
 	linkAs(t, filepath.Join(s.Programs, "storm"), program("second"))
 	extra := of.extra
@@ -277,11 +283,15 @@ func (p *played) ended(t *testing.T) {
 
 // shareOfLife finds the very process.
 func shareOfLife(a Attribution, truth *stormTruth) (Process, bool) {
-	if a.Process.Path == truth.Program && a.Process.Key.PID == truth.PID {
+	program := truth.Program
+	if strings.HasPrefix(program, "/memfd:") { // which /proc calls deleted
+		program = strings.TrimSuffix(program, " (deleted)")
+	}
+	if a.Process.Path == program && a.Process.Key.PID == truth.PID {
 		return a.Process, true
 	}
 	for _, s := range a.Shares {
-		if s.Process.Path == truth.Program && s.Process.Key.PID == truth.PID {
+		if s.Process.Path == program && s.Process.Key.PID == truth.PID {
 			return s.Process, true
 		}
 	}

@@ -827,7 +827,12 @@ INLINE u16 path_of(char (*names)[COMPONENT], struct file *file)
 	for (u32 step = 0; step < COMPONENTS; step++) {
 		struct dentry *parent = READ(dentry->d_parent);
 		names[step][0] = 0;
-		if (dentry == READ(vfs->mnt_root) || dentry == parent) {
+		if (dentry == parent && dentry != READ(vfs->mnt_root)) { /* in no directory: memfd_create(2) */
+			if (read_kernel_str(names[step], COMPONENT, READ(dentry->d_name.name)) >= COMPONENT)
+				return 0;
+			return step + 1;
+		}
+		if (dentry == parent || dentry == READ(vfs->mnt_root)) {
 			struct mount *at = (void *)vfs - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0);
 			struct mount *above = READ(at->mnt_parent);
 			if (above == at)
