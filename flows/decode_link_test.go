@@ -3,6 +3,7 @@ package flows_test
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"apptap/capture"
@@ -111,7 +112,7 @@ func linkFrames() []framed {
 			framed{fmt.Sprint("PKTAP 2 under ", t), t, false, pktap2(1, ether)},
 			framed{fmt.Sprint("PKTAP 2 of a utun under ", t), t, true, pktap2(12, ip6)})
 	}
-	for _, af := range []uint32{10, 24, 26, 28, 30} {
+	for _, af := range []uint32{10, 23, 24, 26, 28, 30} {
 		list = append(list, framed{fmt.Sprint("NULL little-endian ", af), capture.LinkTypeNull, true, be(little(af), ip6)},
 			framed{fmt.Sprint("NULL big-endian ", af), capture.LinkTypeNull, true, be(af, ip6)},
 			framed{fmt.Sprint("LOOP ", af), capture.LinkTypeLoop, true, be(af, ip6)})
@@ -136,6 +137,23 @@ func TestDecodeCutInTunnel(t *testing.T) {
 	payload := flows.Inner.Decode(&capture.Packet{Data: frame[:cut], Length: len(frame), LinkType: capture.LinkTypeEthernet}, &o)
 	if o.Proto != flows.TCP || !o.Snapped || o.Payload != 0 || len(payload) > 0 {
 		t.Errorf("got %+v with payload % x, want a segment of unknown payload", o, payload)
+	}
+}
+
+// TestDecodeTeredo: what may stand before the IPv6 packet in a Teredo tunnel (RFC 4380 §5.1.1).
+func TestDecodeTeredo(t *testing.T) {
+	authentication, origin := be("\x00\x01\x02\x03", zeros(2+3+9)), be("\x00\x00", uint16(0x1234), uint32(0x0a000001))
+	for name, header := range map[string][]byte{
+		"bare": nil, "authentication": authentication, "origin": origin, "both": slices.Concat(authentication, origin),
+	} {
+		datagram := inUDP(3544, be(header, segment(true)))
+		for tunnels, proto := range map[flows.Tunnels]flows.Protocol{flows.Outer: flows.UDP, flows.Inner: flows.TCP} {
+			var o flows.Observation
+			tunnels.Decode(&capture.Packet{Data: datagram, Length: len(datagram), LinkType: capture.LinkTypeRaw}, &o)
+			if o.Proto != proto || o.IPv6 != (proto == flows.TCP) || proto == flows.TCP && o.Payload != 7 {
+				t.Errorf("%s, tunnels %d: got %+v", name, tunnels, o)
+			}
+		}
 	}
 }
 
