@@ -55,6 +55,19 @@ func TestMacTapGivesWay(t *testing.T) {
 	}
 }
 
+// TestMacTapTaken: what a look has taken does not change under it, whether or not there was anything.
+func TestMacTapTaken(t *testing.T) {
+	b := newMacBench(t, mac.NewKernel(), macTable())
+	for _, before := range [][]Tapped{nil, {tapped(50001, b, 402, 0, "curl")}} {
+		b.watcher.Tapped(before)
+		taken := b.watcher.taken()
+		b.watcher.Tapped([]Tapped{tapped(50002, b, 402, 0, "curl")})
+		if len(taken) != len(before) || len(b.watcher.taken()) != 1 {
+			t.Errorf("%d of %d flows taken after another was told of", len(taken), len(before))
+		}
+	}
+}
+
 // TestMacTapBounded: what packets say is kept of so many flows and no more, however many there are.
 func TestMacTapBounded(t *testing.T) {
 	b := newMacBench(t, mac.NewKernel(), macTable())

@@ -109,10 +109,11 @@ func (w *MacWatcher) Tapped(list []Tapped) {
 func (w *MacWatcher) taken() map[flows.Key]Tapped {
 	w.saidMutex.Lock()
 	defer w.saidMutex.Unlock()
-	said := w.said
-	if len(said) > 0 {
-		w.said = map[flows.Key]Tapped{}
+	if len(w.said) == 0 {
+		return nil // not the map itself, which is filled while a look goes on
 	}
+	said := w.said
+	w.said = map[flows.Key]Tapped{}
 	return said
 }
 
