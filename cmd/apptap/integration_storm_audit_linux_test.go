@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"apptap/fixtures/netns"
 	"apptap/fixtures/storms"
 )
@@ -57,11 +59,12 @@ func TestIntegrationStormAudit(t *testing.T) {
 				t.Logf("offloads stay on: %v: %s", err, out)
 			}
 		}
-		whole, lossy := s.capture("apptap", "--strict"), s.capture("apptap-lossy")
+		whole, lossy := s.capture("apptap", "--strict"), s.capture("apptap-lossy", "-w", filepath.Join(s.Programs, "lossy.pcapng"))
 		counting, summed := s.capture("apptap", "--count-only"), s.capture("apptap", "--count-only", "--flows=false")
 		s.run(func(int64) {})
 		whole.check(0)
 		lossy.check(1)
+		lossy.checkReplay(filepath.Join(s.Programs, "lossy.pcapng"))
 		counting.countedLike(whole)
 		summed.countedLike(whole)
 	})
@@ -101,6 +104,21 @@ func (s *auditedStorm) capture(name string, flags ...string) *stormCapture {
 	c.run.Env = append(os.Environ(), "APPTAP_LOSE=20")
 	c.wait = start(s.T, c.run, "ing on ") // capturing or counting
 	return c
+}
+
+// checkReplay demands that a replay of what was recorded books what the capture lost as the capture did.
+func (c *stormCapture) checkReplay(session string) {
+	c.Helper()
+	file := filepath.Join(c.TempDir(), "replay.json")
+	if out, err := exec.CommandContext(c.Context(), "apptap", "replay", "--format", "json", "--flows", "-o", file, session).CombinedOutput(); err != nil {
+		c.Fatalf("replay: %v: %s", err, out)
+	}
+	var live, again stormReport
+	readJSON(c.T, c.file, &live)
+	readJSON(c.T, file, &again)
+	if diff := cmp.Diff(live, again); diff != "" {
+		c.Errorf("replay (-live +replay):\n%.3000s", diff)
+	}
 }
 
 // stormReport is the part of a report that adds up.
