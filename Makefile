@@ -72,7 +72,7 @@ fixtures: build # record the committed captures again
 	@: > fixtures/demo.pcapng; : > fixtures/demo.truth.jsonl
 	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
 	@$(SETUP) build go test -c -o bin/apptap.test ./cmd/apptap
-	@cd cmd/apptap && sh ../../$(lastword $(SETUP)) root ../../bin/apptap.test -test.run '^TestIntegration(Times|Servers)$$' -update
+	@cd cmd/apptap && sh ../../$(lastword $(SETUP)) root ../../bin/apptap.test -test.run '^Test(Integration(Times|Servers)|Golden(Explanation|Servers))$$' -update
 	@go test ./fixtures -update
 
 generate: # compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does
