@@ -27,15 +27,16 @@ func newAssertCommand(s streams) *cobra.Command {
 		Short: "hold a report or a capture against rules: a traffic budget for CI",
 		Long: `Hold FILE, a JSON report of apptap, a session or any other capture, against rules, and exit with 1 if one is broken.
 
-A RULE is terms with spaces between them. ` + strings.Join(selecting, ", ") + ` select rows, all terms together; texts
-are compared with = or !=, without case, with * and ? as in a shell, and addresses also with a prefix. ` + "\n" + strings.Join(limiting, ", ") + `
+A RULE is terms with spaces between them. ` + strings.Join(selecting, ", ") + `
+select rows, all terms together; texts are compared with = or !=, without case, with * and ? as in a shell, and addresses also with a prefix.
+` + strings.Join(limiting, ", ") + `
 limit the sum of those rows, also in kB, MB, GB, KiB, MiB or GiB. A rule without a limit wants no such row.
 What has no owner is the app "` + usage.Unattributed + `".`,
 		Example: `  apptap assert session.pcapng 'app=updater bytes<10MB' 'app!=browser dst=*.example.com'
   apptap replay ci.pcap --format json | apptap assert - 'proto=udp port=53 flows<=20' 'app=unattributed'`,
 		RunE: func(c *cobra.Command, args []string) error { return runAssert(c.Context(), s, format, args) },
 	}
-	c.Flags().StringVar(&format, "format", "text", "say the outcome as `text` or json")
+	c.Flags().StringVar(&format, "format", "text", "say the outcome as `FORMAT`, text or json")
 	return c
 }
 

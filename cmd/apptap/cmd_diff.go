@@ -34,7 +34,7 @@ change in frame bytes comes first.`,
   apptap diff --format json before.pcapng after.pcapng`,
 		RunE: func(c *cobra.Command, args []string) error { return runDiff(c.Context(), s, &f, args) },
 	}
-	c.Flags().StringVar(&f.format, "format", "text", "say the changes as `text` or json")
+	c.Flags().StringVar(&f.format, "format", "text", "say the changes as `FORMAT`, text or json")
 	c.Flags().IntVar(&f.top, "top", 10, "show the `N` greatest changes of an app's destinations, 0 for all (text)")
 	c.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 1 if anything changed")
 	return c
@@ -116,8 +116,10 @@ func (f *diffFlags) writeChanges(w io.Writer, changes []usage.Change) error {
 			fmt.Fprintf(table, "\t\t\t\t\t    and %d more\n", more)
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	if same < len(changes) {
+		if err := table.Flush(); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Fprintf(w, "%d of %d apps unchanged\n", same, len(changes))
 	return err

@@ -14,8 +14,10 @@ func newInterfacesCommand(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "interfaces",
 		Short: "list what can be captured, and which interface is the default",
-		Args:  noArgs,
-		RunE:  func(*cobra.Command, []string) error { return runInterfaces(s) },
+		Long: `List what can be captured, a line each: name, link type, state and addresses. The interface that 'apptap capture'
+takes without -i has the state default. A link type that is not known is a -.`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return runInterfaces(s) },
 	}
 }
 

@@ -45,7 +45,7 @@ Several files are merged by time. What follows the last FILE that exists is a fi
 	flags.StringVarP(&f.filter, "filter", "f", "", "count only what matches `BPF-EXPR`")
 	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
 	flags.StringArrayVar(&f.sockets, "sockets", nil, "who owned which socket when, JSON lines in `FILE`, for captures that do not say")
-	flags.StringVar(&f.tunnel, "tunnels", "outer", "count a packet in a VXLAN, GENEVE, GTP-U or Teredo tunnel for the `outer` or the inner flow")
+	flags.StringVar(&f.tunnel, "tunnels", "outer", "count a packet in a VXLAN, GENEVE, GTP-U or Teredo tunnel for the `WHICH` flow, outer or inner")
 	f.register(c)
 	return c
 }

@@ -35,6 +35,22 @@ func usageError(format string, args ...any) error {
 	return &exitErr{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
+// flagError says of a flag's value what would be one, in place of the words of strconv.
+func flagError(err error) error {
+	sentence, parser, ok := strings.Cut(err.Error(), ": strconv.Parse")
+	if !ok {
+		return err
+	}
+	want := "a whole number"
+	switch {
+	case strings.HasPrefix(parser, "Uint"):
+		want += ", 0 or more"
+	case strings.HasPrefix(parser, "Bool"):
+		want = "true or false"
+	}
+	return fmt.Errorf("%s: want %s", sentence, want)
+}
+
 // withHint adds what to type next.
 func withHint(err error, hint string) error { return &exitErr{exitError, err, hint} }
 
@@ -47,8 +63,8 @@ var errNoCounting = errors.New("--count-only wants kernel events (eBPF), which d
 // errInterrupted ends a run that was interrupted before it had anything to report.
 var errInterrupted = errors.New("interrupted")
 
-// tell prints err for a person and returns the exit code that belongs to it.
-func tell(stderr io.Writer, err error) int {
+// tell prints err, which command ended in, for a person and returns the exit code that belongs to it.
+func tell(stderr io.Writer, err error, command string) int {
 	if err == nil {
 		return exitOK
 	}
@@ -76,7 +92,7 @@ func tell(stderr io.Writer, err error) int {
 		fmt.Fprintf(stderr, "apptap: %s\n", printable(strings.TrimSpace(line)))
 	}
 	if code == exitUsage && hint == "" {
-		hint = "see 'apptap help'"
+		hint = "see '" + command + " --help'"
 	}
 	for line := range strings.Lines(hint) {
 		fmt.Fprintf(stderr, "apptap: hint: %s\n", strings.TrimRight(line, "\n"))

@@ -168,7 +168,7 @@ func openFile(ctx context.Context, stdin io.Reader, name string) (*countedFile, 
 // foreign adds what to do with a file that is no capture.
 func foreign(name string, err error) error {
 	if errors.Is(err, capture.ErrFormat) {
-		return withHint(err, "apptap reads pcap and pcapng, also compressed with gzip or zstd")
+		return withHint(err, "give a capture as tcpdump, Wireshark or 'apptap capture -w' write it")
 	}
 	return err
 }

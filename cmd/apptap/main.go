@@ -28,6 +28,6 @@ func runWith(args []string, s streams) int {
 
 	root := newRootCommand(s)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	return tell(s.err, err)
+	command, err := root.ExecuteContextC(ctx)
+	return tell(s.err, err, command.CommandPath())
 }

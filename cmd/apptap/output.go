@@ -39,7 +39,7 @@ type outputFlags struct {
 
 func (o *outputFlags) register(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.format, "format", "table", "report as table, json, csv or html")
+	f.StringVar(&o.format, "format", "table", "report as `FORMAT`: table, json, csv or html")
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
 	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
 	f.StringVar(&o.explain, "explain", "", "say in words where the time of `APP|NAME` went, in place of the table")
@@ -129,6 +129,9 @@ func (o *outputFlags) write(ctx context.Context, s streams, summary *summarize.S
 	format, err := report.ParseFormat(o.format)
 	if err != nil {
 		return err
+	}
+	if o.owner != "" && len(summary.Owners) == 0 {
+		fmt.Fprintf(s.err, "apptap: no flow has the local endpoint %s; --format csv --flows lists the local endpoints that there are\n", printable(o.owner))
 	}
 	if o.rdns {
 		summary = withReverseNames(ctx, summary, net.DefaultResolver)

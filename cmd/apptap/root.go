@@ -42,7 +42,7 @@ Exit status: 0 ok, 1 error, 2 usage, 3 report made but incomplete (with --strict
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitErr{code: exitUsage, err: err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitErr{code: exitUsage, err: flagError(err)} })
 	root.AddCommand(
 		newCaptureCommand(s), newReplayCommand(s), newAssertCommand(s), newDiffCommand(s), newExportCommand(s), newInterfacesCommand(s), newDoctorCommand(s), newVersionCommand(s),
 	)
