@@ -66,11 +66,12 @@ soak: build ## open connections for half an hour under a capture (root, Linux; S
 	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/soak ./fixtures/soak
 	@$(SETUP) root bin/soak $(SOAK)
 
-# Written as the user who asks: only what is in the files comes from root.
+# Written as the user who asks: only what is in the files comes from root. demo.pcapng stays as it is: it was recorded before
+# there were sessions, so that no owner is in it, which tests of captures from elsewhere want.
 # servers.pcap wants nginx, dnsmasq and curl, and a machine without other work: no delay may be a tenth too long.
 fixtures: build # record the committed captures again
-	@: > fixtures/demo.pcapng; : > fixtures/demo.truth.jsonl
-	@$(SETUP) root bin/demo -record fixtures/demo.pcapng -truth fixtures/demo.truth.jsonl -- -s 256
+	@: > fixtures/demo-session.pcapng; : > fixtures/demo-session.truth.jsonl
+	@$(SETUP) root unshare -n -C sh -c 'ip link set lo up; exec bin/demo -record fixtures/demo-session.pcapng -truth fixtures/demo-session.truth.jsonl -- --headers'
 	@$(SETUP) build go test -c -o bin/apptap.test ./cmd/apptap
 	@cd cmd/apptap && sh ../../$(lastword $(SETUP)) root ../../bin/apptap.test -test.run '^Test(Integration(Times|Servers)|Golden(Explanation|Servers))$$' -update
 	@go test ./fixtures -update
