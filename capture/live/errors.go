@@ -41,12 +41,12 @@ func (e *PermissionError) Unwrap() error { return os.ErrPermission }
 func (e *PermissionError) Hint() string { return permissionHint(e.Interface, e.Executable) }
 
 // linuxHint names both ways: once as root, or for good by capabilities on the file. net_raw opens the
-// packet socket, net_admin sets promiscuous mode.
+// packet socket, net_admin sets promiscuous mode; the others are for owners (docs/architecture.md), without whom there is no report by app.
 func linuxHint(iface, executable string) string {
 	if executable == "" {
 		executable = "PATH-OF-APPTAP"
 	}
-	return fmt.Sprintf("sudo apptap capture -i %s, or once: sudo setcap cap_net_raw,cap_net_admin+ep %s",
+	return fmt.Sprintf("sudo apptap capture -i %s, or once: sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep %s",
 		shellWord(iface), shellWord(executable))
 }
 

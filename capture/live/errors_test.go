@@ -11,9 +11,9 @@ import (
 
 func TestHints(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
-		{linuxHint("eth0", "/usr/bin/apptap"), "sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin+ep /usr/bin/apptap"},
-		{linuxHint("eth0", "/home/a b/it's"), `sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin+ep '/home/a b/it'\''s'`},
-		{linuxHint("eth0", ""), "sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin+ep PATH-OF-APPTAP"},
+		{linuxHint("eth0", "/usr/bin/apptap"), "sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/apptap"},
+		{linuxHint("eth0", "/home/a b/it's"), `sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep '/home/a b/it'\''s'`},
+		{linuxHint("eth0", ""), "sudo apptap capture -i eth0, or once: sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH-OF-APPTAP"},
 		{darwinHint("en0"), "/dev/bpf* are root's: sudo apptap capture -i en0, or once: install Wireshark's ChmodBPF, which gives them to its group access_bpf"},
 	} {
 		if tt.got != tt.want {

@@ -23,7 +23,9 @@ func openCgroupRoot() (*os.File, error) {
 	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
 		// fstab(5): device, mount point, type
 		if fields := strings.Fields(lines.Text()); len(fields) > 2 && fields[2] == "cgroup2" {
-			return os.Open(fields[1])
+			if root, err := os.Open(fields[1]); err == nil {
+				return root, nil
+			} // hidden beneath a later mount, as of /sys in a namespace
 		}
 	}
 	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)

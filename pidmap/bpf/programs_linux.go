@@ -75,11 +75,7 @@ func load(report *Report) (*loaded, error) {
 	if l.cgroup, err = openCgroupRoot(); err != nil {
 		return nil, err
 	}
-	// The ring comes first: without rights it fails as what it is, others as a lack of the kernel.
-	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
-		if strings.HasPrefix(name, ".") {
-			continue
-		}
+	for _, name := range mapNames(spec) {
 		if l.maps[name], err = ebpf.NewMap(spec.Maps[name]); err != nil {
 			l.close()
 			return nil, fmt.Errorf("make eBPF map %s: %w", name, cause(err))
@@ -91,6 +87,15 @@ func load(report *Report) (*loaded, error) {
 	}
 	l.kernel = nil // some MiB of pointers, which nothing asks for any more
 	return l, nil
+}
+
+// mapNames are the maps in the order in which they are made. The ring comes first: without rights it fails as what it is,
+// others as a lack of the kernel.
+func mapNames(spec *ebpf.CollectionSpec) []string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(spec.Maps)), func(name string) bool {
+		return strings.HasPrefix(name, ".") || name == "events"
+	})
+	return append([]string{"events"}, names...)
 }
 
 func (l *loaded) attachAll(report *Report) error {

@@ -4,12 +4,29 @@ package bpf
 
 import (
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
 )
+
+// TestRingFirst: without rights the ring is refused as such, and any other map as if the kernel were too old.
+func TestRingFirst(t *testing.T) {
+	spec, err := loadOwnership()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := mapNames(spec)
+	if first := spec.Maps[names[0]]; first == nil || first.Type != ebpf.RingBuf {
+		t.Errorf("%s is made first, want the ring", names[0])
+	}
+	if want := slices.DeleteFunc(slices.Sorted(maps.Keys(spec.Maps)), func(name string) bool { return name[0] == '.' }); !slices.Equal(slices.Sorted(slices.Values(names)), want) {
+		t.Errorf("maps %v, want each of %v once", names, want)
+	}
+}
 
 // TestIntegrationVerifier gives every program to this kernel's verifier. A host may refuse programs; one that reads them
 // and finds a mistake must not go unnoticed because there is a tier without them.
