@@ -91,6 +91,9 @@ func (d *decoder) skip(n int) {
 
 // link decodes the link-layer header (https://www.tcpdump.org/linktypes.html).
 func (d *decoder) link(t capture.LinkType) Kind {
+	if d.headers != nil {
+		d.headers.Links = append(d.headers.Links, t)
+	}
 	switch t {
 	case capture.LinkTypeEthernet:
 		return d.ethernet()

@@ -87,6 +87,7 @@ func (d *decoder) nsh() Kind {
 	if d.data[0]>>6 != 0 || length < 8 {
 		return simple(kindMalformed)
 	}
+	d.note(HeaderNSH, length)
 	if !d.drop(length) {
 		return simple(kindTruncated)
 	}

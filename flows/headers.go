@@ -29,12 +29,15 @@ const (
 	HeaderICMP // its first 8 bytes; errors quote a packet behind them
 	HeaderICMPv6
 	HeaderGENEVE // with its options
+	HeaderNSH    // with its contexts
 	HeaderTeredo // authentication or origin, before the packet inside
 )
 
 // Headers are those of one frame, from its start inwards.
 type Headers struct {
 	List []Header
+	// Links are the link types of the frame, and of what it says of itself that it holds.
+	Links []capture.LinkType
 	// End is behind the last header that was decoded: what stands there is payload, or of no known protocol.
 	End  int
 	room int // capacity of the frame's bytes, by which the decoder knows where in it it is
@@ -43,7 +46,7 @@ type Headers struct {
 // Headers decodes p as Decode does and says where its headers are, those of what is inside a tunnel as well. l is used again.
 func (t Tunnels) Headers(p *capture.Packet, o *Observation, l *Headers) {
 	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
-	*l = Headers{List: l.List[:0], room: cap(p.Data)}
+	*l = Headers{List: l.List[:0], Links: l.Links[:0], room: cap(p.Data)}
 	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t, headers: l}
 	d.run(p.LinkType)
 	if !o.Kind.Decoded() {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -48,7 +49,7 @@ func (f *keptFlags) mapper() (*anonymize.Mapper, error) {
 		}
 		return anonymize.New(key)
 	}
-	text, err := os.ReadFile(f.keyFile)
+	text, err := readStart(f.keyFile, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read key %s: %w", f.keyFile, pathCause(err))
 	}
@@ -57,6 +58,19 @@ func (f *keptFlags) mapper() (*anonymize.Mapper, error) {
 		return nil, withHint(fmt.Errorf("read key %s: want %d hexadecimal digits", f.keyFile, 2*anonymize.KeyBytes), "make one with: openssl rand -hex 32")
 	}
 	return anonymize.New(key)
+}
+
+// maxKeyFile is more than a key and the space around it need, in bytes.
+const maxKeyFile = 4096
+
+// readStart reads a file up to a number of bytes: /dev/zero has no end.
+func readStart(name string, most int64) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, most))
 }
 
 // recording is what a run writes its packets and all else to.

@@ -95,7 +95,7 @@ func tell(stderr io.Writer, err error, command string) int {
 		hint = "see '" + command + " --help'"
 	}
 	for line := range strings.Lines(hint) {
-		fmt.Fprintf(stderr, "apptap: hint: %s\n", strings.TrimRight(line, "\n"))
+		fmt.Fprintf(stderr, "apptap: hint: %s\n", printable(strings.TrimRight(line, "\n")))
 	}
 	return code
 }

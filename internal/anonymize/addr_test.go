@@ -126,7 +126,15 @@ func TestText(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"host 192.0.2.1 and 10:20:30", "host " + m.Addr(netip.MustParseAddr("192.0.2.1")).String() + " and 10:20:30"},
 		{"[2001:db8::1]:443 via fe80::1%eth0", "[" + m.Addr(netip.MustParseAddr("2001:db8::1")).String() + "]:443 via " + m.Addr(netip.MustParseAddr("fe80::1")).String() + "%eth0"},
-		{"/home/alice/bin/x, /Users/bob/y /srv/home/z", "/home/user/bin/x, /Users/user/y /srv/home/z"},
+		{"/home/alice/bin/x, /Users/bob/y /srv/home/z", "/home/user/bin/x, /Users/user/y /srv/home/user"},
+		{"/home/alice: permission denied", "/home/user permission denied"},
+		{"/System/Volumes/Data/Users/bob/x", "/System/Volumes/Data/Users/user/x"},
+		{"/Users/Conan O'Brien/App x", "/Users/user/App x"},
+		{`C:\Users\Bob Jones\AppData\x.exe`, `C:\Users\user\AppData\x.exe`},
+		{"/home//alice/x", "/home//user/x"},
+		{"/media/alice/DISK/x, /run/media/alice/DISK/x, /usr/media/x", "/media/user/DISK/x, /run/media/user/DISK/x, /usr/media/x"},
+		{"addr:2001:db8:1:2:3:4:5:6", "addr:" + m.Addr(netip.MustParseAddr("2001:db8:1:2:3:4:5:6")).String()},
+		{"to:192.0.2.1, ::ffff:192.0.2.1", "to:" + m.Addr(netip.MustParseAddr("192.0.2.1")).String() + ", " + m.Addr(netip.MustParseAddr("::ffff:192.0.2.1")).String()},
 		{"lo, eth0, 120.0.6099.109", "lo, eth0, 120.0.6099.109"},
 	} {
 		if got := m.Text(tt.in); got != tt.want {

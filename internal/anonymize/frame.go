@@ -23,6 +23,11 @@ func (f *frames) rewrite(p *capture.Packet) []byte {
 		return nil
 	}
 	flows.Inner.Headers(p, &f.seen, &f.headers)
+	for _, t := range f.headers.Links { // a tap's header says of what type the frame behind it is
+		if !known(t) {
+			return nil
+		}
+	}
 	f.frame = append(f.frame[:0], p.Data[:f.headers.End]...)
 	for _, h := range f.headers.List {
 		if h.At < len(f.frame) {
@@ -70,7 +75,7 @@ func (f *frames) header(kind flows.HeaderKind, h []byte) {
 		clear(h[min(6, len(h)):])
 	case flows.HeaderICMP, flows.HeaderICMPv6:
 		f.icmp(kind, h)
-	case flows.HeaderGENEVE:
+	case flows.HeaderGENEVE, flows.HeaderNSH:
 		clear(h[min(8, len(h)):])
 	case flows.HeaderTeredo:
 		teredo(h)
@@ -108,7 +113,7 @@ func (f *frames) cooked(h []byte, at int) {
 func (f *frames) wlan(h []byte) {
 	f.macs(h, 4, 10, 16)
 	const toDS, fromDS = 1, 2
-	if len(h) >= 30 && h[1]&(toDS|fromDS) == toDS|fromDS {
+	if len(h) > 24 && h[1]&(toDS|fromDS) == toDS|fromDS {
 		f.macs(h, 24)
 	}
 }
@@ -205,9 +210,22 @@ func tcp(h []byte) {
 			fill(o, nop)
 			return
 		}
+		usual := false // of the length that it always has
 		switch o[0] {
-		case nop, size, scale, sackPermitted, sack, stamps:
-		default:
+		case nop:
+			usual = true
+		case sackPermitted:
+			usual = length == 2
+		case scale:
+			usual = length == 3
+		case size:
+			usual = length == 4
+		case stamps:
+			usual = length == 10
+		case sack:
+			usual = length <= 34
+		}
+		if !usual {
 			fill(o[:length], nop)
 		}
 		o = o[length:]

@@ -50,7 +50,7 @@ func (r *Recorder) WriteEvents(events []pidmap.Event) error {
 	for i, e := range events {
 		e.Socket.Key = m.Key(e.Socket.Key)
 		e.Process, e.Holders = m.process(&e.Process), m.processes(e.Holders)
-		e.Datagrams = m.datagrams(e.Datagrams)
+		e.Datagrams, e.Totals.Interface = m.datagrams(e.Datagrams), m.Text(e.Totals.Interface)
 		out[i] = e
 	}
 	return r.to.WriteEvents(out)
@@ -77,6 +77,11 @@ func (r *Recorder) WriteState(in *summarize.Input, final bool) error {
 	for i := range out.Interfaces {
 		o := &out.Interfaces[i]
 		o.Name, o.Filter = m.Text(o.Name), FilterOf(o.Filter)
+		if o.Readings != nil {
+			readings := *o.Readings
+			readings.Unavailable = m.Text(readings.Unavailable)
+			o.Readings = &readings
+		}
 	}
 	out.Degraded, out.SocketsUnavailable = m.texts(in.Degraded), m.Text(in.SocketsUnavailable)
 	return r.to.WriteState(&out, final)

@@ -8,11 +8,13 @@ import (
 )
 
 var (
-	ipLike  = regexp.MustCompile(`[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,7}(?:\d{1,3}(?:\.\d{1,3}){3})?|\d{1,3}(?:\.\d{1,3}){3}`)
+	ipLike  = regexp.MustCompile(`[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,15}(?:(?:\.\d{1,3}){3})?|\d{1,3}(?:\.\d{1,3}){3}`)
 	macLike = regexp.MustCompile(`\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b`)
 	// namedByMAC are interfaces that systemd names by their address (systemd.net-naming-scheme(7)).
 	namedByMAC = regexp.MustCompile(`\b(en|wl|ww|sl|ib)x([0-9a-f]{12})\b`)
-	home       = regexp.MustCompile(`((?:^|[^\w])/(?:home|Users|var/home)/)[^/\s]+`)
+	// home is a directory of homes wherever it is (/System/Volumes/Data/Users, C:\Users), or of disks that a person put in. A name may
+	// have spaces, which a sentence has too: up to the next separator is the name, where there is one.
+	home = regexp.MustCompile(`((?:(?i:[/\\](?:home|users))|(?:^|\W)(?:/run)?/media)[/\\]+)(?:[^/\\:;,"\n]+([/\\])|[^/\\\s]+)`)
 )
 
 // Text replaces what looks like an address in a text, and the names of people in paths below /home and /Users.
@@ -26,11 +28,7 @@ func (m *Mapper) Text(s string) string {
 		return mac.String()
 	})
 	s = ipLike.ReplaceAllStringFunc(s, func(text string) string {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return text
-		}
-		return m.Addr(a).String()
+		return m.addrIn(text)
 	})
 	s = namedByMAC.ReplaceAllStringFunc(s, func(text string) string {
 		mac, err := hex.DecodeString(text[3:])
@@ -40,7 +38,26 @@ func (m *Mapper) Text(s string) string {
 		m.MAC(mac)
 		return text[:3] + hex.EncodeToString(mac)
 	})
-	return home.ReplaceAllString(s, "${1}user")
+	return home.ReplaceAllString(s, "${1}user${2}")
+}
+
+// addrIn replaces the addresses in a text of hexadecimal digits, colons and dots: more than one may stand there, or a colon before
+// one.
+func (m *Mapper) addrIn(text string) string {
+	for start := range text {
+		if start > 0 && text[start-1] != ':' && text[start] != ':' {
+			continue
+		}
+		for end := len(text); end > start; end-- {
+			if end < len(text) && text[end] != ':' {
+				continue
+			}
+			if a, err := netip.ParseAddr(text[start:end]); err == nil {
+				return text[:start] + m.Addr(a).String() + m.addrIn(text[end:])
+			}
+		}
+	}
+	return text
 }
 
 func (m *Mapper) texts(list []string) []string {

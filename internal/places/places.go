@@ -3,7 +3,9 @@
 package places
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 	"unicode"
@@ -18,6 +20,10 @@ type Database struct{ reader *maxminddb.Reader }
 func Open(path string) (*Database, error) {
 	reader, err := maxminddb.Open(path)
 	if err != nil {
+		var file *fs.PathError
+		if errors.As(err, &file) { // it names the file itself
+			return nil, fmt.Errorf("open %s: %w", path, file.Err)
+		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return &Database{reader}, nil
