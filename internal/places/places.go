@@ -5,8 +5,10 @@ package places
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
+	"os"
 	"strings"
 	"unicode"
 
@@ -18,15 +20,49 @@ type Database struct{ reader *maxminddb.Reader }
 
 // Open opens a file in MaxMind's DB format (version 2): GeoLite2, DB-IP, IPinfo and others publish such files.
 func Open(path string) (*Database, error) {
-	reader, err := maxminddb.Open(path)
+	text, err := read(path)
 	if err != nil {
-		var file *fs.PathError
-		if errors.As(err, &file) { // it names the file itself
-			return nil, fmt.Errorf("open %s: %w", path, file.Err)
-		}
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	reader, err := maxminddb.OpenBytes(text)
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return &Database{reader}, nil
+}
+
+// maxFile is several times the largest file that is published, in bytes.
+const maxFile = 1 << 30
+
+// read has the file in memory. maxminddb.Open would map it: when an update then cut it short under a capture, a look into it would
+// end the program with SIGBUS, and the capture with it.
+func read(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, cause(err)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%d bytes are more than a database has", info.Size())
+	}
+	text := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, text); err != nil {
+		return nil, cause(err)
+	}
+	return text, nil
+}
+
+// cause is an error without the file's name, which the sentence around it has.
+func cause(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return file.Err
+	}
+	return err
 }
 
 // Close gives the file back; the Database may not be used any more.

@@ -92,3 +92,19 @@ func TestOpenNoDatabase(t *testing.T) {
 		t.Errorf("got %v, want an error that names %s", err, file)
 	}
 }
+
+// TestFileCutShort cuts a file short while it is open, as an update in place does.
+func TestFileCutShort(t *testing.T) {
+	file := write(t, object(text("country"), object(text("iso_code"), text("DE"), text("names"), object(text("en"), text("Germany")))))
+	d, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Country(netip.MustParseAddr("10.1.2.3")); got != "DE Germany" {
+		t.Errorf("got %q, want what the file had", got)
+	}
+}
