@@ -72,7 +72,7 @@ func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	case in.CountOnly:
 		return onlyCounted
 	case f.Key.Proto == flows.UDP:
-		return noDatagramCounters
+		return in.noDatagrams()
 	case f.Key.Proto != flows.TCP:
 		return "the kernel counts the bytes of TCP sockets only"
 	case life != nil && in.Folded != nil && !f.TxSawSYN && !f.RxSawSYN:

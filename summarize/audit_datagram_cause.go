@@ -15,7 +15,7 @@ const (
 )
 
 const (
-	noDatagramCounters = "the kernel does not count the bytes of udp sockets"
+	noDatagramCounters = "nothing counted the bytes of its UDP socket, which takes eBPF on Linux"
 	noSocketOfPort     = "the kernel reported no counters of a socket on its port"
 	oddSocket          = "not all packets of its socket could be counted"
 	unknownSocket      = "another socket, of which nothing is known, may have used its port"
@@ -24,14 +24,23 @@ const (
 // datagramRun is what the whole run says about UDP sockets.
 type datagramRun struct {
 	circumstances
-	filtered, counted, whole bool // there was any filter, counters of any UDP socket, and of each of them
+	filtered, counted, whole bool   // there was any filter, counters of any UDP socket, and of each of them
+	none                     string // why no UDP socket was counted, where none was
 	window                   Window
 }
 
 func datagramRunOf(in *Input) datagramRun {
 	r := datagramRun{circumstances: circumstancesOf(in), window: in.Window, whole: in.DatagramsWhole, counted: len(in.Datagrams) > 0 || in.DatagramsWhole}
-	r.filtered = in.filtered()
+	r.filtered, r.none = in.filtered(), in.noDatagrams()
 	return r
+}
+
+// noDatagrams says why no UDP socket was counted, where none was.
+func (in *Input) noDatagrams() string {
+	if !in.Live && in.SocketsUnavailable != "" {
+		return in.SocketsUnavailable
+	}
+	return noDatagramCounters
 }
 
 // portOutcome is what came of comparing a use of a port.
@@ -49,7 +58,7 @@ func (r *datagramRun) judge(u *portUse) portOutcome {
 	k := &u.kernel
 	switch {
 	case k.sockets == 0 && !r.counted:
-		return portOutcome{verdict: VerdictUnavailable, unavailable: noDatagramCounters}
+		return portOutcome{verdict: VerdictUnavailable, unavailable: r.none}
 	case k.sockets == 0:
 		return portOutcome{verdict: VerdictUnavailable, unavailable: noSocketOfPort}
 	case k.lost:

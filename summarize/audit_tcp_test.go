@@ -240,6 +240,22 @@ func TestFlowUnavailable(t *testing.T) {
 	}
 }
 
+// TestUncountedUDP: of a file the reason is the file, not the kernel.
+func TestUncountedUDP(t *testing.T) {
+	f := whole()
+	f.Key.Proto = flows.UDP
+	const file = "a file has no kernel counters"
+	for _, tt := range []struct {
+		live      bool
+		why, want string
+	}{{true, "", noDatagramCounters}, {true, "no INET_DIAG", noDatagramCounters}, {false, file, file}, {false, "", noDatagramCounters}} {
+		s := Build(Input{Flows: []flows.Flow{f}, Live: tt.live, SocketsUnavailable: tt.why})
+		if got := s.Flows[0].Unavailable; got != tt.want {
+			t.Errorf("live %t, TCP %q: %q, want %q", tt.live, tt.why, got, tt.want)
+		}
+	}
+}
+
 func TestKernelUseOfApp(t *testing.T) {
 	exact, short := whole(), whole()
 	short.Key.Local.Port++
