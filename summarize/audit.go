@@ -30,6 +30,8 @@ const (
 	CauseNotDelivered = "not_delivered"
 	// CauseNoSocket: frames of an interface that no socket sent or received, where only sockets were counted.
 	CauseNoSocket = "no_socket"
+	// CauseLinkHeader: link-layer headers that an interface's driver left out of its counters (bridges, VLAN, VXLAN).
+	CauseLinkHeader = "link_header"
 	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.
 	CauseWindowEdge = "window_edge"
 	// CauseFilteredOrDropped: an interface had a filter and drops; which took the bytes is not known.

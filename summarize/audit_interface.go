@@ -32,6 +32,9 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 	}
 	low, high := i.Readings.bounds(i.Loopback)
 	a.compare(low, high)
+	if !i.Loopback {
+		a.headers(i.Readings.BeforeClose.Sub(i.Readings.AfterOpen), i.Readings.AfterClose.Sub(i.Readings.BeforeOpen), i.LinkHeader)
+	}
 	if in.CountOnly && a.ResidualBytes > 0 {
 		a.Causes, a.ResidualBytes = append(a.Causes, Cause{CauseNoSocket, a.ResidualBytes}), 0
 	} else if a.ResidualBytes > 0 {

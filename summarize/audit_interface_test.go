@@ -13,6 +13,17 @@ func counters(rx, tx uint64) InterfaceCounters {
 	return InterfaceCounters{RxPackets: rx, RxBytes: rx * 100, TxPackets: tx, TxBytes: tx * 100}
 }
 
+// sized are readings in frames of the lengths that are counted.
+func sized(rx, rxLength, tx, txLength uint64) InterfaceCounters {
+	return InterfaceCounters{RxPackets: rx, RxBytes: rx * rxLength, TxPackets: tx, TxBytes: tx * txLength}
+}
+
+// bare are 7 frames in and 3 out, counted with these lengths.
+func bare(rxLength, txLength uint64) *InterfaceReadings {
+	end := sized(7, rxLength, 3, txLength)
+	return &InterfaceReadings{BeforeClose: end, AfterClose: end}
+}
+
 func TestInterfaceAudit(t *testing.T) {
 	// 10 frames passed for certain (7 in, 3 out), 3 more at the edges.
 	readings := &InterfaceReadings{BeforeOpen: counters(100, 50), AfterOpen: counters(101, 50), BeforeClose: counters(108, 53), AfterClose: counters(108, 55)}
@@ -47,6 +58,22 @@ func TestInterfaceAudit(t *testing.T) {
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, ResidualBytes: 400}, verdict: VerdictUnexplained},
 		{name: "more than can be", in: InterfaceInput{Readings: readings, DroppedKernel: 1, Filter: "tcp"}, captured: 20,
 			want: InterfaceAudit{KernelPackets: 13, KernelBytes: 1300, ResidualBytes: -700}, verdict: VerdictUnexplained},
+		{name: "received without headers", in: InterfaceInput{Readings: bare(86, 100), LinkHeader: 14}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 902, Causes: []Cause{{CauseLinkHeader, -98}}}, verdict: VerdictExplained},
+		{name: "sent without headers", in: InterfaceInput{Readings: bare(100, 86), LinkHeader: 14}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 958, Causes: []Cause{{CauseLinkHeader, -42}}}, verdict: VerdictExplained},
+		{name: "both without headers", in: InterfaceInput{Readings: bare(86, 86), LinkHeader: 14}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 860, Causes: []Cause{{CauseLinkHeader, -140}}}, verdict: VerdictExplained},
+		{name: "without headers, and some at the edge", in: InterfaceInput{Readings: &InterfaceReadings{
+			AfterOpen: sized(1, 86, 0, 100), BeforeClose: sized(8, 86, 3, 100), AfterClose: sized(8, 86, 4, 100)}, LinkHeader: 14}, captured: 11,
+			want:    InterfaceAudit{KernelPackets: 12, KernelBytes: 1088, Causes: []Cause{{CauseLinkHeader, -112}, {CauseWindowEdge, 100}}},
+			verdict: VerdictExplained},
+		{name: "a byte less than headers", in: InterfaceInput{Readings: bare(85, 100), LinkHeader: 14}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 895, ResidualBytes: -105}, verdict: VerdictUnexplained},
+		{name: "headers without a header", in: InterfaceInput{Readings: bare(86, 100)}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 902, ResidualBytes: -98}, verdict: VerdictUnexplained},
+		{name: "a frame more, as long as the headers", in: InterfaceInput{Readings: bare(86, 100), LinkHeader: 14}, captured: 11,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 902, ResidualBytes: -198}, verdict: VerdictUnexplained},
 		{name: "none read", captured: 6, want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
 		{name: "empty readings", in: InterfaceInput{Readings: &InterfaceReadings{}}, captured: 6,
 			want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
