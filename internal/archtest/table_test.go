@@ -97,6 +97,7 @@ var leashes = []leash{
 	{path: "kernel.org/pub/linux/libs/security/libcap/psx", byOS: true, rooms: []string{"internal/rights"},
 		why: "rights are a thread's own, and C makes threads that Go knows nothing of"},
 	{path: "github.com/quic-go/quic-go", tests: true, why: "HTTP/3 to record: no other program of this repository speaks it"},
+	{path: "golang.zx2c4.com/wireguard", tests: true, why: "WireGuard in user space, for kernels that have none: a tunnel to capture"},
 	{path: "github.com/google/go-cmp", tests: true, why: "differences are for tests"},
 	{path: "github.com/rogpeppe/go-internal", tests: true, why: "scripts of the command line are tests"},
 }
