@@ -176,3 +176,18 @@ func TestHead(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsJoined puts the files of a run one behind the other in one: nothing that is told again counts twice, and it is said.
+func TestPartsJoined(t *testing.T) {
+	files, want := rotated(t)
+	in, events, packets, err := readParts(t, slices.Concat(files...))
+	if err == nil || !strings.Contains(err.Error(), "one behind the other") {
+		t.Errorf("got error %v, want one that says what the file is", err)
+	}
+	if packets != 3 || len(events) != len(want) {
+		t.Errorf("got %d packets and %d events, want 3 and %d", packets, len(events), len(want))
+	}
+	if !in.Live {
+		t.Error("it is no session")
+	}
+}

@@ -33,6 +33,7 @@ type records struct {
 	files   int         // of the run, as far as they were opened
 	first   *partRecord // of the first of them that is one of several
 	skipped []string    // parts of the run that are not there, each a sentence
+	joined  bool        // parts of one run stand one behind the other in this file
 }
 
 // take reads a block. Nothing in it is an error: a record that makes no sense is counted.
@@ -72,7 +73,7 @@ func (r *records) add(line []byte) error {
 	switch {
 	case one.Process != nil:
 		return r.addProcess(one.Process, len(line))
-	case one.Again && r.files > 1: // the file before has it
+	case one.Again && (r.files > 1 || r.joined): // the file before has it
 	case one.Event != nil:
 		return r.addEvent(one.Event)
 	case one.Counters != nil:
@@ -121,6 +122,7 @@ func (r *records) follows(p *partRecord) {
 	if r.state == nil || r.state.Part == nil {
 		return
 	}
+	r.joined = r.joined || r.files <= 1 && p.Run == r.state.Part.Run && p.Part != r.state.Part.Part
 	if before := r.state.Part.Part; p.Part > before+1 {
 		r.skipped = append(r.skipped, fmt.Sprintf("%s not given: what was captured then is not counted", parts(before+1, p.Part-1)))
 	}
@@ -192,6 +194,10 @@ func (r *records) troubles() (list []string) {
 		list = append(list, fmt.Sprintf("%d session records make no sense and are left out, the first because: %v", r.unread, r.firstUnread))
 	}
 	list = append(list, r.skipped...)
+	if r.joined {
+		list = append(list, "files of one run were put one behind the other, and each describes the interfaces anew: they are not held against the "+
+			"kernel; replay the files as they were written")
+	}
 	if r.beyond {
 		list = append(list, "there are more session records than memory is given to: the later ones are left out")
 	}

@@ -58,6 +58,7 @@ func (r *Replay) states() (list []*stateRecord, whole bool) {
 		known := s.records.states()
 		for i := range known {
 			state := *known[i]
+			state.joined = s.records.joined
 			if first := s.records.first; i == 0 && first != nil && first.Part > 0 {
 				state.begun, state.Start = first.Part, first.Start
 			}
@@ -148,6 +149,8 @@ func (r *stateRecord) completeInterfaces(rows []*summarize.InterfaceInput) []*su
 		row.Loopback, row.Filter, row.Readings = said.Loopback, string(said.Filter), said.Readings.readings()
 		switch {
 		case row.Readings == nil:
+		case r.joined:
+			row.Readings.Unavailable = "its packets are described as those of several interfaces"
 		case !r.Final && r.continued():
 			row.Readings.Unavailable = "the capture goes on in another file"
 		case !r.Final:

@@ -27,7 +27,8 @@ type stateRecord struct {
 	Kept               text              `json:"kept,omitempty"`
 	Part               *partRecord       `json:"part,omitempty"`
 
-	begun int // not written: how many files of the run came before the first one read
+	begun  int  // not written: how many files of the run came before the first one read
+	joined bool // not written: files of the run stand one behind the other in this one
 }
 
 // interfaceRecord is an interface in the order of the file's descriptions. Received and dropped packets stand in the
