@@ -92,19 +92,27 @@ type unattributedGroup struct {
 	totals  Totals
 	reasons reasonTally
 	missed  *Missed
+	hosts   hostTable
 }
 
 func (g *unattributedGroup) add(use *FlowUse, t *Totals) {
 	g.totals.add(t)
 	g.reasons.add(use.Owner.Reason, t.Bytes())
+	if use.Owner.Reason == pidmap.ReasonNoOwnerInFile {
+		g.hosts.add(use.Flow.Key.LocalAddr().Addr(), t)
+	}
 }
 
 func (g *unattributedGroup) merge(o *unattributedGroup) {
 	g.totals.add(&o.totals)
 	g.reasons.merge(o.reasons)
 	o.missed.addTo(&g.missed)
+	g.hosts.merge(&o.hosts)
 }
 
 func (g *unattributedGroup) result() Unattributed {
-	return Unattributed{Totals: g.totals, Reasons: g.reasons.byName(), Missed: g.missed}
+	return Unattributed{
+		Totals: g.totals, Reasons: g.reasons.byName(), Missed: g.missed,
+		Hosts: g.hosts.list(), OtherHosts: g.hosts.others,
+	}
 }

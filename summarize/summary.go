@@ -109,7 +109,18 @@ type Unattributed struct {
 
 	OtherDestinations OtherDestinations
 
+	// Hosts are the flows of a file that names no owner for them by their local address, and OtherHosts those of
+	// addresses that are not listed.
+	Hosts      []HostUse
+	OtherHosts Totals
+
 	Missed *Missed // nil for nothing: on top of Totals
+}
+
+// HostUse is what one local address sent and received.
+type HostUse struct {
+	Address netip.Addr
+	Totals
 }
 
 // OtherDestinations are the destinations that are not listed: with those that are, they sum to the app's totals.

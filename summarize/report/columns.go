@@ -131,5 +131,5 @@ func (r row) indent() string {
 }
 
 func (k rowKind) beneath() bool {
-	return k == rowProcess || k == rowDestination || k == rowReason || k == rowMissed || k == rowRest
+	return k == rowProcess || k == rowDestination || k == rowHost || k == rowReason || k == rowMissed || k == rowRest
 }

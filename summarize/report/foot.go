@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"apptap/flows"
+	"apptap/pidmap"
 	"apptap/summarize"
 )
 
@@ -36,6 +37,7 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 	if s.Incomplete {
 		foot = append(foot, note{warn, "! the input ended early: what came after it is not counted"})
 	}
+	foot = append(foot, hostsNotes(&s.Unattributed)...)
 	foot = append(foot, dropsNote(s.Drops))
 	foot = append(foot, missedNotes(s)...)
 	foot = append(foot, seenBeforeNotes(s.SeenBefore)...)
@@ -48,6 +50,22 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 	foot = append(foot, ledgerNotes(s.Audit.Ledger, verbose)...)
 	foot = append(foot, uncheckedNotes(s, verbose)...)
 	return append(foot, auditNote(s, verbose))
+}
+
+// hostsNotes say why a file's bytes stand under hosts in place of apps, and what brings apps.
+func hostsNotes(u *summarize.Unattributed) []note {
+	if len(u.Hosts) == 0 {
+		return nil
+	}
+	who := counted(len(u.Hosts), "local host")
+	if len(u.Hosts) == 1 {
+		who = "local host " + visible(u.Hosts[0].Address.String())
+	}
+	if u.OtherHosts.Flows > 0 {
+		who = "more than " + who
+	}
+	return []note{{quiet, fmt.Sprintf("no owner in file: %s B are those of %s; replay --sockets FILE tells apps",
+		grouped(u.Reasons[pidmap.ReasonNoOwnerInFile]), who)}}
 }
 
 func dropsNote(d summarize.Drops) note {

@@ -53,6 +53,7 @@ func sum[T any](entries []T, totals func(T) summarize.Totals) summarize.Totals {
 
 func appTotals(a summarize.AppUse) summarize.Totals              { return a.Totals }
 func processTotals(p summarize.ProcessUse) summarize.Totals      { return p.Totals }
+func hostTotals(h summarize.HostUse) summarize.Totals            { return h.Totals }
 func destinationTotals(d summarize.Destination) summarize.Totals { return d.Totals }
 
 // appNames are the apps' names, with the ID where a name is not one app's alone: anyone can call a program
@@ -117,7 +118,8 @@ func unknownGroups(u *summarize.Unattributed, limit limits) []group {
 	}
 	if len(reasons) == 1 {
 		g := group{row: totalsRow(rowUnknown, unknownName(reasons[0]), u.Totals)}
-		g.Beneath = append(destinationRows(u.Destinations, u.OtherDestinations, limit), missedRows(u.Missed)...)
+		g.Beneath = append(hostRows(u, limit), destinationRows(u.Destinations, u.OtherDestinations, limit)...)
+		g.Beneath = append(g.Beneath, missedRows(u.Missed)...)
 		return []group{g}
 	}
 	g := group{row: totalsRow(rowUnknown, fmt.Sprintf("unknown (%s)", counted(len(reasons), "reason")), u.Totals)}
@@ -126,6 +128,26 @@ func unknownGroups(u *summarize.Unattributed, limit limits) []group {
 	}
 	g.Beneath = append(g.Beneath, missedRows(u.Missed)...)
 	return []group{g}
+}
+
+// hostRows are the local addresses of a file that names no owners; none for a single one, which the foot names.
+func hostRows(u *summarize.Unattributed, limit limits) []row {
+	if len(u.Hosts) < 2 {
+		return nil
+	}
+	var rows []row
+	n := shown(len(u.Hosts), limit.destinations)
+	for _, h := range u.Hosts[:n] {
+		rows = append(rows, hostRow(h))
+	}
+	rest := u.OtherHosts.Add(sum(u.Hosts[n:], hostTotals))
+	switch {
+	case u.OtherHosts.Flows > 0: // how many they are was not counted
+		rows = append(rows, totalsRow(rowRest, "other hosts", rest))
+	case n < len(u.Hosts):
+		rows = append(rows, otherRow(rowRest, counted(len(u.Hosts)-n, "host"), rest))
+	}
+	return rows
 }
 
 func unknownName(r pidmap.Reason) string { return "unknown: " + visible(string(r)) }

@@ -130,7 +130,28 @@ type jsonUnattributed struct {
 	Reasons      map[string]uint64 `json:"reasons"`
 	Destinations []jsonDestination `json:"destinations"`
 	Others       jsonOthers        `json:"other_destinations"`
+	Hosts        []jsonHost        `json:"hosts,omitempty"`
+	OtherHosts   *jsonTotals       `json:"other_hosts,omitempty"`
 	Missed       *jsonMissed       `json:"missed"`
+}
+
+// jsonHost is what one local address sent and received without a known owner, in a file that names none.
+type jsonHost struct {
+	Address string `json:"address"`
+	jsonTotals
+}
+
+func jsonHostOf(h summarize.HostUse) jsonHost {
+	return jsonHost{h.Address.String(), jsonTotalsOf(h.Totals)}
+}
+
+// jsonOtherHostsOf is there where hosts are: they and it sum to what a file names no owner for.
+func jsonOtherHostsOf(u summarize.Unattributed) *jsonTotals {
+	if len(u.Hosts) == 0 {
+		return nil
+	}
+	others := jsonTotalsOf(u.OtherHosts)
+	return &others
 }
 
 type jsonUndecoded struct {
@@ -223,7 +244,10 @@ func jsonTotalsOf(t summarize.Totals) jsonTotals {
 
 // jsonUnattributedOf leaves the destinations to spliceLists.
 func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
-	return jsonUnattributed{jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations), jsonMissedOf(u.Missed)}
+	return jsonUnattributed{
+		jsonTotalsOf(u.Totals), byName(u.Reasons), []jsonDestination{}, jsonOthersOf(u.OtherDestinations),
+		each(u.Hosts, jsonHostOf), jsonOtherHostsOf(u), jsonMissedOf(u.Missed),
+	}
 }
 
 // jsonSeenBefore is there where packets were captured on several interfaces.

@@ -15,6 +15,7 @@ const (
 	rowApp         rowKind = "app"
 	rowProcess     rowKind = "process"     // beneath an app, with -v
 	rowDestination rowKind = "destination" // beneath an app or unknown owner
+	rowHost        rowKind = "host"        // beneath unknown owner, where a file names none
 	rowReason      rowKind = "reason"      // beneath unknown owner, where there are several reasons
 	rowMissed      rowKind = "missed"      // beneath an app or unknown owner: what the capture lost of it
 	rowRest        rowKind = "rest"        // beneath an app: what a limit leaves out, summed
@@ -99,6 +100,10 @@ func processRow(p summarize.ProcessUse) row {
 	return r
 }
 
+func hostRow(h summarize.HostUse) row {
+	return totalsRow(rowHost, "host "+visible(h.Address.String()), h.Totals) // an IPv6 zone is text
+}
+
 // port is a protocol and the service's port, "tcp/443".
 func port(proto flows.Protocol, number uint16) string {
 	return proto.String() + "/" + strconv.Itoa(int(number))
@@ -119,7 +124,7 @@ func named(name string) string {
 	if shown == "" || strings.TrimSpace(shown) != shown {
 		return `"` + shown + `"`
 	}
-	for _, own := range []string{"TOTAL", "other (", "unknown", "undecoded", "from ", "pid "} {
+	for _, own := range []string{"TOTAL", "other (", "unknown", "undecoded", "from ", "pid ", "host "} {
 		if strings.HasPrefix(shown, own) {
 			return `"` + shown + `"`
 		}
