@@ -90,6 +90,7 @@ func TestIntegrationClasses(t *testing.T) {
 	c.talk(before, 500)
 	c.tcp(want)
 	c.udp(want)
+	attempts := map[net.Addr]string{c.unsent(): "send_error ", c.refused(): "not_delivered -"} // as often as it was tried
 	reports := map[string]*auditJSON{}
 	for name, wait := range waits {
 		wait()
@@ -103,6 +104,12 @@ func TestIntegrationClasses(t *testing.T) {
 	for local, want := range want {
 		if got := plain.outcome(local); !slices.Equal(got, want) {
 			t.Errorf("%v: got %q, want %q", local, got, want)
+		}
+	}
+	for local, cause := range attempts {
+		got := plain.outcome(local)
+		if len(got) != 2 || got[0] != "explained" || !strings.HasPrefix(got[1], cause) || !strings.HasSuffix(got[1], "000") {
+			t.Errorf("%v: got %q, want explained by %s and thousands", local, got, cause)
 		}
 	}
 	if plain.Audit.Unexplained != 0 {
@@ -217,24 +224,63 @@ func (c *classes) tcp(want map[net.Addr][]string) {
 	c.late(want)
 }
 
-// late closes a connection for which 2000 bytes are still to come. It is its own server: the other one ends with what it has read.
-func (c *classes) late(want map[net.Addr][]string) {
+// unsent writes 1000 bytes while there is no route: the kernel counts them as sent with each attempt, and one becomes a packet.
+func (c *classes) unsent() net.Addr {
+	c.run(c.there, "addr", "add", "10.77.0.3/24", "dev", netns.Interface)
+	conn := c.dial("10.77.0.3", "")
+	c.talk(conn, 100)
+	c.run(c.here, "route", "add", "prohibit", "10.77.0.3/32")
+	if _, err := conn.Write(make([]byte, 1000)); err != nil {
+		c.Fatal(err)
+	}
+	c.run(c.here, "route", "del", "prohibit", "10.77.0.3/32")
+	if _, err := io.ReadFull(conn, make([]byte, 1000)); err != nil {
+		c.Fatal(err)
+	}
+	conn.Close()
+	return conn.LocalAddr()
+}
+
+// refused has 1000 bytes arrive that something behind the capture drops until they have been sent again. It is its own server,
+// whose kernel says when that was.
+func (c *classes) refused() net.Addr {
+	conn, far := c.connect(7004)
+	defer far.Close()
+	hear := c.here.Deaf(c.T)
+	far.Write(make([]byte, 1000))
+	netns.AwaitRetransmit(c.T, far)
+	hear()
+	conn.SetDeadline(time.Now().Add(30 * time.Second)) // the next attempts are ever further apart
+	if _, err := io.ReadFull(conn, make([]byte, 1000)); err != nil {
+		c.Fatal(err)
+	}
+	conn.Close()
+	io.ReadAll(far)
+	return conn.LocalAddr()
+}
+
+// connect makes a connection to a server of its own.
+func (c *classes) connect(port int) (conn, far *net.TCPConn) {
 	var err error
 	var l *net.TCPListener
-	c.there.Do(c.T, func() { l, err = net.ListenTCP("tcp4", &net.TCPAddr{Port: 7003}) })
+	c.there.Do(c.T, func() { l, err = net.ListenTCP("tcp4", &net.TCPAddr{Port: port}) })
 	if err != nil {
 		c.Fatal(err)
 	}
 	defer l.Close()
-	var conn net.Conn
-	c.here.Do(c.T, func() { conn, err = net.Dial("tcp4", "10.77.0.2:7003") })
+	c.here.Do(c.T, func() { conn, err = net.DialTCP("tcp4", nil, &net.TCPAddr{IP: net.IPv4(10, 77, 0, 2), Port: port}) })
+	if err == nil {
+		far, err = l.AcceptTCP()
+	}
 	if err != nil {
 		c.Fatal(err)
 	}
-	far, err := l.Accept()
-	if err != nil {
-		c.Fatal(err)
-	}
+	return conn, far
+}
+
+// late closes a connection for which 2000 bytes are still to come. It is its own server: the other one ends with what it has read.
+func (c *classes) late(want map[net.Addr][]string) {
+	conn, far := c.connect(7003)
 	defer far.Close()
 	conn.Close()
 	io.ReadAll(far) // until it has the FIN
