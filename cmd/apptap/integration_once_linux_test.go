@@ -63,6 +63,7 @@ func TestIntegrationOnce(t *testing.T) {
 		kind       string // of what is seen before
 	}{
 		{"bridge", [2]string{"br0", netns.Interface}, bridged, "same_packet"},
+		{"VLAN", [2]string{"veth0.5", netns.Interface}, tagged, "same_packet"},
 		{"VXLAN", [2]string{"vx0", netns.Interface}, encapsulated("vx0", "vxlan", "id", "7", "dstport", "4789"), "carried"},
 		{"GENEVE", [2]string{"gv0", netns.Interface}, encapsulated("gv0", "geneve", "id", "7"), "carried"},
 		{"IPIP", [2]string{"ti0", netns.Interface}, encapsulated("ti0", "ipip"), "same_packet"},
@@ -165,6 +166,19 @@ func bridged(t *testing.T, here, there *netns.Namespace) netip.Addr {
 	ipIn(t, here, "addr", "add", here.IPv4.String()+"/24", "dev", "br0")
 	ipIn(t, here, "link", "set", "br0", "up")
 	return there.IPv4
+}
+
+// tagged lays a VLAN over the veth pair.
+func tagged(t *testing.T, here, there *netns.Namespace) netip.Addr {
+	for _, end := range []struct {
+		n    *netns.Namespace
+		addr string
+	}{{here, onceClient}, {there, onceServer}} {
+		ipIn(t, end.n, "link", "add", "link", netns.Interface, "name", "veth0.5", "type", "vlan", "id", "5")
+		ipIn(t, end.n, "addr", "add", end.addr+"/24", "dev", "veth0.5")
+		ipIn(t, end.n, "link", "set", "veth0.5", "up")
+	}
+	return netip.MustParseAddr(onceServer)
 }
 
 // encapsulated lays a tunnel of the kernel between the namespaces.
