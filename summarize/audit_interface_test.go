@@ -77,6 +77,7 @@ func TestInterfaceAudit(t *testing.T) {
 		{name: "none read", captured: 6, want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
 		{name: "empty readings", in: InterfaceInput{Readings: &InterfaceReadings{}}, captured: 6,
 			want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
+		{name: "never had a packet", in: InterfaceInput{Readings: &InterfaceReadings{}}, verdict: VerdictExact},
 		{name: "unavailable", in: InterfaceInput{Readings: &InterfaceReadings{Unavailable: "any is no interface"}}, captured: 6,
 			want: InterfaceAudit{Unavailable: "any is no interface"}, verdict: VerdictUnavailable},
 		{name: "backwards", in: InterfaceInput{Readings: &InterfaceReadings{BeforeOpen: counters(9, 9), AfterOpen: counters(9, 9), BeforeClose: counters(0, 1), AfterClose: counters(0, 1)}}, captured: 6,
