@@ -191,7 +191,7 @@ func TestLastLinesAreTheAudit(t *testing.T) {
 		{"residual", summarize.Audit{Verdict: summarize.VerdictUnexplained, Checked: 1, Exact: 1, Interfaces: []summarize.InterfaceAudit{{Name: "eth0", ResidualBytes: -7}}},
 			"kernel disagrees: 1 of 1 flow exact, 0 B unexplained; residual eth0 -7 B"},
 		{"interfaces only", summarize.Audit{Verdict: summarize.VerdictExact, Interfaces: []summarize.InterfaceAudit{{Name: "eth0"}}},
-			"kernel agrees: no flow to compare, 0 B unexplained"},
+			"kernel agrees: on interfaces alone, no flow to compare, 0 B unexplained"},
 		{"unavailable", summarize.Audit{Verdict: summarize.VerdictUnavailable, Interfaces: []summarize.InterfaceAudit{{Name: "eth0", Unavailable: "no rights"}}},
 			"kernel: not available (no rights)"},
 		{"no audit", summarize.Audit{}, "kernel: not available (no counters for any of 2 flows)"},

@@ -22,7 +22,7 @@ func auditNote(s *summarize.Summary, verbose bool) note {
 // flowWords is "400 of 412 flows exact, 12 explained (still_open 1,234 B), 0 B unexplained".
 func flowWords(a summarize.Audit, verbose bool) string {
 	if a.Checked == 0 { // then it speaks of the interfaces alone
-		return "no flow to compare, " + grouped(a.UnexplainedBytes) + " B unexplained"
+		return "on interfaces alone, no flow to compare, " + grouped(a.UnexplainedBytes) + " B unexplained"
 	}
 	parts := []string{fmt.Sprintf("%s of %s exact", grouped(a.Exact), counted(a.Checked, "flow"))}
 	if a.Explained > 0 || len(a.Causes) > 0 {
