@@ -19,11 +19,11 @@ import (
 // MethodSocketsFile says that a file beside the capture named the owner: see ReadSockets.
 const MethodSocketsFile pidmap.Method = "sockets_file"
 
-// Bounds of a file of sockets: what is kept of it takes some ten times its bytes.
+// Bounds of a file of sockets: what is kept of a line takes up to 4.5 KiB, 300 MiB in all.
 const (
 	maxSocketLine  = 64 << 10
-	maxSocketLines = 1 << 20
-	maxSocketBytes = 128 << 20
+	maxSocketLines = 1 << 16
+	maxSocketBytes = 16 << 20
 	maxHolders     = 256 // of one socket
 )
 
