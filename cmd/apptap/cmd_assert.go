@@ -91,7 +91,7 @@ func writeOutcome(w io.Writer, o *usage.Outcome) {
 	if !o.Kept {
 		word = "BROKEN"
 	}
-	fmt.Fprintf(w, "%s  %s  (%d B, %d packets, %d flows)\n", word, printable(o.Rule), o.Sum.Bytes(), o.Sum.TxPackets+o.Sum.RxPackets, o.Sum.Flows)
+	fmt.Fprintf(w, "%s  %s  (%d B, %s, %s)\n", word, printable(o.Rule), o.Sum.Bytes(), plural(o.Sum.TxPackets+o.Sum.RxPackets, "packet"), plural(o.Sum.Flows, "flow"))
 	for _, r := range o.Vague {
 		fmt.Fprintf(w, "        not checked: %d B of %s with destinations that the report does not list\n", r.Bytes(), printable(r.App))
 	}
@@ -99,11 +99,19 @@ func writeOutcome(w io.Writer, o *usage.Outcome) {
 		return
 	}
 	for _, r := range o.Rows[:min(len(o.Rows), offenders)] {
-		fmt.Fprintf(w, "        %s  %s  %d B, %d flows\n", printable(r.App), printable(whereTo(r.Dst, r.Proto, r.Port, r.Inbound)), r.Bytes(), r.Flows)
+		fmt.Fprintf(w, "        %s  %s  %d B, %s\n", printable(r.App), printable(whereTo(r.Dst, r.Proto, r.Port, r.Inbound)), r.Bytes(), plural(r.Flows, "flow"))
 	}
 	if n := len(o.Rows) - offenders; n > 0 {
 		fmt.Fprintf(w, "        and %d more\n", n)
 	}
+}
+
+// plural is a count and its noun: "1 flow", "2 flows".
+func plural(n uint64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // whereTo is a destination in words.
