@@ -39,6 +39,10 @@ const (
 	SocketCounted
 	// SocketsCounted: by Time all sockets that are open had been told of by SocketCounted.
 	SocketsCounted
+	// FlowTranslated: at Time the kernel translated the addresses of Translation's flow (NAT), and did not before NotBefore.
+	FlowTranslated
+	// FlowUntranslated: at Time the kernel no longer knew of Translation's flow.
+	FlowUntranslated
 )
 
 // Event is what a source tells a History. It is a value; the slices in it are never changed.
@@ -60,6 +64,8 @@ type Event struct {
 	// Datagrams is nil but for SocketClosed and SocketCounted of a socket that had packets.
 	Datagrams *Datagrams
 	Accepted  bool // with Datagrams of a TCP socket: the remote side opened the connection
+	// Translation is nil but for FlowTranslated and FlowUntranslated.
+	Translation *Translation
 }
 
 // UserKey names one program in one life of a process; the kernel's own I/O is the zero UserKey.

@@ -10,24 +10,25 @@ import (
 // Evidence is one thing that a History was told about a socket that may have had a flow.
 type Evidence struct {
 	Time    int64  // nanoseconds since 1970 UTC, 0 = some time in the socket's life
-	What    string // "opened", "held", "made", "moved", "became", "closed"
+	What    string // "translated", "opened", "held", "made", "moved", "became", "closed"
 	Method  Method // how it is known, "" where it goes without saying
 	Process Process
 	Moved   Moved  // "moved": bytes of payload until now
 	Socket  Socket // with its key at the time
-	Since   int64  // "opened": when the socket was certainly not there yet with this key, 0 = not known
+	Since   int64  // "opened", "translated": when the socket was certainly not there yet with this key, 0 = not known
 }
 
 // evidenceOrder is that of what has one time.
-var evidenceOrder = []string{"opened", "made", "held", "became", "moved", "closed"}
+var evidenceOrder = []string{"translated", "opened", "made", "held", "became", "moved", "closed"}
 
 // maxEvidence bounds what is listed for one flow.
 const maxEvidence = 200
 
 // Evidence lists what is known of the sockets that may have had a flow from key.Local, by time: those connected to its
-// remote end and those bound to its port. Nil if nothing is known.
+// remote end, those bound to its port, and those behind a translation of its addresses. Nil if nothing is known.
 func (h *History) Evidence(key flows.Key, first, last int64) (list []Evidence) {
-	lives := slices.Clone(h.connected[key])
+	list, behind := h.translatedEvidence(nil, key, first, last)
+	lives := slices.Concat(h.connected[key], behind)
 	for _, b := range bindsOf(key) {
 		lives = append(lives, h.serving(b, key)...)
 	}

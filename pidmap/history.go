@@ -23,6 +23,8 @@ type History struct {
 	exits      map[ProcessKey]int64
 	traced     map[uint64]*traced        // by cookie
 	processes  map[ProcessKey][]*Process // see one
+
+	translations map[flows.Key][]translation // by what is on the wire, in order of time
 }
 
 // bind is the local half of a Key.
@@ -53,6 +55,8 @@ func NewHistory(absent Reason) *History {
 		exits:      map[ProcessKey]int64{},
 		traced:     map[uint64]*traced{},
 		processes:  map[ProcessKey][]*Process{},
+
+		translations: map[flows.Key][]translation{},
 	}
 }
 
@@ -77,6 +81,8 @@ func (h *History) Add(e Event) {
 		h.doubtTraced(e.NotBefore, e.Time)
 	case SocketsCurrent:
 		h.current = max(h.current, e.Time)
+	case FlowTranslated, FlowUntranslated:
+		h.translate(&e)
 	case ProcessExec:
 		h.addImage(e.Process.Key, image{e.Time, e.Process})
 	case ProcessExit:
@@ -202,9 +208,10 @@ type Needed interface {
 // Forget drops what was over before the given time, nanoseconds since 1970 UTC, and that no flow in needed, nor one that begins
 // later, is to be asked about. It costs a pass over all that is known.
 func (h *History) Forget(before int64, needed Needed) {
-	for _, lives := range h.connected {
+	inside := h.inside(needed)
+	for key, lives := range h.connected {
 		for _, l := range lives {
-			l.forgotten = l.end < before && !needed.Flow(l.socket.Key, l.servedUntil(lives))
+			l.forgotten = l.end < before && !inside[key] && !needed.Flow(key, l.servedUntil(lives))
 		}
 	}
 	for b, lives := range h.bound {
@@ -216,6 +223,7 @@ func (h *History) Forget(before int64, needed Needed) {
 	prune(h.bound)
 	prune(h.byIdentity)
 	h.forgetTraced(before)
+	h.forgetTranslations(before, needed)
 	maps.DeleteFunc(h.early, func(_ identity, e Event) bool { return e.Time < before })
 	held := h.held()
 	for key, time := range h.exits {

@@ -52,6 +52,7 @@ func (l *loop) turn(ctx context.Context) error {
 	if err := l.runWatches(ctx); err != nil {
 		return err
 	}
+	l.send(l.w.nat.look(nil))
 	now := time.Now()
 	all := !now.Before(l.periodic)
 	if !all && !l.wanted || now.Before(l.budget.next(now)) {

@@ -8,12 +8,15 @@ import (
 )
 
 // Owner says who owned a flow that lasted from first to last (nanoseconds since 1970 UTC). In this order
-// it believes the socket of the very 5-tuple, a UDP socket bound to the local port, and, where the
+// it believes the socket of the very 5-tuple, that of the 5-tuple to which the kernel translates it, a UDP socket bound to the local port, and, where the
 // remote side opened a TCP flow, the socket that listened there. What was merely near in time or address owns nothing.
 // A nil History answers ReasonNoOwnerInFile.
 func (h *History) Owner(key flows.Key, initiator flows.Initiator, first, last int64) Attribution {
 	if h == nil {
 		return Attribution{Reason: ReasonNoOwnerInFile}
+	}
+	if a, ok := h.translatedOwner(key, first, last); ok {
+		return a
 	}
 	if key.Proto == flows.UDP {
 		return h.datagramOwner(key, first, last)

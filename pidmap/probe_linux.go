@@ -13,7 +13,7 @@ import (
 
 // Probe tries every source of this room and says what works here.
 func Probe() []Check {
-	return []Check{probeTrace(), probeDump(), probeFD(), probeConnector()}
+	return []Check{probeTrace(), probeDump(), probeFD(), probeConnector(), probeTranslations()}
 }
 
 func probeDump() Check {

@@ -6,6 +6,8 @@ package pidmap
 import (
 	"cmp"
 	"slices"
+
+	"apptap/flows"
 )
 
 // ProcessKey identifies one life of a process: a PID alone is no identity, it is used again.
@@ -91,7 +93,7 @@ const (
 	ReasonNoSocketSeen  Reason = "no_socket_seen"   // no source saw a socket for the flow
 	ReasonNoProcess     Reason = "no_process"       // the socket was seen, no process that holds it: gone, or not ours to see
 	ReasonAmbiguous     Reason = "ambiguous"        // several apps held the socket: the candidates are listed
-	ReasonForwarded     Reason = "forwarded"        // neither side is this host
+	ReasonForwarded     Reason = "forwarded"        // neither side is this host, or it translates the addresses for a socket that was not seen
 	ReasonNoOwnerInFile Reason = "no_owner_in_file" // the capture file does not say
 )
 
@@ -106,6 +108,9 @@ type Attribution struct {
 	// Shares says what each process moved where several did, the one that moved most first: App and Process are its. Nil
 	// for a single owner.
 	Shares []Share
+	// Translated is the 5-tuple of the flow's socket where this machine translates its addresses (NAT), as that socket has it; zero
+	// for a flow whose socket has the addresses that are on the wire.
+	Translated flows.Key
 	// Foreign says that the flow's socket is in another network namespace of this machine.
 	Foreign bool
 }

@@ -188,6 +188,7 @@ func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 	events, err := w.scanner.scan(ctx, true)
 	lost, current, sure := uint64(0), time.Time{}, int64(0)
 	for err == nil && ctx.Err() == nil {
+		events = w.nat.look(events)
 		if len(events) > 0 {
 			emit(events)
 		}

@@ -24,6 +24,7 @@ type Watcher struct {
 	trace     *trace             // nil if the kernel does not tell; the two below are then the next best
 	connector *connector         // nil if it cannot be opened
 	destroyed *sockdiag.Listener // nil if it cannot be opened
+	nat       *translations      // nil if the kernel translates nothing, or it cannot be opened
 	wake      int                // eventfd(2)
 	woken     atomic.Bool        // spares a system call for every Wake until the scan has begun
 	lost      atomic.Uint64
@@ -53,10 +54,14 @@ func Open(c Config) (*Watcher, []string, error) {
 		sockets: map[identity]*tracked{}, byInode: map[uint64]*tracked{}, cache: map[int32]*cached{},
 	}}
 	var degraded []string
+	var lack string
+	if w.nat, lack = openTranslations(); lack != "" {
+		degraded = append(degraded, lack)
+	}
 	if !c.Polling {
 		var lacks []string
 		if w.trace, lacks, err = openTrace(c.ProcRoot); err == nil {
-			return w, lacks, nil
+			return w, append(lacks, degraded...), nil
 		}
 		degraded = append(degraded, fmt.Sprintf("owners are polled for, not told by the kernel: %v; %s", err, traceMend(err)))
 	}
@@ -90,7 +95,7 @@ func (w *Watcher) Close() error {
 	if w.destroyed != nil {
 		errs = append(errs, w.destroyed.Close())
 	}
-	return errors.Join(append(errs, w.scanner.conn.Close(), unix.Close(w.wake))...)
+	return errors.Join(append(errs, w.nat.close(), w.scanner.conn.Close(), unix.Close(w.wake))...)
 }
 
 // Wake asks Run for a look at the sockets soon. It never blocks.
@@ -106,6 +111,7 @@ func (w *Watcher) Wake() {
 // Run has told before.
 func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	events, err := w.scanner.scan(ctx, true)
+	events = w.nat.look(events)
 	if w.trace != nil {
 		told, traceErr := w.trace.poll(time.Now())
 		events = append(w.trace.current(told), events...)
@@ -139,7 +145,7 @@ func (w *Watcher) Scans() ScanStats {
 	w.scanner.mu.Lock()
 	defer w.scanner.mu.Unlock()
 	stats := w.scanner.stats
-	stats.Lost = w.lost.Load()
+	stats.Lost = w.lost.Load() + w.nat.overflows()
 	if w.destroyed != nil {
 		stats.Lost += w.destroyed.Overflows()
 	}

@@ -51,6 +51,9 @@ func (r *Recorder) WriteEvents(events []pidmap.Event) error {
 		e.Socket.Key = m.Key(e.Socket.Key)
 		e.Process, e.Holders = m.process(&e.Process), m.processes(e.Holders)
 		e.Datagrams, e.Totals.Interface = m.datagrams(e.Datagrams), m.Text(e.Totals.Interface)
+		if t := e.Translation; t != nil {
+			e.Translation = &pidmap.Translation{Original: m.Key(t.Original), Reply: m.Key(t.Reply)}
+		}
 		out[i] = e
 	}
 	return r.to.WriteEvents(out)

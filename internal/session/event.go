@@ -20,6 +20,9 @@ var eventKinds = [...]string{
 	pidmap.EventsLost:     "events_lost",
 	pidmap.SocketCounted:  "socket_counted",
 	pidmap.SocketsCounted: "sockets_counted",
+
+	pidmap.FlowTranslated:   "flow_translated",
+	pidmap.FlowUntranslated: "flow_untranslated",
 }
 
 // eventRecord is a pidmap.Event. Times are nanoseconds since 1970 UTC; processes are numbers of processRecords.
@@ -37,6 +40,14 @@ type eventRecord struct {
 	Totals    *totalsRecord    `json:"totals,omitempty"`
 	Accepted  bool             `json:"accepted,omitempty"`
 	Datagrams *datagramsRecord `json:"datagrams,omitempty"`
+
+	Translation *translationRecord `json:"translation,omitempty"`
+}
+
+// translationRecord is a pidmap.Translation.
+type translationRecord struct {
+	Original keyRecord `json:"original"`
+	Reply    keyRecord `json:"reply"`
 }
 
 type socketRecord struct {
@@ -103,6 +114,9 @@ func eventRecordOf(e *pidmap.Event, number func(*pidmap.Process) uint32) (eventR
 		r.Totals = &totalsRecord{t.Known, t.Sent, t.Retrans, t.Received, t.Payload, t.Duplicate, text(t.Interface), t.Lost}
 	}
 	r.Datagrams, r.Accepted = datagramsRecordOf(e.Datagrams), e.Accepted
+	if t := e.Translation; t != nil {
+		r.Translation = &translationRecord{keyRecordOf(t.Original), keyRecordOf(t.Reply)}
+	}
 	return r, nil
 }
 
@@ -139,7 +153,20 @@ func (r *eventRecord) event(process func(uint32) (pidmap.Process, error)) (e pid
 		}
 	}
 	r.counts(&e)
-	return e, nil
+	e.Translation, err = r.Translation.translation()
+	return e, err
+}
+
+func (r *translationRecord) translation() (*pidmap.Translation, error) {
+	if r == nil {
+		return nil, nil
+	}
+	original, err := r.Original.key()
+	if err != nil {
+		return nil, err
+	}
+	reply, err := r.Reply.key()
+	return &pidmap.Translation{Original: original, Reply: reply}, err
 }
 
 // counts fills in what was counted.

@@ -44,6 +44,8 @@ type jsonFlow struct {
 	PIDStart      *string         `json:"pid_start"`
 	Method        string          `json:"method"`
 	Reason        string          `json:"reason"`
+	SocketLocal   string          `json:"socket_local,omitempty"` // the socket's own 5-tuple, of a flow that is forwarded under another
+	SocketRemote  string          `json:"socket_remote,omitempty"`
 	Candidates    []jsonCandidate `json:"candidates"`
 	Shares        []jsonShare     `json:"shares,omitempty"` // where several processes moved the bytes
 	PeerAppID     string          `json:"peer_app_id"`
@@ -109,6 +111,9 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 
 func (r *jsonFlow) setOwner(owner pidmap.Attribution) {
 	r.Reason, r.Method = string(owner.Reason), string(owner.Method)
+	if owner.Translated != (flows.Key{}) {
+		r.SocketLocal, r.SocketRemote = owner.Translated.LocalAddr().String(), owner.Translated.RemoteAddr().String()
+	}
 	if !owner.Known() {
 		return
 	}

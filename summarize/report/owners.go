@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"apptap/flows"
 	"apptap/pidmap"
 	"apptap/summarize"
 )
@@ -20,7 +21,7 @@ type jsonOwned struct {
 // jsonEvidence is one thing that is known of a socket that may have had the flow.
 type jsonEvidence struct {
 	Time      *string        `json:"time"`
-	What      string         `json:"what"` // opened, held, made, moved, became or closed
+	What      string         `json:"what"` // translated, opened, held, made, moved, became or closed
 	Method    string         `json:"method"`
 	Process   *jsonCandidate `json:"process"`
 	TxPayload uint64         `json:"tx_payload"`
@@ -102,6 +103,9 @@ func ownerInWords(a *pidmap.Attribution) string {
 		return "owner: not looked for"
 	}
 	text := fmt.Sprintf("owner: %s, %s, by %s", a.App.Name, processInWords(&a.Process), a.Method)
+	if a.Translated != (flows.Key{}) {
+		text += fmt.Sprintf(", forwarded and translated from %s -> %s", a.Translated.LocalAddr(), a.Translated.RemoteAddr())
+	}
 	if len(a.App.Why) > 0 {
 		text += "; the app because of: " + strings.Join(a.App.Why, ", ")
 	}
@@ -133,6 +137,8 @@ func evidenceInWords(e *pidmap.Evidence) string {
 	}
 	text := clock(e.Time) + " "
 	switch e.What {
+	case "translated":
+		text += "forwarded: its addresses are translated here, " + socket
 	case "opened":
 		text += socket + ": seen for the first time"
 		if e.Since > 0 {
