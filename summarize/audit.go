@@ -72,7 +72,7 @@ const notToldApart = "several sockets used this 5-tuple and cannot be told apart
 func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
 	switch {
 	case in.CountOnly:
-		return onlyCounted
+		return OnlyCounted
 	case f.Key.Proto == flows.UDP:
 		return in.noDatagrams()
 	case f.Key.Proto != flows.TCP:

@@ -112,7 +112,7 @@ func (in *Input) interfaceOf(name string) int {
 func (in *Input) Take(c Counted, packets, bytes []uint64) {
 	in.Flows, in.CountOnly = c.Flows, true
 	in.Sockets, in.Datagrams, in.DatagramsWhole = nil, nil, false
-	in.SocketsUnavailable = onlyCounted
+	in.SocketsUnavailable = OnlyCounted
 	for i := range in.Interfaces {
 		in.Interfaces[i].CapturedPackets, in.Interfaces[i].CapturedBytes = c.Packets[i], c.Bytes[i]
 		if i < len(packets) {
@@ -122,4 +122,5 @@ func (in *Input) Take(c Counted, packets, bytes []uint64) {
 	}
 }
 
-const onlyCounted = "nothing was captured: the figures are the kernel's own"
+// OnlyCounted is why no flow of a run without a capture was compared.
+const OnlyCounted = "nothing was captured: the figures are the kernel's own"

@@ -66,7 +66,7 @@ func TestCounted(t *testing.T) {
 		t.Errorf("eth0 has %d bytes in %d packets, want those of both", c.Bytes[0], c.Packets[0])
 	}
 	in.Take(c, nil, nil)
-	if s := Build(in); s.Audit.Unavailable != 2 || s.Audit.Unchecked[0].Why != onlyCounted || s.Totals.Bytes() != c.Bytes[0] {
+	if s := Build(in); s.Audit.Unavailable != 2 || s.Audit.Unchecked[0].Why != OnlyCounted || s.Totals.Bytes() != c.Bytes[0] {
 		t.Errorf("got %+v of %d bytes, want two flows that are compared with nothing", s.Audit, s.Totals.Bytes())
 	}
 }

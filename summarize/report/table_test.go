@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"apptap/flows"
 	"apptap/summarize"
 )
 
@@ -192,6 +193,9 @@ func TestLastLinesAreTheAudit(t *testing.T) {
 			"kernel disagrees: 1 of 1 flow exact, 0 B unexplained; residual eth0 -7 B"},
 		{"interfaces only", summarize.Audit{Verdict: summarize.VerdictExact, Interfaces: []summarize.InterfaceAudit{{Name: "eth0"}}},
 			"kernel agrees: on interfaces alone, no flow to compare, 0 B unexplained"},
+		{"counted only", summarize.Audit{Verdict: summarize.VerdictExact, Interfaces: []summarize.InterfaceAudit{{Name: "eth0"}},
+			Unchecked: []summarize.Unchecked{{Proto: flows.TCP, Why: summarize.OnlyCounted, Flows: 2}}},
+			"kernel: not available (nothing was captured: the figures are the kernel's own)"},
 		{"unavailable", summarize.Audit{Verdict: summarize.VerdictUnavailable, Interfaces: []summarize.InterfaceAudit{{Name: "eth0", Unavailable: "no rights"}}},
 			"kernel: not available (no rights)"},
 		{"no audit", summarize.Audit{}, "kernel: not available (no counters for any of 2 flows)"},

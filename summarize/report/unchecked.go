@@ -17,7 +17,7 @@ func uncheckedNotes(s *summarize.Summary, verbose bool) []note {
 		}
 		return notes
 	}
-	if len(s.Audit.Unchecked) == 0 || verdict(s.Audit.Verdict) == summarize.VerdictUnavailable {
+	if len(s.Audit.Unchecked) == 0 || verdict(s.Audit.Verdict) == summarize.VerdictUnavailable || countedOnly(&s.Audit) {
 		return nil
 	}
 	var tcp, udp int

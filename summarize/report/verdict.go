@@ -12,11 +12,19 @@ func auditNote(s *summarize.Summary, verbose bool) note {
 	a := s.Audit
 	switch a.Verdict {
 	case summarize.VerdictExact, summarize.VerdictExplained:
+		if countedOnly(&a) {
+			break // counters of interfaces agree with counters of sockets: that holds no capture against them
+		}
 		return note{good, "kernel agrees: " + flowWords(a, verbose)}
 	case summarize.VerdictUnexplained:
 		return note{bad, "kernel disagrees: " + flowWords(a, verbose) + residualWords(a)}
 	}
 	return note{quiet, "kernel: not available (" + unavailableWords(s) + ")"}
+}
+
+// countedOnly is whether no packet was captured: every flow is what the kernel counted.
+func countedOnly(a *summarize.Audit) bool {
+	return a.Checked == 0 && len(a.Unchecked) > 0 && a.Unchecked[0].Why == summarize.OnlyCounted
 }
 
 // flowWords is "400 of 412 flows exact, 12 explained (still_open 1,234 B), 0 B unexplained".
