@@ -132,10 +132,7 @@ func (e *evidence) relations(k *KernelUse) []relation {
 // the socket was closed are in the stream's difference already, whether its packets were still counted or not.
 func (e *evidence) receivedAgain(k *KernelUse, stream int64) int64 {
 	all := difference(k.RxPayload, e.flow.RxPayload)
-	switch {
-	case stream >= 0:
-		return all - stream
-	case all < stream:
+	if stream >= 0 || all < stream {
 		return all - stream
 	}
 	return max(all, 0)
