@@ -23,6 +23,9 @@ type Datagrams struct {
 	Dropped, DroppedBytes uint64
 }
 
+// Each are the counts of every interface, the others' last, in a list of its own.
+func (d *Datagrams) Each() []InterfaceBytes { return append(d.Interfaces[:], d.Others) }
+
 // InterfaceBytes is what a socket sent and was sent through one interface.
 type InterfaceBytes struct {
 	Name   string

@@ -123,7 +123,7 @@ func addPackets(a, b *pidmap.Datagrams) *pidmap.Datagrams {
 	}
 	sum := *a
 	sum.Odd = a.Odd || b.Odd
-	for _, i := range append(b.Interfaces[:], b.Others) {
+	for _, i := range b.Each() {
 		to := &sum.Others
 		for j := range sum.Interfaces {
 			if sum.Interfaces[j].Name == i.Name {

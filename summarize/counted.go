@@ -63,7 +63,7 @@ func (c *Counted) add(in *Input, local flows.Local, f *flows.Flow, d *pidmap.Dat
 	if f.Key.Remote.Port != 0 && local.Contains(f.Key.RemoteAddr().Addr()) {
 		f.Locality = flows.LocalBoth
 	}
-	for _, i := range append(d.Interfaces[:], d.Others) {
+	for _, i := range d.Each() {
 		at := in.interfaceOf(i.Name)
 		if at < 0 {
 			continue

@@ -27,7 +27,7 @@ type wire struct {
 // wireOf sorts what was counted of a socket's packets by whether their interface was captured.
 func wireOf(d *pidmap.Datagrams, captured interfaceNames) wire {
 	w := wire{known: true, here: Wire{Flows: 1}}
-	for _, i := range append(d.Interfaces[:], d.Others) {
+	for _, i := range d.Each() {
 		to := &w.there
 		if captured.has(i.Name) {
 			to = &w.here
