@@ -4,7 +4,6 @@ package bpf
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -47,37 +46,15 @@ func record(t *testing.T, tracer *Tracer, f func()) []Event {
 // TestIntegrationTCP exchanges 1000 bytes against 10 and finds both sockets with their bytes, times in order.
 func TestIntegrationTCP(t *testing.T) {
 	tracer := open(t)
-	var client net.Addr
-	events := record(t, tracer, func() {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		c, err := net.Dial("tcp4", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		client = c.LocalAddr()
-		c.Write(make([]byte, 1000))
-		io.ReadFull(s, make([]byte, 1000))
-		s.Write(make([]byte, 10))
-		io.ReadFull(c, make([]byte, 10))
-		c.Close()
-		io.ReadAll(s)
-		s.Close()
-	})
+	var client string
+	events := record(t, tracer, func() { client = exchange(t) })
 	of := func(kind Kind, local bool) []Event {
 		return slices.DeleteFunc(slices.Clone(events), func(e Event) bool {
 			addr := e.Socket.Remote
 			if local {
 				addr = e.Socket.Local
 			}
-			return e.Kind != kind || addr.String() != client.String()
+			return e.Kind != kind || addr.String() != client
 		})
 	}
 	for _, local := range []bool{true, false} {
