@@ -31,7 +31,7 @@ func (t *Table) quic(id uint32, r *record, o *Observation) {
 	}
 }
 
-// greetQUIC follows the handshake to the client's first short header. What begins then is its first exchange, unless it had
+// greetQUIC follows the handshake to the client's first short header, be it by itself or behind its Finished. What begins then is its first exchange, unless it had
 // asked in 0-RTT data.
 func (c *clock) greetQUIC(r *record, o *Observation, client bool) {
 	switch {
@@ -39,15 +39,12 @@ func (c *clock) greetQUIC(r *record, o *Observation, client bool) {
 		c.zeroRTT = true
 	case !client && o.signs&signLong != 0 && !c.helloAnswered:
 		c.helloAnswered, c.spent = true, max(o.Time-c.request, 0)
-	case client && o.signs&signLong != 0 && c.helloAnswered:
-		c.response = o.Time // a request may stand behind the Finished in the same datagram
-	case client && o.signs&signShort != 0 && c.helloAnswered:
+	case client && o.signs&(signShort|signTail) != 0 && c.helloAnswered:
 		c.handshake = microsOf(o.Time - c.request)
-		c.request = c.response
-		if o.Time-c.request > c.spent { // longer than a round trip ago
-			c.request = 0
+		c.request = 0
+		if o.signs&signTailAsks != 0 { // behind its Finished, in the same datagram
+			c.request = o.Time
 		}
-		c.response = 0
 		r.watch &^= watchHello
 		r.watch.set(watchAnswer, !c.zeroRTT)
 	}

@@ -86,34 +86,6 @@ func helloExtensions(b []byte) (modern, accepted bool) {
 	return modern, accepted
 }
 
-// earlySign reads the first packet of a QUIC datagram and the one behind an Initial: whether one is 0-RTT (RFC 9000 §17.2).
-func earlySign(payload []byte, kind byte) signs {
-	if kind == quicZeroRTT {
-		return signEarly
-	}
-	if kind != quicInitial {
-		return 0
-	}
-	behind := payload[5:]
-	for range 2 { // connection ids
-		if len(behind) == 0 || len(behind) < 1+int(behind[0]) {
-			return 0
-		}
-		behind = behind[1+int(behind[0]):]
-	}
-	for range 2 { // token, and packet number with payload
-		length, size := quicInteger(behind)
-		if size == 0 || length > uint64(len(behind)-size) {
-			return 0
-		}
-		behind = behind[size+int(length):]
-	}
-	if len(behind) < 5 || behind[0]&0x80 == 0 || quicKind(behind) != quicZeroRTT {
-		return 0
-	}
-	return signEarly
-}
-
 // quicInteger reads a variable-length integer (RFC 9000 §16); size 0 says that it is cut.
 func quicInteger(b []byte) (n uint64, size int) {
 	if len(b) == 0 || len(b) < 1<<(b[0]>>6) {

@@ -19,7 +19,10 @@ const (
 	signResumed = signInitial // TCP: a ServerHello that resumes a session
 	signFull    = signLong    // TCP: one that does not
 	signPreface = signShort   // TCP: HTTP/2 with prior knowledge begins
-	signEarly   = signShut    // UDP: a QUIC packet of 0-RTT data
+
+	signEarly    = signShut      // UDP: a QUIC packet of 0-RTT data
+	signTail     = signHandshake // UDP: a packet with a short header behind those with long ones
+	signTailAsks = signSealed    // UDP: and it is longer than controlBytes
 
 	signUnreachable = signInitial // of a packet without a flow: an ICMP error about one of this 5-tuple
 )
@@ -80,14 +83,60 @@ func quicSigns(payload []byte) signs {
 	if payload[0]&0x80 == 0 {
 		return signShort | signs(payload[0]>>5&1)*signSpin
 	}
-	switch kind := quicKind(payload); kind {
-	case quicUnknown:
+	kind := quicKind(payload)
+	if kind == quicUnknown {
 		return 0
-	case quicInitial:
-		return signLong | signInitial | earlySign(payload, kind)
-	default:
-		return signLong | earlySign(payload, kind)
 	}
+	found := signLong
+	if kind == quicInitial {
+		found |= signInitial
+	}
+	for range maxWalk {
+		if kind == quicZeroRTT {
+			found |= signEarly
+		}
+		payload = behindLong(payload, kind)
+		switch {
+		case len(payload) < 5:
+			return found
+		case payload[0]&0x80 == 0:
+			if payload[0]&0x40 != 0 {
+				found |= signTail
+				if len(payload) > controlBytes {
+					found |= signTailAsks
+				}
+			}
+			return found
+		}
+		kind = quicKind(payload)
+	}
+	return found
+}
+
+// behindLong is what stands in a datagram behind a packet of a long header, as far as it was captured (RFC 9000 §12.2, §17.2).
+func behindLong(packet []byte, kind byte) []byte {
+	if kind > quicHandshake {
+		return nil // these have no length
+	}
+	behind := packet[5:]
+	for range 2 { // connection ids
+		if len(behind) == 0 || len(behind) < 1+int(behind[0]) {
+			return nil
+		}
+		behind = behind[1+int(behind[0]):]
+	}
+	fields := 1 // packet number with payload
+	if kind == quicInitial {
+		fields++ // token
+	}
+	for range fields {
+		length, size := quicInteger(behind)
+		if size == 0 || length > uint64(len(behind)-size) {
+			return nil
+		}
+		behind = behind[size+int(length):]
+	}
+	return behind
 }
 
 // Types of long headers, as version 1 counts them.

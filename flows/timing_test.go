@@ -205,7 +205,7 @@ func TestTimingQUIC(t *testing.T) {
 func TestFirstExchangeOfQUIC(t *testing.T) {
 	type said struct {
 		at     int64 // milliseconds
-		who    byte  // c, s; C, S with a long header
+		who    byte  // c, s; C, S with a long header, F with a Finished before a short one
 		length int
 	}
 	open := []said{{0, 'C', 1200}, {40, 'S', 1200}, {41, 'C', 1200}}
@@ -215,11 +215,13 @@ func TestFirstExchangeOfQUIC(t *testing.T) {
 		want      string
 	}{
 		{"tickets, then the answer", []said{{42, 'c', 76}, {43, 's', 120}, {82, 's', 344}, {110, 's', 29}, {382, 's', 1280}, {383, 's', 1280}, {384, 's', 1280}},
-			" ttfb 341 wait 341 exchanges 1"},
-		{"at once", []said{{42, 'c', 76}, {83, 's', 344}, {84, 's', 1280}, {85, 's', 1280}, {5000, 's', 1280}}, " ttfb 42 wait 42 exchanges 1"},
+			" ttfb 340 wait 340 exchanges 1"},
+		{"at once", []said{{42, 'c', 76}, {83, 's', 344}, {84, 's', 1280}, {85, 's', 1280}, {5000, 's', 1280}}, " ttfb 41 wait 41 exchanges 1"},
 		{"asks later", []said{{42, 'c', 60}, {83, 's', 344}, {5000, 'c', 200}, {5001, 'c', 1400}, {5060, 's', 500}, {5061, 's', 1280}}, " ttfb 60 wait 60 exchanges 1"},
-		{"the second request is not looked at", []said{{42, 'c', 60}, {182, 's', 344}, {190, 'c', 200}, {900, 's', 500}}, " ttfb 141 wait 141 exchanges 1"},
-		{"asks behind its Finished", []said{{42, 'c', 30}, {121, 's', 344}}, " ttfb 80 wait 80 exchanges 1"},
+		{"the second request is not looked at", []said{{42, 'c', 60}, {182, 's', 344}, {190, 'c', 200}, {900, 's', 500}}, " ttfb 140 wait 140 exchanges 1"},
+		{"asks behind its Finished", []said{{42, 'F', 150}, {83, 's', 30}, {109, 'c', 30}, {121, 's', 344}}, " ttfb 79 wait 79 exchanges 1"},
+		{"is answered before it says more", []said{{42, 'F', 150}, {121, 's', 1280}, {130, 'c', 30}, {131, 's', 1280}}, " ttfb 79 wait 79 exchanges 1"},
+		{"acknowledges behind its Finished, asks later", []said{{42, 'F', 75}, {83, 's', 30}, {90, 'c', 76}, {190, 's', 344}}, " ttfb 100 wait 100 exchanges 1"},
 		{"acknowledgements only", []said{{42, 'c', 30}, {83, 's', 30}, {90, 'c', 30}}, ""},
 		{"no answer", []said{{42, 'c', 76}, {83, 's', 30}}, ""},
 	}
@@ -232,6 +234,9 @@ func TestFirstExchangeOfQUIC(t *testing.T) {
 				head[0] = 0xc3
 			}
 			src, dst := host4, peer4
+			if d.who == 'F' {
+				head = []byte{0xe3, 0, 0, 0, 1, 0, 0, 40, 48: 0x41} // two empty connection ids, and 40 bytes
+			}
 			if d.who|0x20 == 's' {
 				src, dst = dst, src
 			}
