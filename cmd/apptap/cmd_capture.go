@@ -183,6 +183,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		Destinations:     by,
 		By:               f.appsBy(),
 		TakeTimes:        f.takesTimes(),
+		NoNames:          f.numeric,
 		Explain:          asked,
 
 		MaxFlows:     f.most,

@@ -99,7 +99,7 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		Sources:   []capture.Source{capture.Merge(in.sources)},
 		Tunnels:   tunnels,
 		Once:      len(in.sources) == 1, // captures of their own are not several interfaces of one
-		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), Explain: asked, MaxFlows: f.most,
+		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), NoNames: f.numeric, Explain: asked, MaxFlows: f.most,
 		AbsentReason: pidmap.ReasonNoOwnerInFile,
 		View:         progressLine(s.err, in.done),
 		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},
@@ -128,7 +128,7 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		}
 	}
 	result = pipeline.Run(ctx, c)
-	if by.By == summarize.ByName {
+	if by.By == summarize.ByName && !f.numeric {
 		result.Summary = withFileNames(result.Summary, in.sessions)
 	}
 	return result, nil

@@ -30,6 +30,7 @@ type outputFlags struct {
 	by      string
 	mmdb    string
 	rdns    bool
+	numeric bool
 	top     int
 	list    int
 	most    int
@@ -47,6 +48,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.StringVar(&o.by, "by", "name", "tell apps or destinations apart by `WORD`, or one of each with a comma between: "+byUsage())
 	f.StringVar(&o.mmdb, "mmdb", "", "for --by asn or country: a local database in MaxMind's format, `FILE`")
 	f.BoolVar(&o.rdns, "rdns", false, "ask the resolver, after the capture, for names of addresses without one; nothing else is ever looked up")
+	f.BoolVarP(&o.numeric, "no-names", "n", false, "read no names from packets: destinations are addresses, and large files take less time")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
 	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time, about 250 bytes each (450 where times are taken), and sum up the idlest beyond, 0 for no bound")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")

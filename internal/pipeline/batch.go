@@ -50,7 +50,7 @@ func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follo
 	} else {
 		payload = tunnels.Decode(p, &b.packets[i])
 	}
-	if names.Wants(&b.packets[i], payload, &b.wanted) {
+	if names != nil && names.Wants(&b.packets[i], payload, &b.wanted) {
 		b.payloads.Add(i, &b.wanted)
 	}
 	return payload

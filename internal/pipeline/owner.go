@@ -74,7 +74,11 @@ func newOwner(c *Config, run *shared) *owner {
 	o.learner = newLearner(o.table, run)
 	for i, source := range c.Sources {
 		// Only a single source may find more interfaces as it is read, so the numbers never collide.
-		o.readers = append(o.readers, newReader(source, i, run, o.table.Follower()))
+		var names *flows.Follower
+		if !c.NoNames {
+			names = o.table.Follower()
+		}
+		o.readers = append(o.readers, newReader(source, i, run, names))
 	}
 	return o
 }

@@ -67,6 +67,8 @@ type Config struct {
 	ListFlows bool
 	// TakeTimes says that the Summary must have times and look-ups: see flows.Table.TakeTimes.
 	TakeTimes bool
+	// NoNames says that names are not to be read from packets, nor look-ups.
+	NoNames bool
 	// By is what the Summary sums by where an owner is known; "" = apps.
 	By pidmap.By
 	// Destinations says what destinations are told apart by.

@@ -19,7 +19,7 @@ type reader struct {
 	source capture.Source
 	base   int // index of the source's first interface in the run
 	run    *shared
-	names  *flows.Follower
+	names  *flows.Follower // nil = read none
 	state  atomic.Pointer[sourceState]
 	sent   int // batches since the state was last published
 	ahead  buffered
