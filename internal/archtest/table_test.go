@@ -9,10 +9,11 @@ var arrows = map[string][]string{
 	"flows/names":  {},
 
 	// One parser of INET_DIAG messages for owners (pidmap) and counters (summarize/kernel).
-	"pidmap/sockdiag": {"flows"},
+	"pidmap/sockdiag": {"flows", "pidmap/nlsocket"},
 	"pidmap/bpf":      {},
 	// Which flows the kernel translates, as bytes of any system.
-	"pidmap/conntrack": {"flows"},
+	"pidmap/conntrack": {"flows", "pidmap/nlsocket"},
+	"pidmap/nlsocket":  {},
 	// What macOS tells, as bytes; ntstat has owners and counters in one message, so both rooms read it.
 	"pidmap/bundle":  {},
 	"pidmap/libproc": {"flows"},
@@ -76,7 +77,7 @@ var leashes = []leash{
 		why: "what a Summary looks like is the report's alone"},
 	{path: "github.com/cilium/ebpf", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns"},
 		why: "the kernel is asked where owners and counters are"},
-	{path: "github.com/mdlayher/netlink", rooms: []string{"pidmap", "pidmap/bpf", "pidmap/conntrack", "pidmap/sockdiag", "summarize/kernel"},
+	{path: "github.com/mdlayher/netlink", rooms: []string{"pidmap", "pidmap/conntrack", "pidmap/nlsocket", "pidmap/sockdiag"},
 		why: "the kernel is asked where owners and counters are"},
 	{path: "github.com/shirou/gopsutil/v3", rooms: []string{"pidmap", "summarize/kernel"},
 		why: "a portable fallback for what these two read from the system"},
@@ -94,7 +95,7 @@ var leashes = []leash{
 	{path: "github.com/oschwald/maxminddb-golang/v2", rooms: []string{"internal/places"}, why: "networks and countries of addresses"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
-		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/conntrack", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak", "fixtures/attach"},
+		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/nlsocket", "pidmap/conntrack", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak", "fixtures/attach"},
 		why:   "system calls live in files that name their system"},
 	{path: "kernel.org/pub/linux/libs/security/libcap/psx", byOS: true, rooms: []string{"internal/rights"},
 		why: "rights are a thread's own, and C makes threads that Go knows nothing of"},

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"apptap/pidmap/nlsocket"
 )
 
 // The multicast groups of entries that are new and of those that are gone: enum nfnetlink_groups in linux/netfilter/nfnetlink.h.
@@ -21,7 +22,7 @@ const (
 const (
 	// readBuffer is what one read can hold; the kernel fills a dump's answers up to 32 KiB.
 	readBuffer = 64 << 10
-	// queueBuffer is the receive buffer in bytes. The kernel charges only what is queued.
+	// queueBuffer is the receive buffer in bytes. A smaller one, where no more is granted, overflows sooner, and says so.
 	queueBuffer = 4 << 20
 	// dumpTimeout bounds a dump.
 	dumpTimeout = 10 * time.Second
@@ -30,9 +31,7 @@ const (
 // Listener hears of flows that the kernel tracks and translates, in the network namespace in which it was opened. It is not safe for
 // concurrent use, but for Overflows.
 type Listener struct {
-	conn      *netlink.Conn
-	raw       syscall.RawConn
-	buffer    []byte
+	socket    *nlsocket.Socket
 	overflows atomic.Uint64
 }
 
@@ -68,34 +67,22 @@ func Open() (*Listener, error) {
 	if _, err := Tracked(); err != nil {
 		return nil, err
 	}
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	socket, err := nlsocket.Open(unix.NETLINK_NETFILTER, readBuffer)
 	if err != nil {
 		return nil, fmt.Errorf("open netfilter socket: %w", err)
 	}
-	l := &Listener{conn: conn, buffer: make([]byte, readBuffer)}
-	if err := l.join(); err != nil {
-		conn.Close()
+	if _, err = socket.Grow(queueBuffer); err == nil {
+		err = socket.Join(groupNew, groupDestroy)
+	}
+	if err != nil {
+		socket.Close()
 		return nil, fmt.Errorf("listen for tracked connections: %w", err)
 	}
-	return l, nil
-}
-
-func (l *Listener) join() (err error) {
-	if l.raw, err = l.conn.SyscallConn(); err != nil {
-		return err
-	}
-	if err := l.raw.Control(func(fd uintptr) {
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, queueBuffer) != nil {
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, queueBuffer) // a smaller queue overflows sooner, and says so
-		}
-	}); err != nil {
-		return err
-	}
-	return errors.Join(l.conn.JoinGroup(groupNew), l.conn.JoinGroup(groupDestroy))
+	return &Listener{socket: socket}, nil
 }
 
 // Close ends the listening.
-func (l *Listener) Close() error { return l.conn.Close() }
+func (l *Listener) Close() error { return l.socket.Close() }
 
 // Overflows counts how often messages were lost because the queue was full; how many each time the kernel does not say.
 func (l *Listener) Overflows() uint64 { return l.overflows.Load() }
@@ -103,20 +90,17 @@ func (l *Listener) Overflows() uint64 { return l.overflows.Load() }
 // Drain appends what was heard since the last call, without blocking.
 func (l *Listener) Drain(dst []Entry) ([]Entry, error) {
 	for {
-		n, err := 0, error(nil)
-		if failed := l.raw.Control(func(fd uintptr) { n, err = receive(fd, l.buffer) }); failed != nil {
-			return dst, fmt.Errorf("hear of tracked connections: %w", failed)
-		}
+		datagram, err := l.socket.ReceiveNow()
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return dst, nil
-		case errors.Is(err, unix.ENOBUFS):
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, nlsocket.ErrLong):
 			l.overflows.Add(1)
 			continue
 		case err != nil:
 			return dst, fmt.Errorf("hear of tracked connections: %w", err)
 		}
-		if dst, _, err = Append(dst, l.buffer[:n]); err != nil {
+		if dst, _, err = Append(dst, datagram); err != nil {
 			l.overflows.Add(1) // what cannot be read is as good as lost
 		}
 	}
@@ -127,51 +111,22 @@ func Dump() (list []Entry, err error) {
 	if _, err := Tracked(); err != nil {
 		return nil, err
 	}
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	socket, err := nlsocket.Open(unix.NETLINK_NETFILTER, readBuffer)
 	if err != nil {
 		return nil, fmt.Errorf("open netfilter socket: %w", err)
 	}
-	defer conn.Close()
-	raw, err := conn.SyscallConn()
-	if err == nil {
-		err = conn.SetDeadline(time.Now().Add(dumpTimeout))
+	defer socket.Close()
+	if err = socket.SetDeadline(time.Now().Add(dumpTimeout)); err == nil {
+		_, err = socket.Send(typeGet, netlink.Request|netlink.Dump, appendDump(nil))
 	}
-	if err == nil {
-		_, err = conn.Send(netlink.Message{
-			Header: netlink.Header{Type: typeGet, Flags: netlink.Request | netlink.Dump}, Data: appendDump(nil),
-		})
-	}
-	buffer := make([]byte, readBuffer)
 	for done := false; err == nil && !done; {
-		var n int
-		if failed := raw.Read(func(fd uintptr) bool {
-			n, err = receive(fd, buffer)
-			return !errors.Is(err, unix.EAGAIN)
-		}); failed != nil {
-			err = failed
-		}
-		if err == nil {
-			list, done, err = Append(list, buffer[:n])
+		var datagram []byte
+		if datagram, err = socket.Receive(); err == nil {
+			list, done, err = Append(list, datagram)
 		}
 	}
 	if err != nil {
 		return list, fmt.Errorf("dump tracked connections: %w", err)
 	}
 	return list, nil
-}
-
-// receive reads one datagram if there is one, else its error is EAGAIN.
-func receive(fd uintptr, b []byte) (int, error) {
-	for {
-		n, _, flags, _, err := unix.Recvmsg(int(fd), b, nil, unix.MSG_DONTWAIT)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return 0, err
-		case flags&unix.MSG_TRUNC != 0:
-			return 0, fmt.Errorf("%w: longer than %d bytes", ErrMessage, len(b))
-		}
-		return n, nil
-	}
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"apptap/flows"
+	"apptap/pidmap/nlsocket"
 )
 
 const (
@@ -23,28 +23,19 @@ const (
 
 // Conn asks the kernel for its sockets, in the network namespace in which it was opened. It is not safe for
 // concurrent use.
-type Conn struct {
-	conn   *netlink.Conn
-	raw    syscall.RawConn
-	buffer []byte
-}
+type Conn struct{ socket *nlsocket.Socket }
 
 // Open opens a Conn. It needs no privilege.
 func Open() (*Conn, error) {
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	socket, err := nlsocket.Open(unix.NETLINK_SOCK_DIAG, dumpBuffer)
 	if err != nil {
 		return nil, fmt.Errorf("open sock_diag socket: %w", err)
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("open sock_diag socket: %w", err)
-	}
-	return &Conn{conn: conn, raw: raw, buffer: make([]byte, dumpBuffer)}, nil
+	return &Conn{socket}, nil
 }
 
 // Close closes the Conn.
-func (c *Conn) Close() error { return c.conn.Close() }
+func (c *Conn) Close() error { return c.socket.Close() }
 
 // Dump appends the sockets that r describes. The kernel walks its tables while they change: a socket that
 // is opened or closed meanwhile may or may not be among them. A deadline of ctx ends it; without one 10 s do.
@@ -53,17 +44,14 @@ func (c *Conn) Dump(ctx context.Context, dst []Socket, r Request) ([]Socket, err
 	if !ok {
 		deadline = time.Now().Add(dumpTimeout)
 	}
-	if err := c.conn.SetDeadline(deadline); err != nil {
+	if err := c.socket.SetDeadline(deadline); err != nil {
 		return dst, fmt.Errorf("dump %v sockets: %w", r.Proto, err)
 	}
-	sent, err := c.conn.Send(netlink.Message{
-		Header: netlink.Header{Type: typeDiag, Flags: netlink.Request | netlink.Dump},
-		Data:   r.appendTo(nil),
-	})
+	sequence, err := c.socket.Send(typeDiag, netlink.Request|netlink.Dump, r.appendTo(nil))
 	for done := false; err == nil && !done; {
-		var n int
-		if n, err = receive(c.raw, c.buffer); err == nil {
-			dst, done, err = appendDatagram(dst, c.buffer[:n], r.Proto, sent.Header.Sequence)
+		var datagram []byte
+		if datagram, err = c.socket.Receive(); err == nil {
+			dst, done, err = appendDatagram(dst, datagram, r.Proto, sequence)
 		}
 	}
 	if err != nil {
@@ -86,34 +74,4 @@ func (c *Conn) DumpAll(ctx context.Context, dst []Socket) ([]Socket, error) {
 		}
 	}
 	return dst, failed
-}
-
-// receive reads one datagram, blocking until there is one or the connection's deadline. netlink.Conn.Receive
-// asks for every datagram's length first and allocates for each: twice the system calls.
-func receive(raw syscall.RawConn, b []byte) (n int, err error) {
-	readErr := raw.Read(func(fd uintptr) bool {
-		n, err = receiveNow(fd, b)
-		return !errors.Is(err, unix.EAGAIN)
-	})
-	if readErr != nil {
-		return 0, readErr
-	}
-	return n, err
-}
-
-// receiveNow reads one datagram if there is one, else its error is EAGAIN.
-func receiveNow(fd uintptr, b []byte) (int, error) {
-	for {
-		n, _, flags, _, err := unix.Recvmsg(int(fd), b, nil, unix.MSG_DONTWAIT)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		if flags&unix.MSG_TRUNC != 0 {
-			return 0, fmt.Errorf("%w: longer than %d bytes", ErrMessage, len(b))
-		}
-		return n, nil
-	}
 }

@@ -1,0 +1,8 @@
+// Package nlsocket reads Linux's netlink sockets (netlink(7)) a datagram at a time: of those that tell of sockets
+// (pidmap/sockdiag) and those that tell of tracked connections (pidmap/conntrack). It opens no message.
+package nlsocket
+
+import "errors"
+
+// ErrLong says that a datagram was longer than what was foreseen, and is lost.
+var ErrLong = errors.New("a netlink datagram too long")
