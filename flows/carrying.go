@@ -10,8 +10,9 @@ import (
 const carrierShare, carrierOf = 8, 10
 
 // Found is what the carriers found so far have too much, since the last call: their datagrams count for what they add. What
-// waits to be put in order is not in it before the run is over.
-func (c *Carriers) Found(over bool) (excess []Excess) {
+// waits to be put in order is not in it before the run is over. Unmatched are all IP bytes so far that passed a tunnel whose
+// carrier was found, and that no datagram fits: the carrier's flow may have them too.
+func (c *Carriers) Found(over bool) (excess []Excess, unmatched uint64) {
 	if over {
 		c.pass(c.newest)
 	}
@@ -21,11 +22,18 @@ func (c *Carriers) Found(over bool) (excess []Excess) {
 	}
 	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.iface, b.iface), cmp.Compare(a.via, b.via)) })
 	for _, at := range places {
-		for _, carrier := range c.tunnels[at].found() {
+		t := c.tunnels[at]
+		list := t.found()
+		left := t.bytes
+		for _, carrier := range list {
 			excess = carrier.reduce(excess)
+			left -= min(left, carrier.out.usual().bytes+carrier.in.usual().bytes)
+		}
+		if len(list) > 0 {
+			unmatched += left
 		}
 	}
-	return excess
+	return excess, unmatched
 }
 
 // found are the flows that carry the tunnel: together they carry no more than passed it. Where two flows would each
@@ -57,23 +65,16 @@ func (t *tunnel) found() (list []*candidate) {
 
 // matched is how many of the flow's datagrams had a packet inside, as far as lengths and times say.
 func (c *candidate) matched() uint64 {
-	_, out := usual(&c.out)
-	_, in := usual(&c.in)
-	return out.packets + in.packets
+	return c.out.usual().packets + c.in.usual().packets
 }
 
 // reduce appends what the flow has too much since the last time.
 func (c *candidate) reduce(excess []Excess) []Excess {
-	_, out := usual(&c.out)
-	_, in := usual(&c.in)
-	for _, way := range [...]struct {
-		fromLow bool
-		now     uint64
-		before  *uint64
-	}{{c.outFromLow, out.bytes, &c.reducedOut}, {!c.outFromLow, in.bytes, &c.reducedIn}} {
-		if more := way.now - *way.before; way.now > *way.before {
-			excess = append(excess, Excess{flow: c.flow, fromLow: way.fromLow, frame: more, ip: more, kind: CarriedUnread})
-			*way.before = way.now
+	for _, m := range [...]*matches{&c.out, &c.in} {
+		if now := m.usual().bytes; now > m.reduced {
+			more := now - m.reduced
+			excess = append(excess, Excess{flow: c.flow, fromLow: c.outFromLow != m.inward, frame: more, ip: more, kind: CarriedUnread})
+			m.reduced = now
 		}
 	}
 	return excess

@@ -116,6 +116,12 @@ func (e *Endpoint) is(o *Endpoint) bool {
 	return a == c && b == d && e.Port == o.Port
 }
 
+// group says whether the address is one of several hosts: multicast or everybody's broadcast.
+func (e *Endpoint) group() bool {
+	addr := netip.AddrFrom16(e.Addr).Unmap()
+	return addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
 // before is compare < 0.
 func (e *Endpoint) before(o *Endpoint) bool {
 	a, b := e.words()

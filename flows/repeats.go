@@ -75,6 +75,9 @@ func (k RepeatKind) String() string {
 type Repeated struct {
 	Packets, Bytes uint64
 	Kinds          [RepeatKinds]uint64 // bytes
+	// Unmatched passed a tunnel whose carrier is known, and no datagram of that fits: it is not among Bytes, and the carrier may
+	// have it too. IP bytes, see Carriers.
+	Unmatched uint64
 }
 
 // Excess is what a flow was given that counts elsewhere.
@@ -195,6 +198,9 @@ func (r *Repeated) add(packets, frame uint64, kind RepeatKind) {
 	r.Bytes += frame
 	r.Kinds[kind] += frame
 }
+
+// Unmatched takes in what Carriers found no datagram for.
+func (t *Table) Unmatched(bytes uint64) { t.repeated.Unmatched = bytes }
 
 // Repeated is what AddRepeat and Reduce were given: no part of any flow.
 func (t *Table) Repeated() Repeated { return t.repeated }

@@ -44,7 +44,9 @@ func countOnce(packets []capture.Packet, own ...netip.Prefix) *flows.Table {
 		}
 		carriers.Add(&o, trace, host)
 	}
-	reduce(carriers.Found(true))
+	excess, unmatched := carriers.Found(true)
+	reduce(excess)
+	table.Unmatched(unmatched)
 	return table
 }
 

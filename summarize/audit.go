@@ -34,6 +34,8 @@ const (
 	CauseLinkHeader = "link_header"
 	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.
 	CauseWindowEdge = "window_edge"
+	// CausePacketLimit: frames behind the last packet that was asked for (-c), until the counters were read.
+	CausePacketLimit = "packet_limit"
 	// CauseFilteredOrDropped: an interface had a filter and drops; which took the bytes is not known.
 	CauseFilteredOrDropped = "filtered_or_dropped"
 )

@@ -31,7 +31,7 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 		return a
 	}
 	low, high := i.Readings.bounds(i.Loopback)
-	a.compare(low, high)
+	a.compare(low, high, i.Readings.edge())
 	if !i.Loopback {
 		a.headers(i.Readings.BeforeClose.Sub(i.Readings.AfterOpen), i.Readings.AfterClose.Sub(i.Readings.BeforeOpen), i.LinkHeader)
 	}
@@ -74,6 +74,24 @@ func (r *InterfaceReadings) bounds(loopback bool) (low, high frames) {
 	return r.BeforeClose.Sub(r.AfterOpen).frames(loopback), r.AfterClose.Sub(r.BeforeOpen).frames(loopback)
 }
 
+// edge names what lies between the bounds.
+func (r *InterfaceReadings) edge() string {
+	if r.Limited {
+		return CausePacketLimit
+	}
+	return CauseWindowEdge
+}
+
+// Ahead says that more was captured than the interface has counted: a TUN device counts what leaves when its program reads it
+// (drivers/net/tun.c, tun_put_user), and that may be later than the last reading.
+func (i *InterfaceInput) Ahead() bool {
+	if i.Readings == nil || i.Readings.Unavailable != "" {
+		return false
+	}
+	_, high := i.Readings.bounds(i.Loopback)
+	return i.CapturedBytes > high.bytes
+}
+
 // frames counts each frame as often as a capture sees it. On a loopback interface every frame is both sent
 // and received, and captured once.
 func (c InterfaceCounters) frames(loopback bool) frames {
@@ -85,7 +103,7 @@ func (c InterfaceCounters) frames(loopback bool) frames {
 
 // compare chooses the bound nearer to the capture as the kernel's figure. What lies between the bounds is
 // uncertain by nature: the difference is then the edge's. Beyond them it is residual.
-func (a *InterfaceAudit) compare(low, high frames) {
+func (a *InterfaceAudit) compare(low, high frames, edge string) {
 	nearest := low
 	if magnitude(difference(high.bytes, a.CapturedBytes)) < magnitude(difference(low.bytes, a.CapturedBytes)) {
 		nearest = high
@@ -95,7 +113,7 @@ func (a *InterfaceAudit) compare(low, high frames) {
 	switch {
 	case left == 0:
 	case low.bytes < a.CapturedBytes && a.CapturedBytes < high.bytes:
-		a.Causes = []Cause{{CauseWindowEdge, left}}
+		a.Causes = []Cause{{edge, left}}
 	default:
 		a.ResidualBytes = left
 	}

@@ -70,6 +70,8 @@ func (c InterfaceCounters) Sub(o InterfaceCounters) InterfaceCounters {
 // bound what passed while the capture was being opened or closed.
 type InterfaceReadings struct {
 	BeforeOpen, AfterOpen, BeforeClose, AfterClose InterfaceCounters
+	// Limited says that the capture ended at a packet, the last that was asked for: BeforeClose is AfterOpen then.
+	Limited bool
 	// Unavailable says why there are no readings, "" if there are.
 	Unavailable string
 }

@@ -189,6 +189,7 @@ func (o *owner) readings(name string) *summarize.InterfaceReadings {
 	r.AfterOpen, ok[1] = o.config.AfterOpen[name]
 	r.BeforeClose, ok[2] = o.beforeClose[name]
 	r.AfterClose, ok[3] = o.afterClose[name]
+	r.Limited = o.limited
 	switch {
 	case !ok[0] || !ok[1]:
 		r.Unavailable = "the kernel has no counters of this interface"

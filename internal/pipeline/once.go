@@ -69,10 +69,11 @@ func (o *once) carry(table *flows.Table, over bool) {
 	if o.carriers == nil {
 		return
 	}
-	found := o.carriers.Found(over)
+	found, unmatched := o.carriers.Found(over)
 	for i := range found {
 		table.Reduce(&found[i])
 	}
+	table.Unmatched(unmatched)
 }
 
 // hostAddrs are the addresses of the host that captured.

@@ -39,6 +39,7 @@ type owner struct {
 	counting                counting
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
 	degraded                []string
+	limited                 bool // the run ended at the last packet that was asked for
 	incomplete              bool
 	heard                   bool // of any socket or process
 	keptDegraded, keptLocal int  // how many of each the journal has

@@ -96,12 +96,28 @@ func (o *owner) stop() {
 	} else {
 		// The packet that reached the limit came before this moment: how long before is not known to
 		// the counters, so nothing after the opening is certain.
-		o.beforeClose = o.config.AfterOpen
+		o.beforeClose, o.limited = o.config.AfterOpen, true
 	}
 	o.afterClose = o.readInterfaces()
 	o.readSockets(summarize.AtEnd)
 	if c, ok := o.config.Owners.(packetCounter); ok {
 		o.addEvents(c.Count())
+	}
+}
+
+// readLate reads the counters of interfaces again that had not counted yet what was captured on them.
+func (o *owner) readLate() {
+	if !o.config.Live || o.config.Counters == nil {
+		return
+	}
+	for _, i := range o.interfaces() {
+		if !i.Ahead() {
+			continue
+		}
+		late, _ := o.config.Counters.Interfaces([]string{i.Name}) // one that is gone keeps what was read
+		if counters, ok := late[i.Name]; ok {
+			o.afterClose[i.Name] = counters
+		}
 	}
 }
 
@@ -196,6 +212,7 @@ func (o *owner) result(errs []error) Result {
 	if o.end == 0 {
 		o.end = o.config.Now().UnixNano()
 	}
+	o.readLate()
 	o.writeState(true)
 	if result.RecordErr = o.run.recordErr; result.RecordErr != nil {
 		o.degrade(fmt.Sprintf("the recording ended early, the report did not: %v", result.RecordErr))

@@ -46,6 +46,7 @@ type readingsRecord struct {
 	AfterOpen   countsRecord `json:"after_open"`
 	BeforeClose countsRecord `json:"before_close"`
 	AfterClose  countsRecord `json:"after_close"`
+	Limited     bool         `json:"limited,omitempty"`
 	Unavailable text         `json:"unavailable,omitempty"`
 }
 
@@ -79,7 +80,8 @@ func interfaceRecordOf(i *summarize.InterfaceInput) interfaceRecord {
 	if i.Readings != nil {
 		r.Readings = &readingsRecord{
 			countsRecord(i.Readings.BeforeOpen), countsRecord(i.Readings.AfterOpen),
-			countsRecord(i.Readings.BeforeClose), countsRecord(i.Readings.AfterClose), text(i.Readings.Unavailable),
+			countsRecord(i.Readings.BeforeClose), countsRecord(i.Readings.AfterClose),
+			i.Readings.Limited, text(i.Readings.Unavailable),
 		}
 	}
 	return r
@@ -92,6 +94,6 @@ func (r *readingsRecord) readings() *summarize.InterfaceReadings {
 	return &summarize.InterfaceReadings{
 		BeforeOpen: summarize.InterfaceCounters(r.BeforeOpen), AfterOpen: summarize.InterfaceCounters(r.AfterOpen),
 		BeforeClose: summarize.InterfaceCounters(r.BeforeClose), AfterClose: summarize.InterfaceCounters(r.AfterClose),
-		Unavailable: string(r.Unavailable),
+		Limited: r.Limited, Unavailable: string(r.Unavailable),
 	}
 }

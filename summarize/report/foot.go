@@ -100,8 +100,12 @@ func seenBeforeNotes(seen flows.Repeated) []note {
 			parts = append(parts, words[kind]+" "+grouped(bytes)+" B")
 		}
 	}
-	return []note{{quiet, fmt.Sprintf("seen before: %s B in %s, counted once above (%s)",
-		grouped(seen.Bytes), counted(seen.Packets, "packet"), strings.Join(parts, ", "))}}
+	text := fmt.Sprintf("seen before: %s B in %s, counted once above (%s)",
+		grouped(seen.Bytes), counted(seen.Packets, "packet"), strings.Join(parts, ", "))
+	if seen.Unmatched > 0 {
+		text += fmt.Sprintf("; %s B passed the tunnel for which no datagram was found: they may stand in its carrier's row too", grouped(seen.Unmatched))
+	}
+	return []note{{quiet, text}}
 }
 
 // interfaceNote compares an interface's captured frames with the kernel's count of them.

@@ -252,16 +252,17 @@ func jsonUnattributedOf(u summarize.Unattributed) jsonUnattributed {
 
 // jsonSeenBefore is there where packets were captured on several interfaces.
 type jsonSeenBefore struct {
-	Packets uint64            `json:"packets"`
-	Bytes   uint64            `json:"bytes"`
-	Kinds   map[string]uint64 `json:"kinds"`
+	Packets   uint64            `json:"packets"`
+	Bytes     uint64            `json:"bytes"`
+	Kinds     map[string]uint64 `json:"kinds"`
+	Unmatched uint64            `json:"unmatched_bytes"`
 }
 
 func jsonSeenBeforeOf(s *summarize.Summary) *jsonSeenBefore {
 	if s.SeenBefore.Bytes == 0 {
 		return nil
 	}
-	seen := &jsonSeenBefore{s.SeenBefore.Packets, s.SeenBefore.Bytes, map[string]uint64{}}
+	seen := &jsonSeenBefore{s.SeenBefore.Packets, s.SeenBefore.Bytes, map[string]uint64{}, s.SeenBefore.Unmatched}
 	for kind, bytes := range s.SeenBefore.Kinds {
 		if bytes > 0 {
 			seen.Kinds[flows.RepeatKind(kind).String()] = bytes
