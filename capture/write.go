@@ -9,9 +9,6 @@ import (
 	"net/netip"
 )
 
-// writeBuffer is how much is gathered before the destination is called.
-const writeBuffer = 256 << 10
-
 // WriterOptions says what a pcapng file tells about its making. Empty texts are left out.
 type WriterOptions struct {
 	Hardware    string // of the capturing machine, such as "arm64"
@@ -140,7 +137,7 @@ func (w *Writer) WriteBlock(kind uint32, body []byte) error {
 }
 
 // Pending is how many bytes were written and not handed to the destination yet.
-func (w *Writer) Pending() int64 { return int64(len(w.out.buf)) }
+func (w *Writer) Pending() int64 { return w.out.pending() }
 
 // Flush hands everything written so far to the destination.
 func (w *Writer) Flush() error { return w.out.flush() }

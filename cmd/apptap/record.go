@@ -95,7 +95,7 @@ func (r *recorder) close(result pipeline.Result) error {
 	err := cmp.Or(result.RecordErr, r.writer.WriteNames(names), r.writer.Close())
 	name := "-"
 	if r.out != nil {
-		name, err = r.out.name, cmp.Or(err, r.out.close())
+		name, err = r.out.name, cmp.Or(err, r.out.end())
 	}
 	if err != nil {
 		return withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "the recording ended there and can be replayed; the report is of the whole capture")

@@ -12,8 +12,9 @@ import (
 // outFile is a file that a recording goes to, compressed if its name says so. It counts the bytes that reach it.
 type outFile struct {
 	name       string
-	file       io.WriteCloser
+	file       *os.File
 	compressor capture.Compressor // nil = none
+	direct     *direct            // nil = none
 	bytes      int64
 }
 
@@ -30,6 +31,9 @@ func createFile(name string) (*outFile, error) {
 		file.Close()
 		return nil, fmt.Errorf("write %s: %w", name, err)
 	}
+	if o.compressor == nil {
+		o.direct = openDirect(name, file)
+	}
 	return o, nil
 }
 
@@ -41,16 +45,43 @@ func (o *outFile) writer() io.Writer {
 	return o
 }
 
+// Buffer implements capture.BufferLender.
+func (o *outFile) Buffer() []byte {
+	if o.direct == nil {
+		return nil
+	}
+	return o.direct.buffer
+}
+
 // Write puts bytes into the file as they are.
-func (o *outFile) Write(p []byte) (int, error) {
-	n, err := o.file.Write(p)
+func (o *outFile) Write(p []byte) (n int, err error) {
+	if o.direct != nil {
+		n, err = o.direct.write(o.file, p, o.bytes)
+	} else {
+		n, err = o.file.Write(p)
+	}
 	o.bytes += int64(n)
 	return n, err
+}
+
+// end is close of the last file of a recording: the system is asked to have it on the disk by then, and says what went wrong since it was written.
+// Pipes and devices have nothing to be asked for.
+func (o *outFile) end() (err error) {
+	if o.compressor != nil {
+		err, o.compressor = o.compressor.Close(), nil
+	}
+	if info, statErr := o.file.Stat(); statErr == nil && info.Mode().IsRegular() {
+		err = cmp.Or(err, o.file.Sync())
+	}
+	return cmp.Or(err, o.close())
 }
 
 func (o *outFile) close() (err error) {
 	if o.compressor != nil {
 		err = o.compressor.Close()
+	}
+	if o.direct != nil {
+		err = cmp.Or(err, o.direct.file.Close())
 	}
 	return cmp.Or(err, o.file.Close())
 }

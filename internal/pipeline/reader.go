@@ -24,6 +24,7 @@ type reader struct {
 	sent   int // batches since the state was last published
 	ahead  buffered
 	within within
+	handed int64 // time of the packet with which the recording was handed to the system last
 }
 
 // buffered is a source that knows whether its next packet is there without waiting.
@@ -133,6 +134,7 @@ func (r *reader) read(ctx context.Context) error {
 			}
 			payload := pending.add(&p, r.run.tunnels, r.names, traced)
 			r.run.write(&p, &pending.packets[len(pending.packets)-1], payload)
+			r.handOn(&p)
 			pending.state(&p, headers)
 			if r.arrives(&p) {
 				pending.copies = append(pending.copies, len(pending.packets)-1)
@@ -166,6 +168,17 @@ func (r *reader) traced() bool {
 // several says that packets come from several interfaces, "any" of Linux being one.
 func several(interfaces []capture.Interface) bool {
 	return len(interfaces) > 1 || len(interfaces) == 1 && interfaces[0].LinkType == capture.LinkTypeLinuxSLL2
+}
+
+// maxUnwritten is how much of time the recording of a capture that is killed may lack where packets never pause.
+const maxUnwritten = 250_000_000 // nanoseconds
+
+// handOn has the recording handed to the system where the wire is never quiet.
+func (r *reader) handOn(p *capture.Packet) {
+	if r.run.live && p.Time-r.handed >= maxUnwritten {
+		r.handed = p.Time
+		r.run.flush()
+	}
 }
 
 // maxDelay is how long a live packet waits for others: the socket of a new flow is looked up when its batch
