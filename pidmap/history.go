@@ -16,9 +16,9 @@ type History struct {
 	current int64 // latest SocketsCurrent
 
 	connected  map[flows.Key][]*life
-	bound      map[bind][]*life // sockets without a peer: bound UDP, listening TCP
-	byIdentity map[identity][]*life
-	early      map[identity]Event // SocketClosed that overtook their SocketSeen
+	bound      map[bind][]*life     // sockets without a peer: bound UDP, listening TCP
+	byIdentity map[identity][]*life // of sockets that were seen; traced has the others
+	early      map[identity]Event   // SocketClosed that overtook their SocketSeen
 	images     map[ProcessKey][]image
 	exits      map[ProcessKey]int64
 	traced     map[uint64]*traced        // by cookie
@@ -65,7 +65,7 @@ func (h *History) Add(e Event) {
 	h.heard = true
 	switch e.Kind {
 	case SocketSeen:
-		l := h.lifeAt(e.Socket, e.Time)
+		l := h.seenLife(e.Socket, e.Time)
 		l.see(sighting{e.Time, e.Method, e.Holders}, e.NotBefore)
 		l.socket.DualStack = l.socket.DualStack || e.Socket.DualStack
 		h.rejoin(l)
@@ -108,11 +108,20 @@ func (h *History) close(e Event) {
 	}
 }
 
-// lifeAt finds the life that a sighting belongs to, or begins one. A socket that has changed its key (a UDP
+// seenLife finds the life that a sighting belongs to, or begins one.
+func (h *History) seenLife(s Socket, time int64) *life {
+	l := h.lifeAt(s, time)
+	id := s.identity()
+	if siblings := h.byIdentity[id]; !slices.Contains(siblings, l) {
+		h.byIdentity[id] = append(siblings, l)
+	}
+	return l
+}
+
+// lifeAt finds the life that a socket had at a time, or begins one. A socket that has changed its key (a UDP
 // socket that connects, and connects again elsewhere) has one life after the other.
 func (h *History) lifeAt(s Socket, time int64) *life {
-	id := s.identity()
-	siblings := h.byIdentity[id]
+	siblings := h.siblings(&s)
 	for _, l := range siblings {
 		if l.socket.Key == s.Key && time <= l.end {
 			return l
@@ -126,20 +135,41 @@ func (h *History) lifeAt(s Socket, time int64) *life {
 			l.end = min(l.end, o.firstSeen())
 		}
 	}
-	h.byIdentity[id] = append(siblings, l)
 	h.index(l)
 	return l
+}
+
+// siblings are the lives of a socket, but for those with peers that a UDP socket is not connected to.
+func (h *History) siblings(s *Socket) []*life {
+	lives := h.byIdentity[s.identity()]
+	t := h.traced[s.used()]
+	if t == nil || s.Cookie == 0 {
+		return lives
+	}
+	for _, l := range t.lives {
+		if l.socket.Cookie == s.Cookie && !l.peer && !slices.Contains(lives, l) {
+			lives = append(slices.Clip(lives), l)
+		}
+	}
+	return lives
 }
 
 // index makes l findable by its key.
 func (h *History) index(l *life) {
 	s := &l.socket
 	if s.connected() {
-		h.connected[s.Key] = append(h.connected[s.Key], l)
+		addLife(h.connected, s.Key, l)
 	} else {
-		b := bind{s.Key.Local, s.Key.Proto, s.Key.IPv6}
-		h.bound[b] = append(h.bound[b], l)
+		addLife(h.bound, bind{s.Key.Local, s.Key.Proto, s.Key.IPv6}, l)
 	}
+}
+
+func addLife[K comparable](lives map[K][]*life, key K, l *life) {
+	list := lives[key]
+	if list == nil {
+		list = l.alone[:0]
+	}
+	lives[key] = append(list, l)
 }
 
 func (h *History) addImage(key ProcessKey, i image) {
@@ -209,18 +239,12 @@ type Needed interface {
 // later, is to be asked about. It costs a pass over all that is known.
 func (h *History) Forget(before int64, needed Needed) {
 	inside := h.inside(needed)
-	for key, lives := range h.connected {
-		for _, l := range lives {
-			l.forgotten = l.end < before && !inside[key] && !needed.Flow(key, l.servedUntil(lives))
-		}
-	}
-	for b, lives := range h.bound {
-		for _, l := range lives {
-			l.forgotten = l.end < before && !needed.Port(b.proto, b.local.Port)
-		}
-	}
-	prune(h.connected)
-	prune(h.bound)
+	forgetLives(h.connected, func(key flows.Key, lives []*life, l *life) bool {
+		return l.end < before && !inside[key] && !needed.Flow(key, l.servedUntil(lives))
+	})
+	forgetLives(h.bound, func(b bind, _ []*life, l *life) bool {
+		return l.end < before && !needed.Port(b.proto, b.local.Port)
+	})
 	prune(h.byIdentity)
 	h.forgetTraced(before)
 	h.forgetTranslations(before, needed)
@@ -261,13 +285,31 @@ func (h *History) held() map[ProcessKey]bool {
 	return held
 }
 
+// forgetLives marks and takes out those lives of each key that are over, and looks at no list twice: most stay as they are.
+func forgetLives[K comparable](lives map[K][]*life, over func(key K, of []*life, l *life) bool) {
+	for key, list := range lives {
+		some := false
+		for _, l := range list {
+			l.forgotten = over(key, list, l)
+			some = some || l.forgotten
+		}
+		if some {
+			pruneKey(lives, key, list)
+		}
+	}
+}
+
 func prune[K comparable](lives map[K][]*life) {
 	for key, list := range lives {
-		if list = slices.DeleteFunc(list, (*life).isForgotten); len(list) == 0 {
-			delete(lives, key)
-		} else {
-			lives[key] = list
-		}
+		pruneKey(lives, key, list)
+	}
+}
+
+func pruneKey[K comparable](lives map[K][]*life, key K, list []*life) {
+	if list = slices.DeleteFunc(list, (*life).isForgotten); len(list) == 0 {
+		delete(lives, key)
+	} else {
+		lives[key] = list
 	}
 }
 

@@ -39,6 +39,10 @@ type life struct {
 	traced                   *traced // what kernel events told of its socket, nil = nothing
 	forgotten                bool    // see History.Forget
 	doubted                  bool    // end is when events were lost, perhaps that of its end: it may be open all the same
+	peer                     bool    // of an unconnected UDP socket with one of its peers
+	// first and alone are the room of sightings, and of the list of a key's lives, while there is one: most never have another.
+	first [1]sighting
+	alone [1]*life
 }
 
 // sighting is who held a socket at a time.
@@ -49,7 +53,11 @@ type sighting struct {
 }
 
 // newLife begins a life that has no sightings yet.
-func newLife(s Socket) *life { return &life{socket: s, end: stillOpen} }
+func newLife(s Socket) *life {
+	l := &life{socket: s, end: stillOpen}
+	l.sightings, l.alone[0] = l.first[:0], l
+	return l
+}
 
 func (l *life) firstSeen() int64 { return l.sightings[0].time }
 

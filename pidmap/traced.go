@@ -16,6 +16,16 @@ type traced struct {
 	maker *Process // nil = not known
 	heard int64    // when it was last told of
 	users []mover
+
+	// firstLife and firstUser are the room of lives and users while there is one of each, as most have.
+	firstLife [1]*life
+	firstUser [1]mover
+}
+
+func newTraced() *traced {
+	t := &traced{}
+	t.lives, t.users = t.firstLife[:0], t.firstUser[:0]
+	return t
 }
 
 // mover is one program that did I/O on a socket.
@@ -29,7 +39,7 @@ type mover struct {
 func (h *History) trace(e *Event) {
 	t := h.traced[e.Socket.used()]
 	if t == nil {
-		t = &traced{}
+		t = newTraced()
 		h.traced[e.Socket.used()] = t
 	}
 	t.heard = max(t.heard, e.Time)
@@ -82,7 +92,7 @@ func (h *History) tracedLife(t *traced, e *Event) *life {
 		}
 		t.peers++
 		l := newLife(e.Socket)
-		l.traced = t
+		l.traced, l.peer = t, true
 		l.mark(e.Time, e.NotBefore)
 		h.index(l)
 		t.lives = append(t.lives, l)
@@ -155,7 +165,10 @@ func (h *History) rejoin(l *life) {
 // forgetTraced keeps a socket that has no address yet but was told of lately: who made it may still be asked for.
 func (h *History) forgetTraced(before int64) {
 	for cookie, t := range h.traced {
-		if t.lives = slices.DeleteFunc(t.lives, (*life).isForgotten); len(t.lives) == 0 && t.heard < before {
+		if slices.ContainsFunc(t.lives, (*life).isForgotten) {
+			t.lives = slices.DeleteFunc(t.lives, (*life).isForgotten)
+		}
+		if len(t.lives) == 0 && t.heard < before {
 			delete(h.traced, cookie)
 		}
 	}
