@@ -1,13 +1,17 @@
 package summarize
 
-import "apptap/flows"
+import (
+	"slices"
+
+	"apptap/flows"
+)
 
 // NewSettled makes an empty Folded for Settle.
 func NewSettled() *Folded { return &Folded{newSums(maxDestinations)} }
 
 // Settle counts those of over that came out exact, or that nothing compares with, and says which. The others are left to
 // a Build that knows all circumstances of the run. Flows that ended after waited are left too if their socket's last
-// counters may still come. What is left of in.Sockets are the readings of other sockets than the flows' that were taken.
+// counters may still come. What is left of in.Sockets are the readings of other sockets than the flows' that were taken; it reuses the list.
 func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []bool) {
 	y.sums.of(in)
 	readings := in.Sockets
@@ -42,22 +46,41 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 			}
 		}
 	}
-	in.Sockets = keep(readings, func(c SocketCounters) bool { return !used[lifeKey{c.Cookie, c.Key}] })
+	in.Sockets = slices.DeleteFunc(readings, func(c SocketCounters) bool { return used[lifeKey{c.Cookie, c.Key}] })
 	return taken
 }
 
-// readingsOf leaves out the last counters of sockets that have the 5-tuple of a flow in over, but came later.
-func readingsOf(over []flows.Over, readings []SocketCounters) []SocketCounters {
-	next := map[flows.Key]int64{}
+// readingsOf picks the readings of sockets that may have had a flow in over, all that there are of each. It leaves out the last
+// counters of those that have the 5-tuple of such a flow, but came later. Most passes settle few of the flows that there
+// are: to pair all sockets each time would cost more than all else that a busy host's capture does.
+func readingsOf(over []flows.Over, readings []SocketCounters) (picked []SocketCounters) {
+	next := make(map[flows.Key]int64, 4*len(over))
 	for i := range over {
-		if o := &over[i]; o.Next > 0 {
-			next[o.Flow.Key], next[o.Flow.Key.Reverse()] = o.Next, o.Next
+		o := &over[i]
+		for _, key := range [...]flows.Key{o.Flow.Key, o.Flow.Key.Reverse()} {
+			if at := next[key]; at == 0 || o.Next > 0 && o.Next < at {
+				next[key] = o.Next
+			}
+			next[remnant(key)] = 0
 		}
 	}
-	return keep(readings, func(c SocketCounters) bool {
-		at, again := next[c.Key]
-		return !again || c.Moment == AtStart || c.Time < at
-	})
+	cookies := map[uint64]bool{}
+	for i := range readings {
+		key := readings[i].Key
+		if wiped(key) {
+			key = remnant(key)
+		}
+		if _, ok := next[key]; ok {
+			cookies[readings[i].Cookie] = true
+		}
+	}
+	for i := range readings {
+		c := &readings[i]
+		if at := next[c.Key]; cookies[c.Cookie] && (at == 0 || c.Moment == AtStart || c.Time < at) {
+			picked = append(picked, *c)
+		}
+	}
+	return picked
 }
 
 // neverCompared says that no reading is going to come that the flow may be compared with.

@@ -10,6 +10,6 @@ const forgetGrace = 65 * time.Second
 // asked for then. It costs a pass over the table and one over the owners.
 func (o *owner) forget() {
 	if o.config.Owners != nil {
-		o.history.Forget(o.last-int64(forgetGrace), o.table.InUse())
+		o.history.Forget(o.now()-int64(forgetGrace), o.table.InUse())
 	}
 }

@@ -26,6 +26,7 @@ type owner struct {
 	folded           *summarize.Folded
 	settled          *summarize.Folded // see settle
 	news, nextSettle int               // flows and events since the last settle, and how many call for the next
+	settledAt        int64             // when that was by now
 	stated           stated
 	socketAddrs      addresses // of a replay
 
@@ -47,6 +48,7 @@ type owner struct {
 	packets, bytes uint64
 	begin, end     int64 // window of a live run, nanoseconds since 1970 UTC
 	first, last    int64 // times of the first and last packet
+	heardAt        int64 // when the sources of ownership last said that what they told still holds
 
 	view      chan Progress
 	viewed    chan struct{}
@@ -180,6 +182,9 @@ func (o *owner) unknown(key flows.Key) bool {
 func (o *owner) addEvents(events []pidmap.Event) {
 	for i := range events {
 		o.history.Add(events[i])
+		if events[i].Kind == pidmap.SocketsCurrent {
+			o.heardAt = max(o.heardAt, events[i].Time)
+		}
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
 	o.datagrams.add(events)

@@ -30,6 +30,7 @@ func (o *owner) publish() {
 	o.learnLocal()
 	o.keepState()
 	o.sumCounted()
+	o.settle() // where no packet comes there are sockets all the same
 	if o.view == nil {
 		return
 	}
