@@ -119,3 +119,22 @@ func TestSettle(t *testing.T) {
 		t.Errorf("kept to the end (-), settled (+):\n%s", diff)
 	}
 }
+
+// TestSettleWithoutPackets: a capture of an idle interface does not keep what kernel events tell of all others.
+func TestSettleWithoutPackets(t *testing.T) {
+	const perSecond = 100
+	h := newDayHost()
+	for second := range 300 {
+		at := packets0(2000) + int64(second)*int64(time.Second)
+		for i := range perSecond {
+			n := second*perSecond + i
+			local, remote := h.tuple(n)
+			h.addEvents(eventsOf(n, at, flows.MakeKey(flows.TCP, local, remote)))
+		}
+		h.addEvents([]pidmap.Event{{Kind: pidmap.SocketsCurrent, Time: at}})
+		h.publish()
+	}
+	if n := len(h.sockets); n == 0 || n > 150*perSecond {
+		t.Errorf("%d readings are kept of %d, want those of two minutes", n, 300*perSecond)
+	}
+}
