@@ -34,6 +34,8 @@ type Table struct {
 	fragments fragments
 	names     nameBook
 	undecoded map[Kind]*Undecoded
+	lastKind  Kind       // of packets without a flow, the last one, which the next is most likely like
+	ofLast    *Undecoded // nil before the first
 	ifaces    []InterfaceCounts
 	repeated  Repeated
 	touched   []uint32              // scratch of touch
@@ -91,15 +93,15 @@ func (t *Table) Add(o *Observation) (began bool, key Key) {
 // count is Add without the key, which few packets need, but with the flow's index, if it has one.
 func (t *Table) count(o *Observation) (id uint32, began bool) {
 	t.countInterface(o)
-	if o.hash == 0 {
-		o.locate() // made by hand, not by Decode
-	}
 	if !o.Kind.Decoded() {
 		t.countUndecoded(o.Kind, 1, uint64(o.Frame))
 		if o.signs == signUnreachable {
 			t.refuse(o)
 		}
 		return 0, false
+	}
+	if o.hash == 0 {
+		o.locate() // made by hand, not by Decode
 	}
 	if o.Outgoing && len(t.senders) < maxSenders {
 		t.senders[Endpoint{Addr: o.Src.Addr}] = struct{}{}
@@ -294,13 +296,16 @@ func (t *Table) countInterface(o *Observation) {
 }
 
 func (t *Table) countUndecoded(k Kind, packets, bytes uint64) {
-	u := t.undecoded[k]
-	if u == nil {
-		u = &Undecoded{Kind: k.String()}
-		t.undecoded[k] = u
+	if t.ofLast == nil || t.lastKind != k {
+		u := t.undecoded[k]
+		if u == nil {
+			u = &Undecoded{Kind: k.String()}
+			t.undecoded[k] = u
+		}
+		t.lastKind, t.ofLast = k, u
 	}
-	u.Packets += packets
-	u.Bytes += bytes
+	t.ofLast.Packets += packets
+	t.ofLast.Bytes += bytes
 }
 
 // Len is how many flows there are.

@@ -55,6 +55,7 @@ func (d *decoder) quotedPorts(proto uint8, h []byte) {
 
 // refuse notes an ICMP error about a packet of a flow. Anyone can make one up, so nothing but its own mark follows from it.
 func (t *Table) refuse(o *Observation) {
+	o.locate() // Decode does so for packets that make flows
 	id := t.slots[t.find(o)].id
 	if id == 0 {
 		return
