@@ -32,6 +32,7 @@ type Observation struct {
 
 	fromLow bool // Src is the low endpoint of the flow's pair
 	signs   signs
+	tagged  bool   // a VLAN tag is the first that follows the link-layer addresses
 	hash    uint32 // of the pair
 }
 

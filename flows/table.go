@@ -47,7 +47,18 @@ type Table struct {
 type slot struct{ hash, id uint32 } // id is 1 + index of the newest record of a key, 0 = free
 
 // InterfaceCounts is what was captured on one interface, of whatever kind; bytes are frame bytes.
-type InterfaceCounts struct{ Packets, Bytes uint64 }
+type InterfaceCounts struct {
+	Packets, Bytes uint64
+	Tagged         uint64 // packets with a VLAN tag
+	Super          SuperFrames
+}
+
+// SuperFrames are frames of TCP too long for an Ethernet: segments that are cut, or were put together, on the far side of the
+// capture (TSO, GSO, GRO; or an MTU beyond 1500).
+type SuperFrames struct {
+	Packets, Payload        uint64
+	LeastHeader, MostHeader uint32 // bytes of all headers of one of them, the link layer's included
+}
 
 // maxSenders bounds Table.senders: a host with more addresses than this needs --local.
 const maxSenders = 4096
@@ -293,6 +304,25 @@ func (t *Table) countInterface(o *Observation) {
 	c := &t.ifaces[o.Interface]
 	c.Packets++
 	c.Bytes += uint64(o.Frame)
+	if o.tagged {
+		c.Tagged++
+	}
+	if o.Frame > longestFrame && o.Proto == TCP && o.Payload > 0 {
+		c.Super.add(o)
+	}
+}
+
+// longestFrame is of an Ethernet: 1500 bytes, its header and two VLAN tags.
+const longestFrame = 1500 + 14 + 8
+
+func (s *SuperFrames) add(o *Observation) {
+	header := o.Frame - o.Payload
+	if s.Packets == 0 {
+		s.LeastHeader, s.MostHeader = header, header
+	}
+	s.Packets++
+	s.Payload += uint64(o.Payload)
+	s.LeastHeader, s.MostHeader = min(s.LeastHeader, header), max(s.MostHeader, header)
 }
 
 func (t *Table) countUndecoded(k Kind, packets, bytes uint64) {

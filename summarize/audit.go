@@ -32,6 +32,12 @@ const (
 	CauseNoSocket = "no_socket"
 	// CauseLinkHeader: link-layer headers that an interface's driver left out of its counters (bridges, VLAN, VXLAN).
 	CauseLinkHeader = "link_header"
+	// CauseVLANTag: VLAN tags that travel beside a frame and not in it: a capture has them, the interface's counters do not.
+	CauseVLANTag = "vlan_tag"
+	// CauseSuperFrames: headers of the segments of frames that were captured whole and counted one by one (TSO, GSO, GRO).
+	CauseSuperFrames = "super_frames"
+	// CauseFCS: frame check sequences that an interface counts and no capture has.
+	CauseFCS = "fcs"
 	// CauseWindowEdge: frames of the moments in which an interface's capture was opened or closed.
 	CauseWindowEdge = "window_edge"
 	// CausePacketLimit: frames behind the last packet that was asked for (-c), until the counters were read.

@@ -33,7 +33,10 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 	low, high := i.Readings.bounds(i.Loopback)
 	a.compare(low, high, i.Readings.edge())
 	if !i.Loopback {
-		a.headers(i.Readings.BeforeClose.Sub(i.Readings.AfterOpen), i.Readings.AfterClose.Sub(i.Readings.BeforeOpen), i.LinkHeader)
+		low, high := i.Readings.BeforeClose.Sub(i.Readings.AfterOpen), i.Readings.AfterClose.Sub(i.Readings.BeforeOpen)
+		a.headers(low, high, i.LinkHeader)
+		a.tags(i.Tagged)
+		a.shapes(low, high, i.LinkHeader, &i.Super)
 	}
 	if in.CountOnly && a.ResidualBytes > 0 {
 		a.Causes, a.ResidualBytes = append(a.Causes, Cause{CauseNoSocket, a.ResidualBytes}), 0

@@ -24,6 +24,15 @@ func bare(rxLength, txLength uint64) *InterfaceReadings {
 	return &InterfaceReadings{BeforeClose: end, AfterClose: end}
 }
 
+// segmented are that many frames each way of that many bytes in all.
+func segmented(rx, tx, bytes uint64) *InterfaceReadings {
+	end := InterfaceCounters{RxPackets: rx, RxBytes: bytes - tx*60, TxPackets: tx, TxBytes: tx * 60}
+	return &InterfaceReadings{BeforeClose: end, AfterClose: end}
+}
+
+// super are four frames of two to three segments each.
+var super = flows.SuperFrames{Packets: 4, Payload: 9 * 536, LeastHeader: 66, MostHeader: 66}
+
 func TestInterfaceAudit(t *testing.T) {
 	// 10 frames passed for certain (7 in, 3 out), 3 more at the edges.
 	readings := &InterfaceReadings{BeforeOpen: counters(100, 50), AfterOpen: counters(101, 50), BeforeClose: counters(108, 53), AfterClose: counters(108, 55)}
@@ -76,6 +85,32 @@ func TestInterfaceAudit(t *testing.T) {
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 902, ResidualBytes: -98}, verdict: VerdictUnexplained},
 		{name: "a frame more, as long as the headers", in: InterfaceInput{Readings: bare(86, 100), LinkHeader: 14}, captured: 11,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 902, ResidualBytes: -198}, verdict: VerdictUnexplained},
+		{name: "tags beside some frames", in: InterfaceInput{Readings: bare(98, 100), Tagged: 7}, captured: 10, // 14 bytes: no whole tags
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 986, ResidualBytes: -14}, verdict: VerdictUnexplained},
+		{name: "tags beside all frames", in: InterfaceInput{Readings: bare(96, 100), Tagged: 7}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 972, Causes: []Cause{{CauseVLANTag, -28}}}, verdict: VerdictExplained},
+		{name: "more tags than there were", in: InterfaceInput{Readings: bare(96, 100), Tagged: 6}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 972, ResidualBytes: -28}, verdict: VerdictUnexplained},
+		{name: "received with FCS", in: InterfaceInput{Readings: bare(104, 100)}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1028, Causes: []Cause{{CauseFCS, 28}}}, verdict: VerdictExplained},
+		{name: "both with FCS", in: InterfaceInput{Readings: bare(104, 104)}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1040, Causes: []Cause{{CauseFCS, 40}}}, verdict: VerdictExplained},
+		{name: "sent with FCS", in: InterfaceInput{Readings: bare(100, 104)}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1012, Causes: []Cause{{CauseFCS, 12}}}, verdict: VerdictExplained},
+		{name: "a byte more than FCS", in: InterfaceInput{Readings: bare(105, 100)}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1035, ResidualBytes: 35}, verdict: VerdictUnexplained},
+		{name: "segments counted, super-frames captured", in: InterfaceInput{Readings: segmented(12, 4, 1000+6*66), Super: super}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 16, KernelBytes: 1396, Causes: []Cause{{CauseSuperFrames, 396}}}, verdict: VerdictExplained},
+		{name: "segments counted with FCS", in: InterfaceInput{Readings: segmented(12, 4, 1000+6*66+16*4), Super: super}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 16, KernelBytes: 1460, Causes: []Cause{{CauseSuperFrames, 396}, {CauseFCS, 64}}}, verdict: VerdictExplained},
+		{name: "segments counted without link headers", in: InterfaceInput{Readings: segmented(12, 4, 1000+6*66-12*14), Super: super, LinkHeader: 14}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 16, KernelBytes: 1228, Causes: []Cause{{CauseSuperFrames, 396}, {CauseLinkHeader, -168}}}, verdict: VerdictExplained},
+		{name: "more segments than there is payload for", in: InterfaceInput{Readings: segmented(16, 4, 1000+10*66), Super: super}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 20, KernelBytes: 1660, ResidualBytes: 660}, verdict: VerdictUnexplained},
+		{name: "segments without headers", in: InterfaceInput{Readings: segmented(12, 4, 1000+6*65), Super: super}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 16, KernelBytes: 1390, ResidualBytes: 390}, verdict: VerdictUnexplained},
+		{name: "segments of no super-frame", in: InterfaceInput{Readings: segmented(12, 4, 1000+6*66)}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 16, KernelBytes: 1396, ResidualBytes: 396}, verdict: VerdictUnexplained},
 		{name: "none read", captured: 6, want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},
 		{name: "empty readings", in: InterfaceInput{Readings: &InterfaceReadings{}}, captured: 6,
 			want: InterfaceAudit{Unavailable: "its counters were not read"}, verdict: VerdictUnavailable},

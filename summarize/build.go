@@ -78,6 +78,8 @@ type InterfaceInput struct {
 	LinkHeader uint64 // bytes in front of the IP header of a plain frame: 14 on Ethernet
 
 	CapturedPackets, CapturedBytes uint64             // of every kind, undecoded included; frame bytes
+	Tagged                         uint64             // of them, with a VLAN tag
+	Super                          flows.SuperFrames  // of them
 	Readings                       *InterfaceReadings // nil if none were taken
 	Filter                         string             // of this interface alone, "" = none
 }

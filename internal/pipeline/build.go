@@ -153,6 +153,7 @@ func (o *owner) interfaceInput(i capture.Interface, counts []flows.InterfaceCoun
 	}
 	if index < len(counts) {
 		in.CapturedPackets, in.CapturedBytes = counts[index].Packets, counts[index].Bytes
+		in.Tagged, in.Super = counts[index].Tagged, counts[index].Super
 	}
 	if !in.StatsKnown {
 		in.Received = in.CapturedPackets // a file that counts nothing received at least what is in it
