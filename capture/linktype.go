@@ -11,6 +11,7 @@ const (
 	LinkTypeNull                LinkType = 0
 	LinkTypeEthernet            LinkType = 1
 	LinkTypeIEEE8025            LinkType = 6 // Token Ring
+	LinkTypeARCNET              LinkType = 7
 	LinkTypePPP                 LinkType = 9
 	LinkTypeFDDI                LinkType = 10
 	LinkTypePPPHDLC             LinkType = 50
@@ -23,12 +24,14 @@ const (
 	LinkTypeIEEE80211Prism      LinkType = 119
 	LinkTypeIEEE80211Radio      LinkType = 127
 	LinkTypeIEEE80211AVS        LinkType = 163
+	LinkTypeARCNETLinux         LinkType = 129
 	LinkTypeUser2               LinkType = 149
 	LinkTypePPPDirection        LinkType = 204
 	LinkTypeIPv4                LinkType = 228
 	LinkTypeIPv6                LinkType = 229
 	LinkTypeNFLOG               LinkType = 239
 	LinkTypePKTAP               LinkType = 258
+	LinkTypeIPOIB               LinkType = 242 // IP over InfiniBand
 	LinkTypeLinuxSLL2           LinkType = 276
 	LinkTypeATMRFC1483          LinkType = 100
 	LinkTypeFrameRelay          LinkType = 107
@@ -49,6 +52,7 @@ var linkTypeNames = map[LinkType]string{
 	LinkTypeIEEE80211Prism: "PRISM_HEADER", LinkTypeIEEE80211AVS: "IEEE802_11_RADIO_AVS", LinkTypePPPHDLC: "PPP_SERIAL",
 	LinkTypePPPoE: "PPP_ETHER", LinkTypeRaw: "RAW", LinkTypeCHDLC: "C_HDLC", LinkTypeIEEE80211: "IEEE802_11",
 	LinkTypeLoop: "LOOP", LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIEEE80211Radio: "IEEE802_11_RADIO",
+	LinkTypeARCNET: "ARCNET", LinkTypeIPOIB: "IPOIB", LinkTypeARCNETLinux: "ARCNET_LINUX",
 	LinkTypeUser2: "USER2", LinkTypePPPDirection: "PPP_WITH_DIR", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6",
 	LinkTypeATMRFC1483: "ATM_RFC1483", LinkTypeENC: "ENC", LinkTypePFLOG: "PFLOG", LinkTypeIEEE1394: "APPLE_IP_OVER_IEEE1394",
 	LinkTypeFrameRelay: "FRELAY", LinkTypeFrameRelayDirection: "FRELAY_WITH_DIR", LinkTypePPI: "PPI", LinkTypeCHDLCDirection: "C_HDLC_WITH_DIR", LinkTypeMPLS: "MPLS", LinkTypeIPNET: "IPNET",

@@ -191,12 +191,27 @@ func (d *decoder) sll2() Kind {
 
 const (
 	sllOutgoing   = 4   // LINUX_SLL_OUTGOING: sent by this host
+	arphrdFRAD    = 770 // ARPHRD_FRAD: Frame Relay
+	arphrdRadio   = 803 // ARPHRD_IEEE80211_RADIOTAP
 	arphrdNetlink = 824 // ARPHRD_NETLINK: no network protocol follows
+
+	// Linux has numbers of its own where a frame has no EtherType (linux/if_ether.h).
+	ethPAll = 0x0003 // ETH_P_ALL: an Ethernet frame, as libpcap has it
+	ethPPPP = 0x0007 // ETH_P_PPP_MP
 )
 
 func (d *decoder) sllPayload(arphrd, etherType uint16) Kind {
-	if arphrd == arphrdNetlink {
+	switch {
+	case arphrd == arphrdNetlink:
 		return simple(kindLLC)
+	case arphrd == arphrdFRAD:
+		return d.frameRelay()
+	case arphrd == arphrdRadio:
+		return d.radiotap()
+	case etherType == ethPAll:
+		return d.ethernet()
+	case etherType == ethPPPP:
+		return d.ppp()
 	}
 	return d.etherType(etherType)
 }

@@ -19,6 +19,12 @@ const (
 	etherPBB        = 0x88e7 // 802.1ah I-TAG
 	etherVNTag      = 0x8926 // 802.1BR
 	etherFabricPath = 0x8903
+	etherCMD        = 0x8909 // Cisco MetaData, TrustSec's security group tag
+	etherETag       = 0x893f // 802.1BR
+	etherHSR        = 0x892f // IEC 62439-3
+	etherRTag       = 0xf1c1 // 802.1CB
+	etherTRILL      = 0x22f3 // RFC 6325
+	etherArista     = 0xd28b // Arista's time stamps
 	etherNSH        = 0x894f
 	etherOldQinQ    = 0x9100
 	etherOldQinQ2   = 0x9200
@@ -46,6 +52,13 @@ func (d *decoder) etherType(t uint16) Kind {
 			}
 			t = binary.BigEndian.Uint16(d.data[4:])
 			d.skip(6)
+		case etherETag, etherHSR, etherRTag, etherCMD, etherArista:
+			var ok bool
+			if t, ok = d.tag(t); !ok {
+				return simple(kindTruncated)
+			}
+		case etherTRILL:
+			return d.trill()
 		case etherTrans:
 			return d.ethernet()
 		case etherPBB:
@@ -77,6 +90,42 @@ func (d *decoder) etherType(t uint16) Kind {
 		}
 	}
 	return simple(kindNesting)
+}
+
+// tag steps over a tag that ends in the EtherType of what follows.
+func (d *decoder) tag(t uint16) (next uint16, ok bool) {
+	if len(d.data) < 4 {
+		return 0, false
+	}
+	length := 6
+	switch {
+	case t == etherETag:
+		length = 8
+	case t == etherCMD: // a version, the options' length in words, and those
+		length = 4 + int(d.data[1])*4
+	case t == etherArista: // subtype 1 is a time stamp: of 64 bits, or of 48 if this bit is set
+		if length = 14; binary.BigEndian.Uint16(d.data[2:])&0x20 != 0 {
+			length = 12
+		}
+	}
+	if len(d.data) < length {
+		return 0, false
+	}
+	next = binary.BigEndian.Uint16(d.data[length-2:])
+	d.skip(length)
+	return next, true
+}
+
+// trill steps over a TRILL header and its options (RFC 6325 §3.2); what it carries is Ethernet.
+func (d *decoder) trill() Kind {
+	if len(d.data) < 2 {
+		return simple(kindTruncated)
+	}
+	options := int(binary.BigEndian.Uint16(d.data)>>6&0x1f) * 4
+	if !d.drop(6 + options) {
+		return simple(kindTruncated)
+	}
+	return d.ethernet()
 }
 
 // nsh steps over a Network Service Header (RFC 8300 §2.2): its length in words of four bytes, and what follows.
@@ -192,7 +241,8 @@ func looksEthernet(b []byte) bool {
 		return false
 	}
 	switch t := binary.BigEndian.Uint16(b[12:]); t {
-	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherMPLS, etherPPPoE, etherPBB:
+	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherMPLS, etherPPPoE, etherPBB,
+		etherETag, etherHSR, etherRTag, etherCMD, etherTRILL, etherArista:
 		return true
 	default:
 		return t < etherMinimum && b[14] == 0xaa && b[15] == 0xaa

@@ -84,14 +84,16 @@ func (d *decoder) ipv6() Kind {
 	}
 	next := h[6]
 	d.skip(40)
-	for d.deeper() {
+	if !d.deeper() {
+		return simple(kindNesting)
+	}
+	for { // as many as there are: each is eight bytes of the frame at least
 		var kind Kind
 		var done bool
 		if next, kind, done = d.extension(next); done {
 			return kind
 		}
 	}
-	return simple(kindNesting)
 }
 
 // extension steps over one IPv6 extension header; done says that next is none and kind is the result.

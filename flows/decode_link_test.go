@@ -103,6 +103,16 @@ func linkFrames() []framed {
 		{"Frame Relay as Cisco has it", capture.LinkTypeFrameRelay, true, be("\x18\x41", uint16(0x86dd), ip6)},
 		{"Frame Relay with direction", capture.LinkTypeFrameRelayDirection, false, be(1, "\x18\x41\x03\xcc", ip)},
 		{"IEEE 1394 (RFC 2734)", capture.LinkTypeIEEE1394, false, be(zeros(16), uint16(0x0800), ip)},
+		{"SLL of Frame Relay", capture.LinkTypeLinuxSLL, false, be(zeros(2), uint16(770), zeros(12), "\x18\x41\x03\xcc", ip)},
+		{"SLL of radiotap", capture.LinkTypeLinuxSLL, false, be(zeros(2), uint16(803), zeros(10), uint16(4), little(uint16(0), uint16(8), uint32(0)), wlanHeader(8, 1), snap(ip))},
+		{"SLL of an Ethernet frame", capture.LinkTypeLinuxSLL, false, be(zeros(14), uint16(3), ether)},
+		{"SLL2 of PPP", capture.LinkTypeLinuxSLL2, true, be(uint16(7), zeros(18), uint16(0x57), ip6)},
+		{"IPoIB", capture.LinkTypeIPOIB, true, be(zeros(40), uint16(0x86dd), uint16(0), ip6)},
+		{"ARCNET (RFC 1201)", capture.LinkTypeARCNET, false, be(1, 2, 212, 0, uint16(9), ip)},
+		{"ARCNET, exception packet", capture.LinkTypeARCNET, false, be(1, 2, 212, 0xff, zeros(2), 212, 0, uint16(9), ip)},
+		{"ARCNET, first of two", capture.LinkTypeARCNET, true, be(1, 2, 196, 1, uint16(9), ip6)},
+		{"ARCNET (RFC 1051)", capture.LinkTypeARCNET, false, be(1, 2, 240, ip)},
+		{"ARCNET of Linux", capture.LinkTypeARCNETLinux, false, be(1, 2, uint16(0xea08), 212, 0, uint16(9), ip)},
 		{"RAW of OpenBSD", capture.LinkType(12).Canonical(), true, ip6},
 		{"RAW of BSD/OS", capture.LinkType(14).Canonical(), false, ip},
 	}...)
@@ -137,6 +147,14 @@ func TestDecodeCutInTunnel(t *testing.T) {
 	payload := flows.Inner.Decode(&capture.Packet{Data: frame[:cut], Length: len(frame), LinkType: capture.LinkTypeEthernet}, &o)
 	if o.Proto != flows.TCP || !o.Snapped || o.Payload != 0 || len(payload) > 0 {
 		t.Errorf("got %+v with payload % x, want a segment of unknown payload", o, payload)
+	}
+}
+
+// TestDecodeRedirected: what a router redirects to a cache is IPv4 in GRE, behind four bytes in version 2 of WCCP.
+func TestDecodeRedirected(t *testing.T) {
+	for _, header := range [][]byte{nil, be("\x05\x59\x00\x48")} {
+		data := inIPv4(47, be(uint16(0), uint16(0x883e), header, segment(false)))
+		checkViews(t, capture.LinkTypeRaw, onion{data: data, names: []string{fmt.Sprintf("WCCP with % x", header)}}, false)
 	}
 }
 

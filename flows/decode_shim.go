@@ -37,6 +37,17 @@ func (d *decoder) shim(t capture.LinkType) Kind {
 			return simple(kindTruncated)
 		}
 		return d.frameRelay()
+	case capture.LinkTypeARCNET:
+		return d.arcnet(2)
+	case capture.LinkTypeARCNETLinux:
+		return d.arcnet(4)
+	case capture.LinkTypeIPOIB:
+		if len(d.data) < 44 {
+			return simple(kindTruncated)
+		}
+		etherType := binary.BigEndian.Uint16(d.data[40:])
+		d.skip(44) // a global routing header; the EtherType and two bytes (RFC 4391 §6)
+		return d.etherType(etherType)
 	case capture.LinkTypeIEEE1394:
 		if len(d.data) < 18 {
 			return simple(kindTruncated)
@@ -139,4 +150,36 @@ func (d *decoder) frameRelay() Kind {
 		return d.etherType(t)
 	}
 	return simple(kindLLC)
+}
+
+// arcnet steps over two addresses of a byte (and Linux's offset, RFC 1201 §2.2), the protocol's number and, but for the protocols of
+// RFC 1051, a split flag and a sequence number. A split flag of 255 is an exception packet's: the number and the flag come once more.
+func (d *decoder) arcnet(addresses int) Kind {
+	const ip1051, ip1201, ipv6, exception = 240, 212, 196, 0xff
+	if len(d.data) < addresses+2 {
+		return simple(kindTruncated)
+	}
+	number, split := d.data[addresses], d.data[addresses+1]
+	length := addresses + 4
+	switch {
+	case number == ip1051:
+		length = addresses + 1
+	case number != ip1201 && number != ipv6:
+		return simple(kindLLC)
+	case split == exception:
+		if length += 4; len(d.data) < length {
+			return simple(kindTruncated)
+		}
+		split = d.data[length-3]
+	}
+	if number != ip1051 && split != 0 && split&1 == 0 {
+		return simple(kindFragment) // a later part of a packet (RFC 1201 §2.3)
+	}
+	if !d.drop(length) {
+		return simple(kindTruncated)
+	}
+	if number == ipv6 {
+		return d.ipv6()
+	}
+	return d.ipv4()
 }

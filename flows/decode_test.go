@@ -86,6 +86,19 @@ func TestDecodeOutgoing(t *testing.T) {
 	}
 }
 
+// TestDecodeManyExtensions: IPv6 extension headers do not stand inside one another, so that any number of them is followed.
+func TestDecodeManyExtensions(t *testing.T) {
+	var options []fixtures.Option
+	for range 100 {
+		options = append(options, fixtures.DestinationOptions())
+	}
+	var o flows.Observation
+	flows.Outer.Decode(packet(capture.LinkTypeEthernet, fixtures.TCP(host6, peer6, "PA", 1000, 2000, []byte("payload"), options...)), &o)
+	if !o.Kind.Decoded() || o.Payload != 7 || o.Src.Port != host6.Port() {
+		t.Errorf("got %+v, want a segment of 7 bytes", o)
+	}
+}
+
 func TestDecodeUndecoded(t *testing.T) {
 	tcp := fixtures.TCP(host4, peer4, "A", 1, 1, nil)
 	ether := func(etherType uint16, payload ...byte) []byte {

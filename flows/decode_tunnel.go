@@ -91,10 +91,32 @@ func (d *decoder) gre() Kind {
 		return d.ethernet()
 	case t == etherERSPAN3:
 		return d.erspan3()
+	case t == greWCCP:
+		return d.redirected()
+	case t == greEoIP:
+		return d.ethernet()
+	case t >= greAruba && t <= greArubaLast && t&0xf == 0:
+		return d.wlan()
 	case t == etherPPP && len(d.data) == 0, t < etherMinimum:
 		return protocolKind(protoGRE) // a PPTP acknowledgement; a keep-alive's answer has type 0
 	}
 	return d.etherType(t)
+}
+
+// Protocol types of GRE that are no EtherTypes.
+const (
+	greWCCP      = 0x883e // draft-mclaggan-wccp-v2rev1 §4.12
+	greEoIP      = 0x6400 // MikroTik's Ethernet over IP
+	greAruba     = 0x8200 // 802.11 frames from an access point, a type for each of its interfaces
+	greArubaLast = 0x8370
+)
+
+// redirected decodes a packet that a router redirects to a cache: WCCP version 2 has four bytes before it.
+func (d *decoder) redirected() Kind {
+	if len(d.data) > 4 && d.data[0]>>4 != 4 {
+		d.skip(4)
+	}
+	return d.rawIP()
 }
 
 // erspan3 skips the 12-byte header and, if its last bit says so, the 8-byte subheader. What was mirrored is Ethernet or,

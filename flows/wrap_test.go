@@ -100,6 +100,19 @@ func ipWrappings() []wrapping {
 		ether("SNAP in a VLAN", func(b []byte) []byte {
 			return inEthernet(0x8100, be(uint16(7), uint16(8+len(b)), "\xaa\xaa\x03\x00\x00\x00", etherOf(b), b))
 		}),
+		ether("E-TAG (802.1BR)", func(b []byte) []byte { return inEthernet(0x893f, be(zeros(6), etherOf(b), b)) }),
+		ether("HSR (IEC 62439-3)", func(b []byte) []byte { return inEthernet(0x892f, be(uint16(6+len(b)), uint16(1), etherOf(b), b)) }),
+		ether("R-TAG (802.1CB)", func(b []byte) []byte { return inEthernet(0xf1c1, be(zeros(4), etherOf(b), b)) }),
+		ether("Cisco MetaData", func(b []byte) []byte { return inEthernet(0x8909, be(1, 1, uint16(1), uint16(7), etherOf(b), b)) }),
+		ether("Cisco MetaData of two options", func(b []byte) []byte {
+			return inEthernet(0x8909, be(1, 2, zeros(8), etherOf(b), b))
+		}),
+		ether("Arista's time stamp of 64 bits", func(b []byte) []byte {
+			return inEthernet(0xd28b, be(uint16(1), uint16(0x10), zeros(8), etherOf(b), b))
+		}),
+		ether("Arista's time stamp of 48 bits", func(b []byte) []byte {
+			return inEthernet(0xd28b, be(uint16(1), uint16(0x21), zeros(6), etherOf(b), b))
+		}),
 		ether("MPLS (RFC 3032)", func(b []byte) []byte { return inEthernet(0x8847, be(uint32(0x10040), uint32(0x20140), b)) }),
 		ether("PPPoE (RFC 2516)", func(b []byte) []byte {
 			return inEthernet(0x8864, be(0x11, 0, uint16(1), uint16(2+len(b)), pppOf(b), b, zeros(3)))
@@ -119,6 +132,9 @@ func ipWrappings() []wrapping {
 		ip("MPLS in IP (RFC 4023)", func(b []byte) []byte { return inIPv4(137, be(uint32(0x10140), b)) }),
 		ip("ERSPAN III of an IP packet", func(b []byte) []byte {
 			return inIPv4(47, be(uint16(0x1000), uint16(0x22eb), uint32(1), "\x20\x07", zeros(8), 2<<2, 0, b))
+		}),
+		ip("802.11 of Aruba in GRE", func(b []byte) []byte {
+			return inIPv4(47, be(uint16(0), uint16(0x8240), "\x08\x01", zeros(22), "\xaa\xaa\x03\x00\x00\x00", etherOf(b), b))
 		}),
 		ip("AH (RFC 4302)", func(b []byte) []byte { return inIPv4(51, be(protoOf(b), 4, zeros(22), b)) }),
 		ip("AH in IPv6", func(b []byte) []byte { return inIPv6(51, be(protoOf(b), 4, zeros(22), b)) }),
@@ -148,6 +164,10 @@ func etherWrappings() []wrapping {
 		}),
 		same("NSH (RFC 8300)", func(b []byte) []byte {
 			return inEthernet(0x894f, be("\x0f\xc6\x01\x03", uint32(0x100ff), zeros(16), b))
+		}),
+		same("TRILL (RFC 6325 §3.2)", func(b []byte) []byte { return inEthernet(0x22f3, be(uint16(2<<6|5), uint32(0x00010002), zeros(8), b)) }),
+		ip("Ethernet over IP of MikroTik", func(b []byte) []byte {
+			return inIPv4(47, be(uint16(0x2001), uint16(0x6400), uint16(len(b)), uint16(9), b))
 		}),
 		ip("bridged GRE", func(b []byte) []byte { return inIPv4(47, be(uint16(0x2000), uint16(0x6558), uint32(9), b)) }),
 		ip("ERSPAN I", func(b []byte) []byte { return inIPv4(47, be(uint16(0), uint16(0x88be), b)) }),
