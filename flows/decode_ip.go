@@ -6,8 +6,12 @@ import (
 	"apptap/flows/names"
 )
 
-// ipv4 decodes an IPv4 header (RFC 791) and what it carries.
+// ipv4 decodes an IPv4 header (RFC 791) and what it carries. A packet says itself which version it is, and some rewritten captures
+// announce IPv6 as IPv4.
 func (d *decoder) ipv4() Kind {
+	if len(d.data) > 0 && d.data[0]>>4 == 6 {
+		return d.ipv6()
+	}
 	if len(d.data) < 20 {
 		return simple(kindTruncated)
 	}

@@ -108,6 +108,7 @@ func linkFrames() []framed {
 		{"SLL of an Ethernet frame", capture.LinkTypeLinuxSLL, false, be(zeros(14), uint16(3), ether)},
 		{"SLL2 of PPP", capture.LinkTypeLinuxSLL2, true, be(uint16(7), zeros(18), uint16(0x57), ip6)},
 		{"IPoIB", capture.LinkTypeIPOIB, true, be(zeros(40), uint16(0x86dd), uint16(0), ip6)},
+		{"IPv6 announced as IPv4", capture.LinkTypeCHDLC, true, be(uint16(0x0f00), uint16(0x0800), ip6)},
 		{"ARCNET (RFC 1201)", capture.LinkTypeARCNET, false, be(1, 2, 212, 0, uint16(9), ip)},
 		{"ARCNET, exception packet", capture.LinkTypeARCNET, false, be(1, 2, 212, 0xff, zeros(2), 212, 0, uint16(9), ip)},
 		{"ARCNET, first of two", capture.LinkTypeARCNET, true, be(1, 2, 196, 1, uint16(9), ip6)},
