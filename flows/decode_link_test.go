@@ -159,6 +159,26 @@ func TestDecodeRedirected(t *testing.T) {
 	}
 }
 
+// TestDecodeTunnelFragment: the first fragment of a packet that carries another belongs to the flow of that, with the part of its payload
+// that is in it; the rest has no header and is GRE.
+func TestDecodeTunnelFragment(t *testing.T) {
+	whole := inIPv4(47, be(uint16(0), uint16(0x0800), segment(false)))
+	first, rest := slices.Clone(whole[:20+4+40+3]), slices.Concat(whole[:20], whole[20+4+40+3:])
+	binary.BigEndian.PutUint16(first[2:], uint16(len(first)))
+	binary.BigEndian.PutUint16(first[6:], 0x2000)
+	binary.BigEndian.PutUint16(rest[2:], uint16(len(rest)))
+	binary.BigEndian.PutUint16(rest[6:], 6)
+	var o flows.Observation
+	payload := flows.Outer.Decode(packet(capture.LinkTypeRaw, first), &o)
+	if !o.Kind.Decoded() || o.Src.Port != host4.Port() || o.IPBytes != 47 || o.Payload != 3 || string(payload) != "pay" || o.FragMore {
+		t.Errorf("first fragment: got %+v with payload %q, want three bytes of the segment within", o, payload)
+	}
+	flows.Outer.Decode(packet(capture.LinkTypeRaw, rest), &o)
+	if o.Kind.String() != "gre" {
+		t.Errorf("later fragment: kind %q, want gre", o.Kind)
+	}
+}
+
 // TestDecodeTeredo: what may stand before the IPv6 packet in a Teredo tunnel (RFC 4380 §5.1.1).
 func TestDecodeTeredo(t *testing.T) {
 	authentication, origin := be("\x00\x01\x02\x03", zeros(2+3+9)), be("\x00\x00", uint16(0x1234), uint32(0x0a000001))

@@ -16,10 +16,7 @@ const (
 
 // encapsulated decodes what an IP packet carries that is neither TCP nor UDP.
 func (d *decoder) encapsulated(proto uint8) Kind {
-	if d.o.FragMore && proto != protoAH {
-		return protocolKind(proto) // the first part of a packet within: its lengths are not its own
-	}
-	d.o.FragMore = false
+	d.o.FragMore = false // the first part of a packet has the headers of what it carries, and as much of its payload as there is
 	switch proto {
 	case protoIPIP:
 		return d.ipv4()
