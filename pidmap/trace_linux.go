@@ -17,9 +17,13 @@ import (
 	"apptap/pidmap/bpf"
 )
 
-// tracePoll is how often the kernel's events are fetched: a wake-up for each would cost more than all the rest of it, and nobody
-// asks for an owner sooner.
-const tracePoll = 20 * time.Millisecond
+const (
+	// traceGather is how long events are let come after the first: a wake-up for each would cost more than all the rest of it, and nobody
+	// asks for an owner sooner. What a record lacks is looked up in /proc then, if the program still runs.
+	traceGather = 50 * time.Millisecond
+	// traceBurst is how many bytes of events are too much to wait, as in ownership.bpf.c.
+	traceBurst = 512 << 10
+)
 
 // capabilities are the smallest set for everything that apptap does here.
 const capabilities = "cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search"
@@ -142,11 +146,22 @@ func (tr *trace) userName(uid uint32) string {
 	return name
 }
 
-// poll waits until the time comes and returns what was told meanwhile.
-func (tr *trace) poll(until time.Time) ([]Event, error) {
+// wait returns when something was told and a little after, or when the time comes or ctx ends.
+func (tr *trace) wait(ctx context.Context, until time.Time) error {
+	if err := tr.tracer.Wait(ctx, until, 1); err != nil {
+		return err
+	}
+	if soon := time.Now().Add(traceGather); soon.Before(until) {
+		until = soon
+	}
+	return tr.tracer.Wait(ctx, until, traceBurst)
+}
+
+// poll returns what was told since the last time.
+func (tr *trace) poll() ([]Event, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	told, err := tr.tracer.Poll(until)
+	told, err := tr.tracer.Poll()
 	events := make([]Event, 0, len(told)) // few events become none or two
 	for i := range told {
 		events = tr.t.add(events, &told[i])
@@ -188,11 +203,20 @@ func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 	events, err := w.scanner.scan(ctx, true)
 	lost, current, sure := uint64(0), time.Time{}, int64(0)
 	for err == nil && ctx.Err() == nil {
+		told := len(events)
 		events = w.nat.look(events)
+		until := current.Add(scanInterval)
+		if len(events) > told {
+			until = time.Now().Add(traceGather) // nothing wakes for more of those
+		}
 		if len(events) > 0 {
 			emit(events)
 		}
-		if events, err = w.trace.poll(time.Now().Add(tracePoll)); err != nil {
+		if err = w.trace.wait(ctx, until); err != nil {
+			events = nil
+			break
+		}
+		if events, err = w.trace.poll(); err != nil {
 			break
 		}
 		now := time.Now()

@@ -113,7 +113,7 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	events, err := w.scanner.scan(ctx, true)
 	events = w.nat.look(events)
 	if w.trace != nil {
-		told, traceErr := w.trace.poll(time.Now())
+		told, traceErr := w.trace.poll()
 		events = append(w.trace.current(told), events...)
 		err = errors.Join(err, traceErr)
 	}
@@ -122,6 +122,9 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	}
 	return events, nil
 }
+
+// Told says whether kernel events tell of owners, so that nothing has to be looked at in time.
+func (w *Watcher) Told() bool { return w.trace != nil }
 
 // Counts says whether the packets of sockets are counted, those of open ones too.
 func (w *Watcher) Counts() bool {

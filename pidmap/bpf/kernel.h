@@ -35,7 +35,7 @@ HELPER struct task_struct *(*current_task_btf)(void) = (void *)158;
 HELPER struct socket *(*sock_from_file)(void *file) = (void *)162;
 
 enum { MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_SK_STORAGE = 24, MAP_RINGBUF = 27 };
-enum { ANY = 0, NO_PREALLOC = 1, STORAGE_CREATE = 1, NO_WAKEUP = 1, FORCE_WAKEUP = 2, AVAIL_DATA = 0 };
+enum { ANY = 0, NO_PREALLOC = 1, STORAGE_CREATE = 1, WAKEUP_IF_READ = 0, FORCE_WAKEUP = 2, AVAIL_DATA = 0 };
 
 #define SEC(name) __attribute__((section(name), used))
 #define INLINE static __attribute__((always_inline)) inline

@@ -94,11 +94,11 @@ INLINE void count_lost(u32 kind)
 		*n += 1;
 }
 
-/* A wake-up costs more than all the rest (13-16 us where the reader sleeps on another processor), so the
- * reader comes by itself, unless a storm would fill the ring before. */
+/* A wake-up costs more than all the rest (13-16 us where the reader sleeps on another processor): the first record of an
+ * empty ring wakes the reader, which then lets some more come, unless a storm would fill the ring before. */
 INLINE u64 wakeup(void)
 {
-	return ringbuf_query(&events, AVAIL_DATA) > (512 << 10) ? FORCE_WAKEUP : NO_WAKEUP;
+	return ringbuf_query(&events, AVAIL_DATA) > (512 << 10) ? FORCE_WAKEUP : WAKEUP_IF_READ;
 }
 
 INLINE void describe(struct process *p, struct task_struct *task)

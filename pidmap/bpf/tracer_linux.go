@@ -3,14 +3,18 @@
 package bpf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -27,6 +31,8 @@ const (
 type Tracer struct {
 	loaded  *loaded
 	reader  *ringbuf.Reader
+	ring    *os.File        // the ring again, for the runtime's poller: whoever waits in epoll_wait(2) keeps the runtime's monitor awake
+	conn    syscall.RawConn // of ring
 	damaged atomic.Uint64
 	events  []Event // of the last Poll, reused
 
@@ -43,26 +49,61 @@ func Open() (*Tracer, Report, error) {
 		report.Tier = ""
 		return nil, report, err
 	}
-	reader, err := ringbuf.NewReader(l.maps["events"])
-	if err != nil {
+	t := &Tracer{loaded: l, cgroups: map[uint64]string{1: "/"}}
+	if err := t.openRing(l.maps["events"]); err != nil {
 		l.close()
 		return nil, report, fmt.Errorf("open eBPF ring: %w", err)
 	}
-	return &Tracer{loaded: l, reader: reader, cgroups: map[uint64]string{1: "/"}}, report, nil
+	return t, report, nil
 }
 
-// Close takes the programs out of the kernel; Poll returns.
+// openRing opens the ring to read it and to wait for it.
+func (t *Tracer) openRing(events *ebpf.Map) error {
+	fd, err := unix.FcntlInt(uintptr(events.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	t.ring = os.NewFile(uintptr(fd), "eBPF ring")
+	if t.conn, err = t.ring.SyscallConn(); err == nil {
+		t.reader, err = ringbuf.NewReader(events)
+	}
+	if err != nil {
+		return errors.Join(err, t.ring.Close())
+	}
+	t.reader.SetDeadline(time.Unix(1, 0)) // it does not wait: Wait does
+	return nil
+}
+
+// Close takes the programs out of the kernel; Wait and Poll return.
 func (t *Tracer) Close() error {
-	err := t.reader.Close()
+	err := errors.Join(t.ring.Close(), t.reader.Close())
 	t.loaded.close()
 	return err
 }
 
-// Poll waits until the time comes, much of the ring is full or Flush is called, and returns what the ring holds then, oldest first but
-// for what several processors told at the same time. It reads at most some 100,000 events. The error wraps
-// os.ErrClosed once the Tracer is closed.
-func (t *Tracer) Poll(until time.Time) ([]Event, error) {
-	t.reader.SetDeadline(until)
+// Wait waits until the ring holds so many bytes, the time comes or ctx ends. The kernel's side wakes it when the first record
+// comes into an empty ring, and when much of the ring is full.
+func (t *Tracer) Wait(ctx context.Context, until time.Time, bytes int) error {
+	err := t.ring.SetReadDeadline(until)
+	if err == nil {
+		stop := context.AfterFunc(ctx, func() {
+			t.ring.SetReadDeadline(time.Unix(1, 0)) // fails only once the Tracer is closed, which ends the wait too
+		})
+		defer stop()
+		err = t.conn.Read(func(uintptr) bool { return t.reader.AvailableBytes() >= bytes })
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("wait for eBPF ring: %w", err)
+	}
+	return nil
+}
+
+// Poll returns what the ring holds, oldest first but for what several processors told at the same time. It reads at most some
+// 100,000 events. The error wraps os.ErrClosed once the Tracer is closed.
+func (t *Tracer) Poll() ([]Event, error) {
 	var record ringbuf.Record
 	events := t.events[:0]
 	defer func() {
@@ -70,10 +111,10 @@ func (t *Tracer) Poll(until time.Time) ([]Event, error) {
 			t.events = nil
 		}
 	}()
-	for len(events) < maxPoll {
+	for len(events) < maxPoll && t.reader.AvailableBytes() > 0 {
 		err := t.reader.ReadInto(&record)
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed):
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return events, nil
 		case err != nil:
 			return events, fmt.Errorf("read eBPF ring: %w", err)
@@ -83,15 +124,10 @@ func (t *Tracer) Poll(until time.Time) ([]Event, error) {
 			t.damaged.Add(1)
 			continue
 		}
-		if events = append(events, e); t.reader.AvailableBytes() == 0 && time.Now().After(until) {
-			break
-		}
+		events = append(events, e)
 	}
 	return events, nil
 }
-
-// Flush makes Poll return at once.
-func (t *Tracer) Flush() error { return t.reader.Flush() }
 
 // Moved is what a user of a shared socket has moved since the socket was shared; ok is false if it is not known (any more). For
 // the first user Socket.Tx and Rx, of before, come on top.

@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -33,7 +34,7 @@ func open(t *testing.T) *Tracer {
 func record(t *testing.T, tracer *Tracer, f func()) []Event {
 	t.Helper()
 	f()
-	all, err := tracer.Poll(time.Now())
+	all, err := tracer.Poll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,5 +161,29 @@ func TestIntegrationProcess(t *testing.T) {
 	}
 	if got := tracer.CgroupPath(x.Process.Cgroup); got == "" {
 		t.Errorf("cgroup %d has no path", x.Process.Cgroup)
+	}
+}
+
+// TestIntegrationWait waits for events longer than any test may take: the first into an empty ring, and the end of the context, end the wait.
+func TestIntegrationWait(t *testing.T) {
+	tracer := open(t)
+	for range 10 {
+		if _, err := tracer.Poll(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); exchange(t) }()
+		if err := tracer.Wait(t.Context(), time.Now().Add(time.Hour), 1); err != nil {
+			t.Fatal(err)
+		}
+		if events, err := tracer.Poll(); err != nil || len(events) == 0 {
+			t.Errorf("after the wait: %d events, %v", len(events), err)
+		}
+		<-done
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go cancel()
+	if err := tracer.Wait(ctx, time.Now().Add(time.Hour), 1<<30); err != nil {
+		t.Error(err)
 	}
 }

@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -22,11 +23,11 @@ func Open() (*Tracer, Report, error) { return nil, Report{}, unsupported() }
 // Close does nothing.
 func (t *Tracer) Close() error { return nil }
 
-// Poll returns an error that wraps errors.ErrUnsupported.
-func (t *Tracer) Poll(time.Time) ([]Event, error) { return nil, unsupported() }
+// Wait returns an error that wraps errors.ErrUnsupported.
+func (t *Tracer) Wait(context.Context, time.Time, int) error { return unsupported() }
 
-// Flush does nothing.
-func (t *Tracer) Flush() error { return nil }
+// Poll returns an error that wraps errors.ErrUnsupported.
+func (t *Tracer) Poll() ([]Event, error) { return nil, unsupported() }
 
 // Moved knows nothing.
 func (t *Tracer) Moved(uint64, User) (Moved, bool) { return Moved{}, false }
