@@ -20,6 +20,9 @@ type Config struct {
 	// ReadTimeout bounds how long Next waits, and how long the kernel may hold a packet back to fill a
 	// batch; default DefaultReadTimeout.
 	ReadTimeout time.Duration
+	// Relaxed says that nobody needs a packet at once. The ring then takes RelaxedHold in place of ReadTimeout, and Next waits for up to
+	// a second where nothing comes, until Stop. Without a ring it changes nothing.
+	Relaxed     bool
 	Promiscuous bool // also frames for other hosts; off, because they are nobody's traffic here
 	Reader      Reader
 	// Keep says which frames are kept whole; SnapLen cuts those too.
@@ -39,6 +42,9 @@ const (
 	// seen while the process that sent it is alive, and 100 wake-ups a second cost a few per
 	// cent of one core (docs/performance.md).
 	DefaultReadTimeout = 10 * time.Millisecond
+	// RelaxedHold is how long a packet may lie in the ring where kernel events tell of owners: ten wake-ups a second in place of
+	// a hundred. Sightings of one packet on two interfaces are then no further apart than flows.Carriers bears (200 ms).
+	RelaxedHold = 100 * time.Millisecond
 )
 
 // withDefaults fills in what is not set and refuses what libpcap's ints cannot hold.

@@ -3,8 +3,10 @@ package live
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,19 +14,18 @@ import (
 	"apptap/capture"
 )
 
-// ringBlockBytes is the unit in which the kernel hands frames over. A block goes when it is full or a read timeout
-// old, so that many small ones outlast a reader that is not scheduled; 256 KiB still hold 160 full Ethernet frames.
-const ringBlockBytes = 256 << 10
-
 // ring reads a TPACKET_V3 ring of its own (linux Documentation/networking/packet_mmap.rst). It is made and read in
 // the network namespace of the thread that opened it. Not safe for concurrent use.
+// Stop may be called beside the rest.
 type ring struct {
 	fd         int
 	memory     []byte
+	blockBytes int
 	at         int // number of the block that is read, or awaited
 	held       bool
 	frames     ringFrames
-	waitMillis int
+	hold       time.Duration // until the kernel hands over a block that is not full
+	sleeper    *sleeper
 	down       bool // the interface was down when last looked at
 
 	interfaces [1]capture.Interface
@@ -32,10 +33,15 @@ type ring struct {
 	lost       *deviceDrops
 }
 
-// statusOf is the word with which the kernel and the reader hand a block to each other.
-func (r *ring) statusOf(block int) *atomic.Uint32 {
-	return (*atomic.Uint32)(unsafe.Pointer(&r.memory[block*ringBlockBytes+blockStatus]))
+// word is a word of a block's header that the kernel changes too.
+func (r *ring) word(block, offset int) *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Pointer(&r.memory[block*r.blockBytes+offset]))
 }
+
+// statusOf is the word with which the kernel and the reader hand a block to each other.
+func (r *ring) statusOf(block int) *atomic.Uint32 { return r.word(block, blockStatus) }
+
+func (r *ring) following() int { return (r.at + 1) % (len(r.memory) / r.blockBytes) }
 
 func (r *ring) ready() bool { return r.statusOf(r.at).Load()&unix.TP_STATUS_USER != 0 }
 
@@ -44,14 +50,11 @@ func (r *ring) Next(p *capture.Packet) error {
 	for !r.frames.next(p) {
 		r.release()
 		if !r.ready() {
-			if err := r.wait(); err != nil {
+			if err := r.await(); err != nil {
 				return err
 			}
-			if !r.ready() {
-				return capture.ErrTimeout
-			}
 		}
-		r.frames.open(r.memory[r.at*ringBlockBytes:][:ringBlockBytes])
+		r.frames.open(r.memory[r.at*r.blockBytes:][:r.blockBytes])
 		r.held = true
 	}
 	return nil
@@ -65,7 +68,7 @@ func (r *ring) Buffered() bool {
 	if !r.held {
 		return r.ready()
 	}
-	return r.statusOf((r.at+1)%(len(r.memory)/ringBlockBytes)).Load()&unix.TP_STATUS_USER != 0
+	return r.statusOf(r.following()).Load()&unix.TP_STATUS_USER != 0
 }
 
 // release gives the block that was read back to the kernel.
@@ -75,13 +78,65 @@ func (r *ring) release() {
 	}
 	r.statusOf(r.at).Store(unix.TP_STATUS_KERNEL)
 	r.held = false
-	r.at = (r.at + 1) % (len(r.memory) / ringBlockBytes)
+	r.at = r.following()
 }
 
-// wait blocks until there may be a block, for at most the read timeout.
-func (r *ring) wait() error {
+// await waits for a block.
+func (r *ring) await() error {
+	if !r.sleeper.stopped.Load() {
+		if err := r.wait(r.sleeper.patience); err != nil {
+			return err
+		}
+		if r.ready() {
+			return nil
+		}
+		if !r.sleeper.stopped.Load() {
+			return capture.ErrTimeout
+		}
+	}
+	return r.drain()
+}
+
+const (
+	// drainStep is longer than the kernel takes from a frame's time stamp to its place in the ring.
+	drainStep = 10 * time.Millisecond
+	// drainTime bounds the wait for a block whose time is over: a busy machine may be late.
+	drainTime = time.Second
+)
+
+// drain waits for what was captured before Stop: the kernel keeps a block that is not full for the hold time, and one in which
+// there is nothing for ever (prb_open_block() and prb_retire_rx_blk_timer_expired() of af_packet.c).
+func (r *ring) drain() error {
+	for step := range (r.hold + drainTime) / drainStep {
+		if err := r.wait(drainStep); err != nil {
+			return err
+		}
+		if r.ready() {
+			return nil
+		}
+		if step > 0 && r.word(r.at, blockPackets).Load() == 0 {
+			break // the first wait may have been ended by Stop
+		}
+	}
+	return io.EOF
+}
+
+// Stop ends the capture: Next gives what was captured until now, and perhaps a little of what comes later, and then io.EOF. It may be
+// called by any goroutine, before Close.
+func (r *ring) Stop() { r.sleeper.stop() }
+
+// wait blocks until there may be a block, for at most that long. The runtime's poller does not tell when the interface is down or gone:
+// where it brings no block, poll(2) is asked too, and waits itself once something was wrong.
+func (r *ring) wait(most time.Duration) error {
+	timeout := max(1, int(min(most, r.hold)/time.Millisecond))
+	if !r.down && r.sleeper.sleep(most) {
+		if r.ready() {
+			return nil
+		}
+		timeout = 0
+	}
 	fds := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}
-	_, err := unix.Poll(fds, r.waitMillis)
+	_, err := unix.Poll(fds, timeout)
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("capture on %s: poll: %w", r.interfaces[0].Name, err)
 	}
@@ -141,7 +196,7 @@ func (r *ring) Close() error {
 		return nil
 	}
 	r.Stats()
-	err := errors.Join(unix.Munmap(r.memory), unix.Close(r.fd))
+	err := errors.Join(unix.Munmap(r.memory), r.sleeper.file.Close())
 	r.lost.close()
 	r.fd = -1
 	if err != nil {

@@ -20,7 +20,11 @@ func protocolAll() uint16 { return binary.NativeEndian.Uint16([]byte{0, unix.ETH
 // openRing opens a ring. Nothing reaches it before its filter is set: until the last step the socket listens to no
 // protocol. Its errors are Open's.
 func openRing(c Config) (capture.Source, error) {
-	r := &ring{fd: -1, waitMillis: max(1, int(c.ReadTimeout/time.Millisecond))}
+	r := &ring{fd: -1, hold: max(c.ReadTimeout, time.Millisecond)}
+	patience := r.hold
+	if c.Relaxed {
+		r.hold, patience = RelaxedHold, relaxedPatience
+	}
 	if err := r.open(c); err != nil {
 		if r.fd >= 0 {
 			unix.Close(r.fd) // nothing was read
@@ -30,8 +34,16 @@ func openRing(c Config) (capture.Source, error) {
 		}
 		return nil, err
 	}
+	var err error
+	if r.sleeper, err = newSleeper(r.fd, patience, r.ready); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("capture on %s: %w", c.Interface, err)
+	}
 	return r, nil
 }
+
+// relaxedPatience is how long Next waits where nothing comes and nobody is in a hurry.
+const relaxedPatience = time.Second
 
 func (r *ring) open(c Config) error {
 	index, kind := 0, unix.SOCK_DGRAM // any: the kernel takes every interface's own header off
@@ -119,12 +131,13 @@ func (r *ring) allocate(c Config) error {
 	); err != nil {
 		return explainRing(c.Interface, "set up ring", err)
 	}
-	blocks := max(2, c.BufferBytes/ringBlockBytes)
+	r.blockBytes = ringBlockBytes(c.BufferBytes)
+	blocks := max(2, c.BufferBytes/r.blockBytes)
 	for {
 		request := unix.TpacketReq3{
-			Block_size: ringBlockBytes, Block_nr: uint32(blocks),
-			Frame_size: ringBlockBytes, Frame_nr: uint32(blocks), // of V3 frames each takes what it needs
-			Retire_blk_tov: uint32(r.waitMillis),
+			Block_size: uint32(r.blockBytes), Block_nr: uint32(blocks),
+			Frame_size: uint32(r.blockBytes), Frame_nr: uint32(blocks), // of V3 frames each takes what it needs
+			Retire_blk_tov: uint32(r.hold / time.Millisecond),
 		}
 		err := unix.SetsockoptTpacketReq3(r.fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &request)
 		if err == nil {
@@ -135,12 +148,28 @@ func (r *ring) allocate(c Config) error {
 		}
 		blocks /= 2
 	}
-	memory, err := unix.Mmap(r.fd, 0, blocks*ringBlockBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(r.fd, 0, blocks*r.blockBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return explainRing(c.Interface, "map ring", err)
 	}
 	r.memory = memory
 	return nil
+}
+
+const (
+	leastBlockBytes = 256 << 10 // holds the longest super-frame, and 160 full Ethernet frames
+	mostBlockBytes  = 1 << 20   // 7,000 small frames for one wake-up
+	leastBlocks     = 32
+)
+
+// ringBlockBytes is the unit in which the kernel hands frames over, a power of two of at least a page. A block goes when it is full or
+// the hold time is over. Large ones cost few wake-ups, and many outlast a reader that is not scheduled.
+func ringBlockBytes(buffer int) int {
+	bytes := mostBlockBytes
+	for bytes > leastBlockBytes && buffer/bytes < leastBlocks {
+		bytes /= 2
+	}
+	return bytes
 }
 
 // boundTo is where a packet socket listens: interface -1 once that is gone.
