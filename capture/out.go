@@ -17,6 +17,7 @@ type out struct {
 	full  int   // how long buf may become
 	start int   // where the block being written begins
 	done  int64 // bytes handed on
+	tail  bool  // a Compressor may hold some of them
 	err   error
 }
 
@@ -79,7 +80,8 @@ func (o *out) flush() error {
 	if err := o.handOn(len(o.buf)); err != nil {
 		return err
 	}
-	if c, compresses := o.w.(Compressor); compresses {
+	if c, compresses := o.w.(Compressor); compresses && o.tail {
+		o.tail = false
 		return o.failed(c.Flush())
 	}
 	return nil
@@ -93,6 +95,7 @@ func (o *out) handOn(end int) error {
 	if end > o.from {
 		n, err := o.w.Write(o.buf[o.from:end])
 		o.done += int64(n)
+		o.tail = true
 		if err != nil {
 			o.buf, o.from = o.buf[:0], 0 // what does not fit must not pile up
 			return o.failed(err)

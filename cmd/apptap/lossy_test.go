@@ -41,6 +41,13 @@ func (l *lossySource) Buffered() bool {
 	return ok && ahead.Buffered()
 }
 
+// Stop is the wrapped source's; without it the run would end after a quiet while.
+func (l *lossySource) Stop() {
+	if s, ok := l.Source.(interface{ Stop() }); ok {
+		s.Stop()
+	}
+}
+
 func (l *lossySource) Stats() capture.Stats {
 	s := l.Source.Stats()
 	s.DroppedKernel += l.lost

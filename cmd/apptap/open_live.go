@@ -58,7 +58,7 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 	for _, name := range c.Source.Interfaces {
 		source, err := live.Open(live.Config{
 			Interface: name, Filter: expr, SnapLen: f.snapLen, BufferBytes: f.bufferMiB << 20,
-			Reader: f.takes(), Keep: f.keep(),
+			Reader: f.takes(), Keep: f.keep(), Relaxed: relaxed(c.Owners),
 		})
 		if err != nil {
 			closeAll()
@@ -78,6 +78,13 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 	}
 	c.AfterOpen = interfaceCounters(c)
 	return closeAll, nil
+}
+
+// relaxed says that packets need not be seen at once: without kernel events the socket of a new flow is looked up when its first packet
+// is seen, and the program may be gone soon.
+func relaxed(owners pipeline.Owners) bool {
+	told, knows := owners.(interface{ Told() bool })
+	return owners == nil || knows && told.Told()
 }
 
 func interfaceCounters(c *pipeline.Config) map[string]summarize.InterfaceCounters {

@@ -92,8 +92,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Recorder keeps packets: a capture.Writer. A live run flushes it whenever the wire is quiet, so that
-// whoever kills the process loses little.
+// Recorder keeps packets: a capture.Writer. A live run flushes it every so often, and at each tick, so that whoever kills the process loses little.
 type Recorder interface {
 	WritePacket(*capture.Packet) error
 	Flush() error

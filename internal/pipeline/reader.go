@@ -23,12 +23,17 @@ type reader struct {
 	state  atomic.Pointer[sourceState]
 	sent   int // batches since the state was last published
 	ahead  buffered
+	stops  stopper
 	within within
 	handed int64 // time of the packet with which the recording was handed to the system last
 }
 
 // buffered is a source that knows whether its next packet is there without waiting.
 type buffered interface{ Buffered() bool }
+
+// stopper is a source that can be told when the run ends, by another goroutine than its reader: it then gives what was captured
+// until that, and ends.
+type stopper interface{ Stop() }
 
 // sourceState is a copy of what a source says of itself. Only its reader asks the source; the owner
 // reads the newest copy.
@@ -40,6 +45,7 @@ const publishEvery = 256
 func newReader(source capture.Source, base int, run *shared, names *flows.Follower) *reader {
 	r := &reader{source: source, base: base, run: run, names: names}
 	r.ahead, _ = source.(buffered)
+	r.stops, _ = source.(stopper)
 	r.publish()
 	return r
 }
@@ -84,8 +90,8 @@ func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 	return s
 }
 
-// quietReads is how many reads without a packet, all after the end of the run, say that nothing captured before it is still
-// on its way: the kernel hands over a block of its ring at most one read timeout after the first packet in it.
+// quietReads is how many reads without a packet, all after the end of the run, say of a source that cannot be stopped that nothing
+// captured before it is still on its way: the kernel hands over a block of its ring at most one read timeout after the first packet in it.
 const quietReads = 3
 
 // read runs until the source ends, ctx ends and what was captured until then is read, or the run has
@@ -113,7 +119,7 @@ func (r *reader) read(ctx context.Context) error {
 				r.publish()
 				r.run.flush()
 			}
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && r.stops == nil {
 				if drained++; drained == quietReads {
 					return nil
 				}
@@ -173,7 +179,7 @@ func several(interfaces []capture.Interface) bool {
 // maxUnwritten is how much of time the recording of a capture that is killed may lack where packets never pause.
 const maxUnwritten = 250_000_000 // nanoseconds
 
-// handOn has the recording handed to the system where the wire is never quiet.
+// handOn has the recording handed to the system where packets come; where none do, each tick has it.
 func (r *reader) handOn(p *capture.Packet) {
 	if r.run.live && p.Time-r.handed >= maxUnwritten {
 		r.handed = p.Time

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestRecordingHandedOn(t *testing.T) {
 		stop := &tapeSource{packets: packets[:1999:1999], end: capture.ErrTimeout, iface: ethernet("eth0")}
 		last := packets[1998].Time
 		Run(t.Context(), Config{Live: live, MaxPackets: 1999, Sources: []capture.Source{stop}, Source: summarize.Source{Kind: "live"}, Record: &f,
-			Now: func() time.Time { return capture.At(last) }})
+			Tick: time.Hour, Now: func() time.Time { return capture.At(last) }})
 		if len(f.at) != want {
 			t.Errorf("live %v: flushed %d times, want %d", live, len(f.at), want)
 		}
@@ -35,5 +36,44 @@ func TestRecordingHandedOn(t *testing.T) {
 				t.Errorf("live %v: %v between flushes", live, gap)
 			}
 		}
+	}
+}
+
+// waitingSource gives its packets and then nothing until it is told to end.
+type waitingSource struct {
+	tapeSource
+	end <-chan struct{}
+}
+
+func (s *waitingSource) Next(p *capture.Packet) error {
+	if len(s.packets) == 0 {
+		<-s.end
+	}
+	return s.tapeSource.Next(p)
+}
+
+// atFlush is a Recorder that says when what it was given is flushed.
+type atFlush struct {
+	given int
+	done  chan struct{}
+}
+
+func (f *atFlush) WritePacket(*capture.Packet) error { f.given++; return nil }
+func (f *atFlush) Flush() error {
+	if f.given == 10 {
+		f.given = 0
+		close(f.done)
+	}
+	return nil
+}
+
+// TestRecordingFlushedAtTick: what came last is handed to the system while a source waits for more, for as long as it likes.
+func TestRecordingFlushedAtTick(t *testing.T) {
+	packets, _ := datagrams(10, time.Unix(1000, 0))
+	record := &atFlush{done: make(chan struct{})}
+	source := &waitingSource{tapeSource: tapeSource{packets: packets, end: io.EOF, iface: ethernet("eth0")}, end: record.done}
+	s := Run(t.Context(), Config{Sources: []capture.Source{source}, Live: true, Record: record, Tick: time.Millisecond}).Summary
+	if got := s.Totals.Packets(); got != 10 {
+		t.Errorf("%d packets, want 10", got)
 	}
 }

@@ -99,6 +99,11 @@ func (o *owner) stop() {
 		o.beforeClose, o.limited = o.config.AfterOpen, true
 	}
 	o.afterClose = o.readInterfaces()
+	for _, r := range o.readers {
+		if r.stops != nil {
+			r.stops.Stop()
+		}
+	}
 	o.readSockets(summarize.AtEnd)
 	if c, ok := o.config.Owners.(packetCounter); ok {
 		o.addEvents(c.Count())

@@ -31,6 +31,9 @@ func (o *owner) publish() {
 	o.keepState()
 	o.sumCounted()
 	o.settle() // where no packet comes there are sockets all the same
+	if o.config.Live {
+		o.run.flush() // where no packet comes there are events all the same
+	}
 	if o.view == nil {
 		return
 	}
