@@ -128,10 +128,19 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		}
 	}
 	result = pipeline.Run(ctx, c)
+	if len(f.sockets) > 0 && !ownedBy(result.Summary, session.MethodSocketsFile) {
+		result.Summary.Degraded = append(result.Summary.Degraded,
+			"no flow has a socket that --sockets tells of: compare their addresses, ports and times with the capture's")
+	}
 	if by.By == summarize.ByName && !f.numeric {
 		result.Summary = withFileNames(result.Summary, in.sessions)
 	}
 	return result, nil
+}
+
+// ownedBy says whether the owner of any byte became known in that way.
+func ownedBy(s *summarize.Summary, method pidmap.Method) bool {
+	return slices.ContainsFunc(s.Apps, func(a summarize.AppUse) bool { return a.Methods[method] > 0 })
 }
 
 // addSockets reads a file of --sockets.
