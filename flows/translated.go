@@ -4,13 +4,14 @@ import "net/netip"
 
 // translated is the sighting of a packet that a NAT gave another address or port on its way to o, or that o was before it.
 func (r *Repeats) translated(key content, o *Observation, bit uint64, t Trace, own Local) *sighting {
-	if o.Proto != TCP && t.prefix == 0 || o.FragLater {
-		return nil // nothing but a length tells it from others
+	if o.FragLater {
+		return nil
 	}
+	plain := o.Proto != TCP && t.prefix == 0 // nothing but a length tells it from others
 	for _, g := range [...]*generation{&r.old, &r.young} {
 		list := g.seen[key]
 		for i := range list {
-			if s := &list[i]; s.on&bit == 0 && near(s.time, o.Time) && rewritten(o, s, own) {
+			if s := &list[i]; s.on&bit == 0 && near(s.time, o.Time) && rewritten(o, s, own) && (!plain || s.keepsPorts(o)) {
 				return s
 			}
 		}
@@ -33,6 +34,13 @@ func rewritten(o *Observation, s *sighting, own Local) bool {
 		return false
 	}
 	return own.has(other) != own.has(mine)
+}
+
+// keepsPorts says that o has the ports of s, which a NAT leaves as they are where it can: it gives no two flows the same, so that
+// with one endpoint in common both are the same flow.
+func (s *sighting) keepsPorts(o *Observation) bool {
+	src, dst := s.ends()
+	return src.Port == o.Src.Port && dst.Port == o.Dst.Port
 }
 
 // ends are a sighting's endpoints as its sender sees them.

@@ -41,6 +41,11 @@ func TestTranslated(t *testing.T) {
 		{"the same from two other hosts", []capture.Packet{
 			on(0, fixtures.UDP(inside, repeatB, payload)), on(1, fixtures.UDP(netip.MustParseAddrPort("10.0.0.3:5000"), repeatB, payload)),
 		}, []netip.AddrPort{inside, netip.MustParseAddrPort("10.0.0.3:5000")}, 0},
+		{"UDP of zeroes, the port kept", []capture.Packet{
+			on(1, fixtures.UDP(repeatB, netip.AddrPortFrom(gateway.Addr(), inside.Port()), make([]byte, 900))), on(0, fixtures.UDP(repeatB, inside, make([]byte, 900))),
+		}, []netip.AddrPort{inside}, 1},
+		{"UDP of zeroes, another port", []capture.Packet{on(1, fixtures.UDP(repeatB, gateway, make([]byte, 900))), on(0, fixtures.UDP(repeatB, inside, make([]byte, 900)))},
+			[]netip.AddrPort{gateway, inside}, 0},
 		{"too little to tell", []capture.Packet{on(0, fixtures.UDP(inside, repeatB, payload[:4])), on(1, fixtures.UDP(gateway, repeatB, payload[:4]))},
 			[]netip.AddrPort{gateway, inside}, 0},
 	} {

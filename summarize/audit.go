@@ -53,7 +53,7 @@ func auditFlows(in *Input, uses []FlowUse) *pairing {
 	for i := range uses {
 		use := &uses[i]
 		life, unclear := pairs.own(i), pairs.unclear[i]
-		why := in.incomparable(&use.Flow, life)
+		why := in.incomparable(use, life)
 		if life == nil && unclear {
 			why = notToldApart
 		}
@@ -77,10 +77,13 @@ const lastLost = "the kernel had no room to tell the last counters of its socket
 const notToldApart = "several sockets used this 5-tuple and cannot be told apart"
 
 // incomparable says why a flow has nothing to be compared with, "" if it has.
-func (in *Input) incomparable(f *flows.Flow, life *socketLife) string {
+func (in *Input) incomparable(use *FlowUse, life *socketLife) string {
+	f := &use.Flow
 	switch {
 	case in.CountOnly:
 		return OnlyCounted
+	case f.Key.Proto == flows.UDP && use.translated():
+		return translatedSocket
 	case f.Key.Proto == flows.UDP:
 		return in.noDatagrams()
 	case f.Key.Proto != flows.TCP:

@@ -47,10 +47,15 @@ type portShare struct {
 	tx, rx uint64
 }
 
+// ofPort says whether the flow is one of UDP that ends on a port of this host: not on one that it forwards.
+func (u *FlowUse) ofPort() bool {
+	return u.Flow.Key.Proto == flows.UDP && u.Flow.Locality != flows.LocalNeither && !u.translated()
+}
+
 // add takes in a flow, and says whether its verdict is to come from its port.
 func (u *portUses) add(use *FlowUse) bool {
 	f := &use.Flow
-	if f.Key.Proto != flows.UDP || f.Locality == flows.LocalNeither {
+	if !use.ofPort() {
 		return false
 	}
 	tx, rx := packetSum{f.TxPackets, f.TxIPBytes}, packetSum{f.RxPackets, f.RxIPBytes}

@@ -17,6 +17,7 @@ const (
 const (
 	noDatagramCounters = "nothing counted the bytes of its UDP socket, which takes eBPF on Linux"
 	noSocketOfPort     = "the kernel reported no counters of a socket on its port"
+	translatedSocket   = "its addresses are translated, and the UDP sockets behind that are not compared"
 	oddSocket          = "not all packets of its socket could be counted"
 	unknownSocket      = "another socket, of which nothing is known, may have used its port"
 )

@@ -44,12 +44,13 @@ func tuplesOf(readings []SocketCounters) tuples {
 	return t
 }
 
-// match says whether f, or on loopback its other side, may be the flow of one of the sockets.
-func (t tuples) match(f *flows.Flow) bool {
+// match says whether use's flow, or on loopback its other side, may be the flow of one of the sockets.
+func (t tuples) match(use *FlowUse) bool {
+	f := &use.Flow
 	if len(t) == 0 || f.Key.Proto != flows.TCP {
 		return false
 	}
-	return t.has(f.Key) || f.Locality == flows.LocalBoth && t.has(f.Key.Reverse())
+	return t.has(use.socketKey()) || f.Locality == flows.LocalBoth && t.has(f.Key.Reverse())
 }
 
 func (t tuples) has(key flows.Key) bool {
@@ -72,6 +73,24 @@ func pairSockets(readings []SocketCounters, uses []FlowUse) *pairing {
 		p.by(intact, func(k flows.Key, _ bool) (flows.Key, bool) { return k, true })
 	}
 	return p
+}
+
+// socketKey is the flow's 5-tuple as its socket has it, which is not that on the wire where this machine translates it.
+func (u *FlowUse) socketKey() flows.Key {
+	if u.translated() {
+		return u.Owner.Translated
+	}
+	return u.Flow.Key
+}
+
+func (u *FlowUse) translated() bool { return u.Owner.Translated != flows.Key{} }
+
+// foreign says that the flow's socket, if there is one on this machine, is in another network namespace.
+func (u *FlowUse) foreign() bool {
+	if u.translated() {
+		return u.Owner.Foreign
+	}
+	return u.Flow.Locality == flows.LocalNeither
 }
 
 // into notes which lives flows were paired with.
@@ -116,10 +135,10 @@ func (p *pairing) by(lives map[flows.Key][]*socketLife, keyOf func(k flows.Key, 
 	}
 	for i := range p.uses {
 		f := &p.uses[i].Flow
-		if (f.Locality == flows.LocalNeither) != p.foreign {
+		if p.uses[i].foreign() != p.foreign {
 			continue
 		}
-		add(side{use: i}, f.Key, f.TxSawRST)
+		add(side{use: i}, p.uses[i].socketKey(), f.TxSawRST)
 		if f.Locality == flows.LocalBoth {
 			add(side{use: i, peer: true}, f.Key.Reverse(), f.RxSawRST)
 		}

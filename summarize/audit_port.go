@@ -109,7 +109,7 @@ func (y *sums) tell(uses []FlowUse, outcomes map[*portUse]portOutcome) {
 	told := map[*portUse]bool{}
 	for i := range uses {
 		use := &uses[i]
-		if f := &use.Flow; f.Key.Proto != flows.UDP || f.Locality == flows.LocalNeither {
+		if !use.ofPort() {
 			continue
 		}
 		u := y.ports.of(&use.Flow)

@@ -163,13 +163,13 @@ func (p *restPart) sum(in *Input, rest iter.Seq[*flows.Flow], sockets tuples) {
 	for f := range rest {
 		use.Flow = *f
 		in.attributeTo(&use)
-		if sockets.match(&use.Flow) || in.explains(&use.Flow) {
+		if sockets.match(&use) || in.explains(&use.Flow) {
 			kept := use
 			kept.Flow = use.Flow.Clone()
 			p.checked = append(p.checked, kept)
 			continue
 		}
-		use.Unavailable = in.incomparable(&use.Flow, nil)
+		use.Unavailable = in.incomparable(&use, nil)
 		p.sums.add(&use)
 	}
 }

@@ -14,12 +14,12 @@ func NewSettled() *Folded { return &Folded{newSums(maxDestinations)} }
 // counters may still come. What is left of in.Sockets are the readings of other sockets than the flows' that were taken; it reuses the list.
 func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []bool) {
 	y.sums.of(in)
-	readings := in.Sockets
-	in.Sockets = readingsOf(over, readings)
 	uses := make([]FlowUse, len(over))
 	for i := range over {
 		uses[i] = in.attributed(&over[i].Flow)
 	}
+	readings := in.Sockets
+	in.Sockets = readingsOf(over, uses, readings)
 	pairs := auditFlows(in, uses)
 	used := map[lifeKey]bool{}
 	taken = make([]bool, len(over))
@@ -53,11 +53,11 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 // readingsOf picks the readings of sockets that may have had a flow in over, all that there are of each. It leaves out the last
 // counters of those that have the 5-tuple of such a flow, but came later. Most passes settle few of the flows that there
 // are: to pair all sockets each time would cost more than all else that a busy host's capture does.
-func readingsOf(over []flows.Over, readings []SocketCounters) (picked []SocketCounters) {
+func readingsOf(over []flows.Over, uses []FlowUse, readings []SocketCounters) (picked []SocketCounters) {
 	next := make(map[flows.Key]int64, 4*len(over))
 	for i := range over {
 		o := &over[i]
-		for _, key := range [...]flows.Key{o.Flow.Key, o.Flow.Key.Reverse()} {
+		for _, key := range [...]flows.Key{o.Flow.Key, o.Flow.Key.Reverse(), uses[i].socketKey()} {
 			if at := next[key]; at == 0 || o.Next > 0 && o.Next < at {
 				next[key] = o.Next
 			}

@@ -102,7 +102,7 @@ func (y *Folded) Add(in *Input, f *flows.Flow) {
 	y.sums.of(in)
 	use := FlowUse{Flow: *f, Verdict: VerdictUnavailable}
 	in.attributeTo(&use)
-	if use.Unavailable = in.incomparable(&use.Flow, nil); use.Unavailable == noCounters {
+	if use.Unavailable = in.incomparable(&use, nil); use.Unavailable == noCounters {
 		use.Unavailable = "the flow was folded before its socket's counters were read"
 	}
 	y.sums.add(&use)

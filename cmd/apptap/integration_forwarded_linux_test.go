@@ -27,12 +27,18 @@ type forwardedReport struct {
 		Reasons map[string]uint64
 	}
 	Flows []forwardedFlow
+	Audit struct {
+		Unexplained uint64 `json:"unexplained_bytes"`
+		Flows       struct{ Unexplained int }
+	}
 }
 
 type forwardedFlow struct {
 	Proto, Local, Remote, App, Method, Reason string
 	SocketLocal                               string `json:"socket_local"`
 	SocketRemote                              string `json:"socket_remote"`
+	Kernel                                    *struct{ Verdict string }
+	Unavailable                               string
 	counters
 }
 
@@ -69,11 +75,16 @@ func newForwarding(t *testing.T) *forwarding {
 	return f
 }
 
-// capture reports on what moves bytes through the host, live and from the recording, which must say the same.
-func (f *forwarding) capture(moves func() (truths string)) (*forwardedReport, map[string]truth) {
+// capture reports on what moves bytes through the host, live and from the recording, which must say the same. Interfaces are those
+// captured beside the outer one.
+func (f *forwarding) capture(moves func() (truths string), interfaces ...string) (*forwardedReport, map[string]truth) {
 	f.Helper()
 	live, session, again := filepath.Join(f.dir, "live.json"), filepath.Join(f.dir, "s.pcapng"), filepath.Join(f.dir, "again.json")
-	run := f.host.Command(f.T, f.apptap, "capture", "-i", netns.Interface, "--reader", "ring", "-w", session, "--format", "json", "--flows", "-o", live)
+	args := []string{"capture", "-i", netns.Interface, "--reader", "ring", "-w", session, "--format", "json", "--flows", "-o", live}
+	for _, name := range interfaces {
+		args = append(args, "-i", name)
+	}
+	run := f.host.Command(f.T, f.apptap, args...)
 	wait := start(f.T, run, "capturing on")
 	truths := moves()
 	interrupt(f.T, run)
@@ -122,6 +133,44 @@ func TestIntegrationMasqueraded(t *testing.T) {
 	if got != want || len(report.Apps) != len(truths) {
 		t.Errorf("%d apps moved %+v, want %d and %+v; nobody's: %+v", len(report.Apps), got, len(truths), want, report.Unattributed)
 	}
+	report.audited(t)
+}
+
+// audited holds that every TCP flow was compared with its program's socket and came out exact, and that UDP says why it was not.
+func (r *forwardedReport) audited(t *testing.T) {
+	t.Helper()
+	if r.Audit.Unexplained != 0 || r.Audit.Flows.Unexplained != 0 {
+		t.Errorf("got %+v, want nothing unexplained", r.Audit)
+	}
+	for _, flow := range r.Flows {
+		switch exact := flow.Kernel != nil && flow.Kernel.Verdict == "exact"; {
+		case flow.Proto == "tcp" && !exact, flow.Proto == "udp" && flow.Unavailable == "":
+			t.Errorf("got %+v (%+v), want it compared, or a reason why not", flow, flow.Kernel)
+		}
+	}
+}
+
+// TestIntegrationBothSides captures before and behind the NAT at once: each byte counts once, under the socket's own addresses.
+func TestIntegrationBothSides(t *testing.T) {
+	f := newForwarding(t)
+	startServer(t, f.outside, f.talk)
+	report, truths := f.capture(func() string { return runClients(t, f.inside, f.outside, f.talk, f.dir) }, netns.Inner)
+	var want, got counters
+	for _, truth := range truths {
+		want.TxPayload, want.RxPayload = want.TxPayload+truth.Tx, want.RxPayload+truth.Rx
+	}
+	for _, app := range report.Apps {
+		got.TxPayload, got.RxPayload = got.TxPayload+app.TxPayload, got.RxPayload+app.RxPayload
+	}
+	if got != want || len(report.Apps) != len(truths) || len(report.Flows) != len(truths) {
+		t.Errorf("%d apps moved %+v in %d flows, want %d and %+v; nobody's: %+v", len(report.Apps), got, len(report.Flows), len(truths), want, report.Unattributed)
+	}
+	for _, flow := range report.Flows {
+		if flow.SocketLocal != "" {
+			t.Errorf("got %+v, want the socket's own addresses", flow)
+		}
+	}
+	report.audited(t)
 }
 
 // TestIntegrationPublished has programs outside ask a server in the namespace through a port of the host, on which a program of the
