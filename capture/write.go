@@ -105,12 +105,13 @@ func (w *Writer) WritePacket(p *Packet) error {
 	}
 	stamp := uint64(max(p.Time, 0))
 	w.last = max(w.last, p.Time)
-	b := w.out.begin(blockEnhancedPacket)
-	b = binary.LittleEndian.AppendUint32(b, uint32(p.Interface))
-	b = binary.LittleEndian.AppendUint32(b, uint32(stamp>>32))
-	b = binary.LittleEndian.AppendUint32(b, uint32(stamp))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(p.Data)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(p.Length))
+	b := append(w.out.begin(blockEnhancedPacket), make([]byte, packetFields)...)
+	fields := b[len(b)-packetFields:]
+	binary.LittleEndian.PutUint32(fields, uint32(p.Interface))
+	binary.LittleEndian.PutUint32(fields[4:], uint32(stamp>>32))
+	binary.LittleEndian.PutUint32(fields[8:], uint32(stamp))
+	binary.LittleEndian.PutUint32(fields[12:], uint32(len(p.Data)))
+	binary.LittleEndian.PutUint32(fields[16:], uint32(p.Length))
 	b = append(b, p.Data...)
 	b = appendPadding(b, len(p.Data))
 	if p.Owner != nil && p.Owner.For() != nil {
@@ -119,9 +120,12 @@ func (w *Writer) WritePacket(p *Packet) error {
 	return w.out.end(b)
 }
 
+// packetFields is the length of an enhanced packet block's fields before the packet.
+const packetFields = 20
+
 // checkPacket refuses what NewReader would not read back.
 func checkPacket(p *Packet) error {
-	if len(p.Data) > maxRecord-blockFraming-20-ownerOptions || p.Length < 0 || int64(p.Length) > math.MaxUint32 {
+	if len(p.Data) > maxRecord-blockFraming-packetFields-ownerOptions || p.Length < 0 || int64(p.Length) > math.MaxUint32 {
 		return fmt.Errorf("write packet: %d captured bytes of %d do not fit a capture file", len(p.Data), p.Length)
 	}
 	return nil

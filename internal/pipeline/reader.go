@@ -235,19 +235,23 @@ func (r *reader) take(p *capture.Packet) (taken, last bool) {
 
 // write records a packet that has been decoded to o and payload.
 func (s *shared) write(p *capture.Packet, o *flows.Observation, payload []byte) {
-	s.recording(func() error {
-		if s.decoded != nil {
-			return s.decoded.WriteDecoded(p, o, payload)
-		}
-		return s.record.WritePacket(p)
-	})
+	if s.record == nil {
+		return
+	}
+	s.recordMutex.Lock()
+	if s.recordErr == nil && s.decoded != nil {
+		s.recordErr = s.decoded.WriteDecoded(p, o, payload)
+	} else if s.recordErr == nil {
+		s.recordErr = s.record.WritePacket(p)
+	}
+	s.recordMutex.Unlock()
 }
 
 func (s *shared) flush() {
 	s.recording(func() error { return s.record.Flush() })
 }
 
-// recording does something with the recording, unless there is none or it has failed.
+// recording does something with the recording, unless there is none or it has failed. For each packet write does the same without a function value.
 func (s *shared) recording(do func() error) {
 	if s.record == nil {
 		return
