@@ -77,6 +77,7 @@ func readStart(name string, most int64) ([]byte, error) {
 type recording interface {
 	pipeline.Recorder
 	pipeline.Journal
+	WriteLacks(degraded []string) error
 }
 
 // anonymized is to with addresses replaced by m, if any.

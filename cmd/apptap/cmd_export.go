@@ -216,6 +216,9 @@ func (e *exporter) WriteEvents(events []pidmap.Event) error {
 
 // WriteState implements pipeline.Journal. Its sockets are those that the session has told of.
 func (e *exporter) WriteState(in *summarize.Input, final bool) error {
+	if !e.live && final {
+		return writeLacks(e.recording, in)
+	}
 	if !e.live {
 		return nil
 	}

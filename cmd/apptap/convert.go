@@ -90,6 +90,14 @@ func (c *converter) describe(number int) error {
 	return nil
 }
 
+// writeLacks has a capture that is no session stay as incomplete as it was.
+func writeLacks(to recording, in *summarize.Input) error {
+	if !in.Incomplete {
+		return nil
+	}
+	return to.WriteLacks(in.Degraded)
+}
+
 // WriteCounters implements pipeline.Journal: a run over files reads none. Those that files have come with the last state.
 func (c *converter) WriteCounters([]summarize.SocketCounters) error { return nil }
 
@@ -102,7 +110,7 @@ func (c *converter) WriteState(in *summarize.Input, final bool) error {
 		return err
 	}
 	if !in.Live {
-		return nil
+		return writeLacks(c.recording, in)
 	}
 	var told summarize.Input
 	c.session.Complete(&told)

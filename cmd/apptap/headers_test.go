@@ -56,6 +56,35 @@ func TestHeadersSameReport(t *testing.T) {
 	}
 }
 
+// TestExportOfCutStaysIncomplete: what is made of a capture that was cut says so too, twice over, whether it was a session or not.
+func TestExportOfCutStaysIncomplete(t *testing.T) {
+	for _, name := range []string{"demo.pcapng", "demo-session.pcapng"} {
+		bytes, err := os.ReadFile(fixtures.Path(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(cut, bytes[:60_000], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, how := range [][]string{{"--headers"}, {"--anonymize"}, {"--app", "*"}} {
+			once := exported(t, append(how, cut)...)
+			for _, file := range []string{once, exported(t, append(how, once)...)} {
+				var report struct {
+					Incomplete bool
+					Degraded   []string
+				}
+				if err := json.Unmarshal([]byte(replay(t, "--format", "json", file)), &report); err != nil {
+					t.Fatal(err)
+				}
+				if !report.Incomplete || !strings.Contains(strings.Join(report.Degraded, "\n"), "cut short at byte") {
+					t.Errorf("%s, %v: incomplete %v, %q", name, how, report.Incomplete, report.Degraded)
+				}
+			}
+		}
+	}
+}
+
 func sizeOn(t *testing.T, file string) int64 {
 	t.Helper()
 	info, err := os.Stat(file)

@@ -17,6 +17,7 @@ type Recording interface {
 	WriteEvents([]pidmap.Event) error
 	WriteCounters([]summarize.SocketCounters) error
 	WriteState(in *summarize.Input, final bool) error
+	WriteLacks(degraded []string) error
 }
 
 // Recorder writes to a Recording what it is given, anonymized. It is not safe for concurrent use.
@@ -88,6 +89,11 @@ func (r *Recorder) WriteState(in *summarize.Input, final bool) error {
 	}
 	out.Degraded, out.SocketsUnavailable = m.texts(in.Degraded), m.Text(in.SocketsUnavailable)
 	return r.to.WriteState(&out, final)
+}
+
+// WriteLacks writes what the capture lacked, addresses in it replaced.
+func (r *Recorder) WriteLacks(degraded []string) error {
+	return r.to.WriteLacks(r.frames.Mapper.texts(degraded))
 }
 
 // FilterOf is what stays of a filter expression.

@@ -21,6 +21,7 @@ type records struct {
 	stateSize int            // bytes of all of these
 	events    []pidmap.Event
 	counters  []summarize.SocketCounters
+	lacks     *lacksRecord // the last one; nil = none
 	processes map[uint32]pidmap.Process
 
 	told         int // events in all
@@ -80,6 +81,8 @@ func (r *records) add(line []byte) error {
 		return r.addCounters(one.Counters)
 	case one.State != nil && len(line) <= maxStateBytes:
 		r.addState(one.State, len(line))
+	case one.Lacks != nil && len(line) <= maxStateBytes:
+		r.lacks = one.Lacks
 	}
 	return nil
 }

@@ -111,6 +111,9 @@ func (r *Replay) Complete(in *summarize.Input) {
 		s.complete(in)
 		rest = s.completeInterfaces(rest)
 	}
+	for _, s := range r.sources {
+		s.completeLacks(in)
+	}
 	in.Degraded = append(in.Degraded, r.partial()...)
 	r.addCounters(in)
 	if !whole {
@@ -134,6 +137,16 @@ func (r *stateRecord) complete(in *summarize.Input) {
 	in.DroppedUserspace += r.DroppedUserspace
 	in.Degraded = append(in.Degraded, stringsOf(r.Degraded)...)
 	in.Incomplete = in.Incomplete || r.Incomplete
+}
+
+// completeLacks fills in what the capture lacked that the file was made from.
+func (s *Source) completeLacks(in *summarize.Input) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if lacks := s.records.lacks; lacks != nil {
+		in.Incomplete = true
+		in.Degraded = append(in.Degraded, stringsOf(lacks.Degraded)...)
+	}
 }
 
 // completeInterfaces fills in what is said of interfaces, and returns the rows that are left: one interface may be

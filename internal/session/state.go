@@ -31,6 +31,11 @@ type stateRecord struct {
 	joined bool // not written: files of the run stand one behind the other in this one
 }
 
+// lacksRecord is what a capture lacked that is no session and was made a file of again.
+type lacksRecord struct {
+	Degraded []text `json:"degraded"`
+}
+
 // interfaceRecord is an interface in the order of the file's descriptions. Received and dropped packets stand in the
 // interface statistics blocks.
 type interfaceRecord struct {

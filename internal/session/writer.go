@@ -20,6 +20,7 @@ type record struct {
 	Event    *eventRecord    `json:"event,omitempty"`
 	Counters *countersRecord `json:"counters,omitempty"`
 	State    *stateRecord    `json:"state,omitempty"`
+	Lacks    *lacksRecord    `json:"lacks,omitempty"`
 }
 
 // fullBlock is how many bytes of records make a block; more than one record comes on top only if it is larger.
@@ -142,6 +143,15 @@ func (w *Writer) WriteState(in *summarize.Input, final bool) error {
 	}
 	w.state.Part = w.partSo(false)
 	return w.addState(w.state)
+}
+
+// WriteLacks appends what the capture that this file is made from lacked, in sentences: a session's state says that, of a capture that is no session
+// nothing else does.
+func (w *Writer) WriteLacks(degraded []string) error {
+	if err := w.add(record{Lacks: &lacksRecord{texts(degraded)}}); err != nil {
+		return err
+	}
+	return w.end()
 }
 
 // add appends a record to the block and writes that once it is full.
