@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+
+	"apptap/pidmap"
 )
 
 // referenceKey and the pairs are the sample of the authors' own program, Crypto-PAn 1.0.
@@ -121,6 +123,25 @@ func BenchmarkAddr(b *testing.B) {
 	}
 }
 
+// TestPeople: who has a home below a domain's is not told by a path, even where the domain cannot be known as one.
+func TestPeople(t *testing.T) {
+	m := mapper(t, referenceKey)
+	for _, tt := range []struct {
+		user, path, want string
+		uid              uint32
+	}{
+		{"alice", "/home/corp.example/Alice/bin/x", "/home/user/user/bin/x", 1000},
+		{`CORP\bob`, "/home/corp/bob", "/home/user/user", 70001},
+		{"eve@corp.example", "/home/corp/eve/bob.d/bobs", "/home/user/user/bob.d/bobs", 70002},
+		{"bin", "/home/mallory/bin/x", "/home/user/bin/x", 2},
+	} {
+		got := m.process(&pidmap.Process{Key: pidmap.ProcessKey{PID: 1}, User: tt.user, UID: tt.uid, Path: tt.path, Bundle: &pidmap.App{}})
+		if got.Path != tt.want {
+			t.Errorf("%s of %s: got %s, want %s", tt.path, tt.user, got.Path, tt.want)
+		}
+	}
+}
+
 func TestText(t *testing.T) {
 	m := mapper(t, referenceKey)
 	for _, tt := range []struct{ in, want string }{
@@ -132,6 +153,9 @@ func TestText(t *testing.T) {
 		{"/Users/Conan O'Brien/App x", "/Users/user/App x"},
 		{`C:\Users\Bob Jones\AppData\x.exe`, `C:\Users\user\AppData\x.exe`},
 		{"/home//alice/x", "/home//user/x"},
+		{"/home/CORP/alice/bin/x", "/home/user/user/bin/x"},
+		{`C:\Users\CORP\alice\x.exe`, `C:\Users\user\user\x.exe`},
+		{"/home/BOB/x", "/home/user/x"},
 		{"/media/alice/DISK/x, /run/media/alice/DISK/x, /usr/media/x", "/media/user/DISK/x, /run/media/user/DISK/x, /usr/media/x"},
 		{"addr:2001:db8:1:2:3:4:5:6", "addr:" + m.Addr(netip.MustParseAddr("2001:db8:1:2:3:4:5:6")).String()},
 		{"to:192.0.2.1, ::ffff:192.0.2.1", "to:" + m.Addr(netip.MustParseAddr("192.0.2.1")).String() + ", " + m.Addr(netip.MustParseAddr("::ffff:192.0.2.1")).String()},

@@ -23,6 +23,7 @@ type Mapper struct {
 	block      cipher.Block
 	padding    [aes.BlockSize]byte
 	young, old map[netip.Addr]netip.Addr
+	people     map[string]bool // names of users, in small letters
 }
 
 // New makes a Mapper.

@@ -12,6 +12,7 @@ func (m *Mapper) process(p *pidmap.Process) pidmap.Process {
 	if p.Key == (pidmap.ProcessKey{}) && p.Name == "" && p.Path == "" {
 		return *p
 	}
+	m.know(p.User, p.UID)
 	app := p.Bundle
 	if app == nil {
 		named := pidmap.AppOf(*p)

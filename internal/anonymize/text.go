@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strings"
 )
 
 var (
@@ -14,6 +15,8 @@ var (
 	namedByMAC = regexp.MustCompile(`\b(en|wl|ww|sl|ib)x([0-9a-f]{12})\b`)
 	// home is a directory of homes wherever it is (/System/Volumes/Data/Users, C:\Users), or of disks that a person put in. A name may
 	// have spaces, which a sentence has too: up to the next separator is the name, where there is one.
+	// Where accounts are a domain's the home is often /home/DOMAIN/NAME (template homedir of smb.conf(5), sssd): what follows a domain in capitals is a
+	// name, if more follows, and what follows any first part is one if a process was seen of a user called that.
 	home = regexp.MustCompile(`((?:(?i:[/\\](?:home|users))|(?:^|\W)(?:/run)?/media)[/\\]+)(?:[^/\\:;,"\n]+([/\\])|[^/\\\s]+)`)
 )
 
@@ -38,7 +41,46 @@ func (m *Mapper) Text(s string) string {
 		m.MAC(mac)
 		return text[:3] + hex.EncodeToString(mac)
 	})
-	return home.ReplaceAllString(s, "${1}user${2}")
+	s = domainHome.ReplaceAllString(s, "${1}user${2}user${3}")
+	s = home.ReplaceAllString(s, "${1}user${2}")
+	if len(m.people) == 0 {
+		return s
+	}
+	return behindHome.ReplaceAllStringFunc(s, func(text string) string {
+		at := strings.LastIndexAny(text, `/\`) + 1
+		if !m.people[strings.ToLower(text[at:])] {
+			return text
+		}
+		return text[:at] + "user"
+	})
+}
+
+var (
+	domainHome = regexp.MustCompile(`((?i:[/\\](?:home|users))[/\\]+)[A-Z][A-Z0-9-]{0,14}([/\\]+)[^/\\:;,"\n]+([/\\])`)
+	behindHome = regexp.MustCompile(`(?i:[/\\](?:home|users))[/\\]+user[/\\]+[^/\\:;,"\n]+`)
+)
+
+// maxPeople bounds the names of users that are looked for behind homes.
+const maxPeople = 4096
+
+// know notes a user as the system calls it: alone, behind a domain or before one. Users of the system itself have names that
+// directories have too, such as bin.
+func (m *Mapper) know(user string, uid uint32) {
+	const people = 500 // 1000 on Linux
+	if uid < people {
+		return
+	}
+	if at := strings.LastIndexByte(user, '\\'); at >= 0 {
+		user = user[at+1:]
+	}
+	user, _, _ = strings.Cut(user, "@")
+	if user == "" || len(m.people) >= maxPeople {
+		return
+	}
+	if m.people == nil {
+		m.people = map[string]bool{}
+	}
+	m.people[strings.ToLower(user)] = true
 }
 
 // addrIn replaces the addresses in a text of hexadecimal digits, colons and dots: more than one may stand there, or a colon before
