@@ -35,7 +35,11 @@ type trace struct {
 	t      *translator
 	procs  *procfs
 	report bpf.Report
+	spare  chan []Event // see Watcher.Reuse
 }
+
+// spareEvents bounds the lists that wait to be used again, and maxSpare their room.
+const spareEvents, maxSpare = 8, 4096
 
 // openTrace begins tracing and then looks at the processes that are there. lacks says what cannot be told here.
 func openTrace(root string) (tr *trace, lacks []string, err error) {
@@ -47,7 +51,7 @@ func openTrace(root string) (tr *trace, lacks []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	tr = &trace{tracer: tracer, t: newTranslator(), procs: procs, report: report}
+	tr = &trace{tracer: tracer, t: newTranslator(), procs: procs, report: report, spare: make(chan []Event, spareEvents)}
 	tr.t.describe, tr.t.complete, tr.t.moved = tr.describe, tr.complete, tracer.Moved
 	tr.t.entry = tr.procs.entry
 	tr.t.netns, tr.t.interfaceName = ownNamespace(), interfaceNames()
@@ -162,11 +166,24 @@ func (tr *trace) poll() ([]Event, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	told, err := tr.tracer.Poll()
-	events := make([]Event, 0, len(told)) // few events become none or two
+	if len(told) == 0 {
+		return nil, err
+	}
+	events := tr.room()
 	for i := range told {
 		events = tr.t.add(events, &told[i])
 	}
 	return events, err
+}
+
+// room is a list that is empty.
+func (tr *trace) room() []Event {
+	select {
+	case events := <-tr.spare:
+		return events
+	default:
+		return nil
+	}
 }
 
 // current appends the shares of now, and that all that was told still holds.

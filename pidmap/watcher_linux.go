@@ -158,6 +158,19 @@ func (w *Watcher) Scans() ScanStats {
 	return stats
 }
 
+// Reuse takes back a list that Run has emitted, once nobody looks at it any more: an event is half a kilobyte, and a connection has
+// eight. It may be called from any goroutine.
+func (w *Watcher) Reuse(events []Event) {
+	if w.trace == nil || cap(events) > maxSpare {
+		return
+	}
+	clear(events)
+	select {
+	case w.trace.spare <- events[:0]:
+	default:
+	}
+}
+
 // Run blocks until ctx ends and emits what it learns: everything there is at once, then what changes, when it is
 // woken, when programs start and end, and once a second. emit may block; the kernel's queues hold what comes
 // meanwhile. The error is ctx's, or why there is nothing more to learn.

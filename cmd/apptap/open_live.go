@@ -35,6 +35,9 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 	} else {
 		c.Owners = watcher
 		watching = append(watching, watcher)
+		if told, ok := c.Owners.(interface{ Counts() bool }); ok && c.Counters != nil && told.Counts() {
+			counters.Second()
+		}
 	}
 	c.Degraded = append(c.Degraded, degraded...)
 	c.BeforeOpen = interfaceCounters(c)

@@ -117,6 +117,9 @@ type Owners interface {
 // packetCounter is an Owners that can tell what the packets of open sockets have come to.
 type packetCounter interface{ Count() []pidmap.Event }
 
+// eventReuser is an Owners that takes back the lists that it has emitted.
+type eventReuser interface{ Reuse([]pidmap.Event) }
+
 // Counters are the kernel's own byte counters.
 type Counters interface {
 	Sockets(summarize.Moment) ([]summarize.SocketCounters, error)

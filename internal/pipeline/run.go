@@ -56,6 +56,9 @@ func (o *owner) own(ctx context.Context, readErrs <-chan error) (errs []error) {
 			o.addBatch(b)
 		case events := <-o.events:
 			o.addEvents(events)
+			if owners, ok := o.config.Owners.(eventReuser); ok {
+				owners.Reuse(events) // all that is kept of them is copied
+			}
 		case counters := <-o.closed:
 			o.addSockets(counters)
 		case <-tick.C:

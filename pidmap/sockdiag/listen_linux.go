@@ -65,8 +65,9 @@ func (l *Listener) Overflows() uint64 { return l.overflows.Load() }
 func (l *Listener) Buffer() int { return l.granted }
 
 // Run blocks until ctx ends and gives emit every destroyed socket; then it drains what is queued and
-// returns ctx's error. The slice is the callee's to keep.
-func (l *Listener) Run(ctx context.Context, emit func([]Socket)) error {
+// returns ctx's error. The slice is the callee's to keep. After each message that it waited for and those behind it, others queue up
+// for as long as pause: to be woken for each costs more than all else.
+func (l *Listener) Run(ctx context.Context, pause time.Duration, emit func([]Socket)) error {
 	// Only a deadline wakes a blocked read without giving up the queue. It outlives the run that it ended.
 	if err := l.socket.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("listen for destroyed sockets: %w", err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // unsupported is what every call returns here. It wraps errors.ErrUnsupported.
@@ -45,7 +46,7 @@ func (l *Listener) Overflows() uint64 { return 0 }
 func (l *Listener) Buffer() int { return 0 }
 
 // Run returns an error that wraps errors.ErrUnsupported.
-func (l *Listener) Run(context.Context, func([]Socket)) error { return unsupported() }
+func (l *Listener) Run(context.Context, time.Duration, func([]Socket)) error { return unsupported() }
 
 // FD returns an error that wraps errors.ErrUnsupported.
 func (l *Listener) FD() (int, error) { return 0, unsupported() }

@@ -20,7 +20,16 @@ type Counters struct {
 	dump      *sockdiag.Conn     // nil if unavailable
 	destroyed *sockdiag.Listener // nil if unavailable
 	why       error              // why not; nil where those are told of who tells of owners
+	pause     time.Duration      // see Second
 }
+
+// secondPause is how long the counters of sockets that are gone may wait where others tell of them too. The queue holds those of 100,000
+// sockets a second for that long.
+const secondPause = 50 * time.Millisecond
+
+// Second says, before RunClosed, that kernel events tell of the end of every socket too: what RunClosed emits is only wanted where they
+// were lost, so it is no hurry.
+func (c *Counters) Second() { c.pause = secondPause }
 
 // smallBuffer is the queue of destroyed sockets in bytes below which a burst is likely to be lost: 5000
 // sockets closed at once need 2 MiB.
@@ -96,7 +105,7 @@ func (c *Counters) RunClosed(ctx context.Context, emit func([]summarize.SocketCo
 		return c.why
 	}
 	var told uint64
-	return c.destroyed.Run(ctx, func(sockets []sockdiag.Socket) {
+	return c.destroyed.Run(ctx, c.pause, func(sockets []sockdiag.Socket) {
 		counters := appendCounters(nil, sockets, summarize.AtClose, time.Now().UnixNano())
 		for i := range counters {
 			told++
