@@ -60,6 +60,7 @@ typedef struct { u64 counter; } atomic64_t;
 struct in6_addr { u8 in6_u[16]; };
 struct ns_common { u32 inum; };
 struct net { struct ns_common ns; };
+struct nsproxy { struct net *net_ns; };
 typedef struct { struct net *net; } possible_net_t;
 struct file;
 struct socket { struct file *file; struct sock *sk; };
@@ -111,6 +112,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct nsproxy *nsproxy;
 	char comm[16];
 };
 struct linux_binprm { const char *filename; };

@@ -251,6 +251,9 @@ int sock_create(struct bpf_sock *sk)
 	}
 	s->created = boot_time();
 	describe_current(&s->maker);
+	struct nsproxy *spaces = READ(((struct task_struct *)current_task())->nsproxy);
+	struct net *net = READ(spaces->net_ns);
+	s->netns = READ(net->ns.inum); /* socket(2) makes it there; where packets pass no helper tells */
 	return 1;
 }
 
@@ -729,6 +732,8 @@ INLINE void seen(struct __sk_buff *skb, int sent)
 		return;
 	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (!s || same_words(&s->peer, &key.tuple))
+		return;
+	if (!s->netns) /* older than the tracing and not used since: its first system call tells whose addresses these are */
 		return;
 	s->peer = key.tuple;
 	if (!s->cookie)

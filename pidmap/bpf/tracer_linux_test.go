@@ -6,11 +6,16 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"apptap/fixtures/netns"
 )
 
 // open skips the test where the kernel takes no programs.
@@ -120,6 +125,46 @@ func TestIntegrationUDP(t *testing.T) {
 	}
 	if got := found[SocketClosed]; got.Socket.Tx != 77 || int(got.Process.PID) != os.Getpid() || !got.Socket.DualStack {
 		t.Errorf("closed: got %+v, want 77 bytes of this process on a dual-stack socket", got)
+	}
+}
+
+// TestIntegrationPeerElsewhere sends one datagram from a socket without a peer in another network namespace, and finds that the
+// peer is told of as one of that namespace, whose addresses say nothing of this host's.
+func TestIntegrationPeerElsewhere(t *testing.T) {
+	there, other := netns.Pair(t)
+	tracer := open(t)
+	var inode uint64
+	var from *net.UDPAddr
+	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(other.IPv4, 9))
+	events := record(t, tracer, func() {
+		there.Do(t, func() {
+			var stat unix.Stat_t
+			if err := unix.Stat("/proc/thread-self/ns/net", &stat); err != nil {
+				t.Fatal(err)
+			}
+			inode = stat.Ino
+			c, err := net.ListenPacket("udp4", ":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			from = c.LocalAddr().(*net.UDPAddr)
+			if _, err := c.WriteTo([]byte("one"), to); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+		})
+	})
+	peers := 0
+	for _, e := range events {
+		if e.Kind != SocketPeer || int(e.Socket.Local.Port()) != from.Port || e.Socket.Remote.String() != to.String() {
+			continue
+		}
+		if peers++; uint64(e.Socket.NetNS) != inode {
+			t.Errorf("network namespace %d, want %d", e.Socket.NetNS, inode)
+		}
+	}
+	if peers != 1 {
+		t.Errorf("told %d times of the peer, want once: %+v", peers, events)
 	}
 }
 
