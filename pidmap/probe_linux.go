@@ -64,12 +64,18 @@ func probeDescriptors(procs *procfs) Check {
 		check.OK, check.Detail = true, fmt.Sprintf("of all %d processes", len(pids))
 		return check
 	}
-	check.Detail = fmt.Sprintf("%d of %d processes do not show theirs, such as process %d", refused, len(pids), example)
-	check.Mend = "run as root, or give CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
-	if os.Geteuid() == 0 {
-		check.Mend = "a security policy of this host keeps even root from seeing them"
-	}
+	check.Detail, check.Mend = descriptorsMend(refused, len(pids), example, os.Geteuid() == 0)
 	return check
+}
+
+// descriptorsMend says which processes' sockets cannot be seen, and what to do about it.
+func descriptorsMend(refused, of int, example int32, root bool) (detail, mend string) {
+	detail = fmt.Sprintf("%d of %d processes do not show theirs, such as process %d", refused, of, example)
+	if root {
+		return detail + ": a security policy keeps even root from it", "run apptap on the host itself, outside of containers, or allow it ptrace " +
+			"in that policy (AppArmor, SELinux, Yama); kernel events (eBPF) name the owners of what these send and receive all the same"
+	}
+	return detail, "run as root, or give CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
 }
 
 func probeConnector() Check {

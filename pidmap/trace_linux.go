@@ -2,10 +2,8 @@ package pidmap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"os/user"
 	"slices"
 	"strconv"
@@ -24,9 +22,6 @@ const (
 	// traceBurst is how many bytes of events are too much to wait, as in ownership.bpf.c.
 	traceBurst = 512 << 10
 )
-
-// capabilities are the smallest set for everything that apptap does here.
-const capabilities = "cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search"
 
 // trace fetches kernel events and translates them.
 type trace struct {
@@ -263,38 +258,6 @@ func (w *Watcher) recover(ctx context.Context, events []Event, sure int64) ([]Ev
 	w.scanner.forgetTold()
 	scanned, err := w.scanner.scan(ctx, true)
 	return append(events, scanned...), err
-}
-
-// probeTrace says whether kernel events work here.
-func probeTrace() Check {
-	check := Check{Name: "kernel events (eBPF)"}
-	tracer, report, err := bpf.Open()
-	if err != nil {
-		check.Detail, check.Mend = err.Error(), traceMend(err)
-		return check
-	}
-	defer tracer.Close()
-	check.OK, check.Detail = true, "every program that sends or receives, by "+report.Tier
-	for _, m := range report.Missing {
-		check.OK = false
-		check.Detail += fmt.Sprintf("; not told: %s (%v)", m.Lost, m.Err)
-		check.Mend = traceMend(m.Err)
-	}
-	return check
-}
-
-func traceMend(err error) string {
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-		return "wants Linux 5.15 or later with BTF and cgroup v2, on amd64 or arm64"
-	case errors.Is(err, os.ErrPermission) && os.Geteuid() == 0:
-		return "a security policy of this host refuses it even to root: see kernel lockdown, seccomp and the container's capabilities"
-	case errors.Is(err, os.ErrPermission):
-		return "run as root, or once: sudo setcap " + capabilities + "+ep apptap"
-	case errors.Is(err, os.ErrNotExist):
-		return "wants a kernel with BTF (/sys/kernel/btf/vmlinux)"
-	}
-	return "see dmesg"
 }
 
 // misses says that one of the programs is not in the kernel.

@@ -63,7 +63,7 @@ func Open(c Config) (*Watcher, []string, error) {
 		if w.trace, lacks, err = openTrace(c.ProcRoot); err == nil {
 			return w, append(lacks, degraded...), nil
 		}
-		degraded = append(degraded, fmt.Sprintf("owners are polled for, not told by the kernel: %v; %s", err, traceMend(err)))
+		degraded = append(degraded, polledFor(err))
 	}
 	return w, append(degraded, w.openEvents(c.ProcRoot)...), nil
 }
