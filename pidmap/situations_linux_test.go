@@ -36,6 +36,7 @@ var situations = []situation{
 	{name: "there before", mode: "hold", before: true}, {name: "idle before", mode: "idle", before: true},
 	{name: "accepted", mode: "accept"}, {name: "accepted and handed down", mode: "accept-heir"},
 	{name: "never accepted", mode: "backlog"}, {name: "SO_REUSEPORT group", mode: "reuseport"},
+	{name: "hot SO_REUSEPORT group", mode: "reuseport-hot"},
 	{name: "accepted by a dual-stack socket", mode: "dual-listen"}, {name: "IPv4 over a socket of IPv6", mode: "dual"},
 	{name: "UDP server", mode: "udp-server"}, {name: "sent to a group", mode: "multicast-send"},
 	{name: "received from a group", mode: "multicast-receive"},
@@ -44,6 +45,8 @@ var situations = []situation{
 	{name: "high rate", mode: "rate"}, {name: "burst"}, {name: "fork before connect", mode: "fork"}, {name: "threads"},
 	{name: "QUIC-like UDP", mode: "quic", datagram: true}, {name: "daemon by double fork", mode: "daemon"}, {name: "setsid"},
 	{name: "vfork"}, {name: "without CLONE_FILES", mode: "unshared"}, {name: "chroot"}, {name: "half close", mode: "half-close"},
+	{name: "MSG_ZEROCOPY", mode: "zero-copy"}, {name: "exec by another thread than the first", mode: "thread-exec"},
+	{name: "many writers of one socket", mode: "many-writers"},
 	{name: "refused"}, {name: "non-blocking connect", mode: "nonblocking"},
 	{name: "UDP connected again", mode: "udp-reconnect", datagram: true, extra: "udp"},
 	{name: "TCP fast open", mode: "fast-open"}, {name: "bind before connect", mode: "bind"}, {name: "renamed by prctl", mode: "rename"},
@@ -92,7 +95,7 @@ func (s *storm) act(t *testing.T, number int, of *situation) *played {
 		extra = strconv.Itoa(s.Ports["other"+ip.String()])
 	}
 	up, down := "20000", "30000"
-	if proto == "tcp" && len(mode) > 5 && mode[:6] == "accept" || mode == "reuseport" || mode == "dual-listen" {
+	if proto == "tcp" && len(mode) > 5 && mode[:6] == "accept" || strings.HasPrefix(mode, "reuseport") || mode == "dual-listen" {
 		up, down = "700", "300" // what the server calls with
 	}
 	p.command = exec.Command(program("situation"), mode, ip.String(), strconv.Itoa(s.Ports[proto+ip.String()]), up, down, extra)
