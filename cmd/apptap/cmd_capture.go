@@ -55,7 +55,7 @@ func newCaptureCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "capture [flags] [BPF-EXPR...]",
 		Short: "capture packets until ^C and report per app and destination",
-		Long: `Capture packets on one or more interfaces until -d, -c, ^C or SIGTERM, and report what every app sent
+		Long: `Capture packets on one or more interfaces until -d, -c, ^C, SIGTERM or SIGHUP, and report what every app sent
 and received. Without -i it takes the physical interface that carries the default route.
 BPF-EXPR is a filter as in tcpdump (pcap-filter(7)). What -w writes is a pcapng file that every
 analyser opens, and 'apptap replay' makes the same report from it.`,
@@ -212,6 +212,9 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	if f.record == "-" {
 		// Whoever reads the packets may leave: that ends the recording, not the capture and its report.
 		signal.Ignore(syscall.SIGPIPE)
+	}
+	c.RecordEnded = func(err error) {
+		fmt.Fprintf(s.err, "apptap: warning: the recording has ended, the capture goes on: %s\n", oneLine(pathCause(err)))
 	}
 	giveUpRights(s, f)
 	c.Begun = func() { fmt.Fprintln(s.err, capturingOn(c.Sources, &c.Source)) }

@@ -132,6 +132,7 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		result.Summary.Degraded = append(result.Summary.Degraded,
 			"no flow has a socket that --sockets tells of: compare their addresses, ports and times with the capture's")
 	}
+	result.Warnings = append(in.warnings, result.Warnings...)
 	if by.By == summarize.ByName && !f.numeric {
 		result.Summary = withFileNames(result.Summary, in.sessions)
 	}

@@ -18,6 +18,7 @@ import (
 type inputs struct {
 	sources  []capture.Source
 	sessions []*session.Source // the same
+	warnings []error           // of files that are left out
 	total    int64             // bytes of all files, 0 if one has no size
 
 	mu    sync.Mutex // guards files: of a run that wrote several the later ones are opened as they are reached
@@ -28,7 +29,7 @@ type inputs struct {
 // names.
 func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, error) {
 	in := &inputs{total: sizeOf(names)}
-	for _, run := range runsOf(ctx, names) {
+	for _, run := range runsOf(ctx, in.begun(names)) {
 		source, err := in.openRun(ctx, stdin, run)
 		if err != nil {
 			in.close()
@@ -40,6 +41,27 @@ func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, e
 		in.sources, in.sessions = append(in.sources, source), append(in.sessions, source)
 	}
 	return in, nil
+}
+
+// begun leaves out files that nothing was written to, if there are others: a capture that is killed as it begins another file leaves
+// such a one.
+func (in *inputs) begun(names []string) []string {
+	if len(names) == 1 {
+		return names
+	}
+	var kept []string
+	for _, name := range names {
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+			kept = append(kept, name)
+			continue
+		}
+		in.warnings = append(in.warnings, fmt.Errorf("%s is empty and left out", name))
+	}
+	if len(kept) == 0 {
+		in.warnings = nil
+		return names
+	}
+	return kept
 }
 
 func (in *inputs) openRun(ctx context.Context, stdin io.Reader, names []string) (*session.Source, error) {

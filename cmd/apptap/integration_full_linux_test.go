@@ -7,22 +7,26 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"apptap/fixtures/netns"
 )
 
 // TestIntegrationRecordingFails records where nothing can be written: to a full disk, and into a pipe whose reader leaves. The recording
-// ends with one error and the report is of the whole capture.
+// ends, which is said at once, with one error at the end, and the report is of the whole capture, also when the terminal goes (SIGHUP).
 func TestIntegrationRecordingFails(t *testing.T) {
 	if !haveLibpcap {
 		t.Skip("this build has no libpcap")
 	}
 	here, there := netns.Pair(t)
 	serveShort(t, there)
-	for _, tt := range []struct{ name, to, want string }{
-		{"full disk", "/dev/full", "write /dev/full: no space left on device"},
-		{"reader leaves", "-", "write -: broken pipe"},
+	for _, tt := range []struct {
+		name, to, want string
+		end            os.Signal
+	}{
+		{"full disk", "/dev/full", "write /dev/full: no space left on device", os.Interrupt},
+		{"reader leaves", "-", "write -: broken pipe", syscall.SIGHUP},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			live := filepath.Join(t.TempDir(), "live.json")
@@ -45,14 +49,19 @@ func TestIntegrationRecordingFails(t *testing.T) {
 			}
 			var said bytes.Buffer
 			one := make([]byte, 1)
-			for !strings.Contains(said.String(), "capturing on") {
-				if _, err := io.ReadFull(stderr, one); err != nil {
-					t.Fatalf("%v: %s", err, &said)
+			await := func(text string) {
+				t.Helper()
+				for !strings.Contains(said.String(), text) {
+					if _, err := io.ReadFull(stderr, one); err != nil {
+						t.Fatalf("%v: %s", err, &said)
+					}
+					said.Write(one)
 				}
-				said.Write(one)
 			}
+			await("capturing on")
 			short(t, here, there.IPv4, t.TempDir(), 8)
-			if err := c.Process.Signal(os.Interrupt); err != nil {
+			await("the recording has ended, the capture goes on")
+			if err := c.Process.Signal(tt.end); err != nil {
 				t.Fatal(err)
 			}
 			io.Copy(&said, stderr)

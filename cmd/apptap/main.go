@@ -20,9 +20,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func runWith(args []string, s streams) int {
-	// The first SIGINT or SIGTERM ends the capture, which then prints its report; the signal is then given
-	// back to the system, so that a second one ends a report nobody wants to wait for.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first SIGINT, SIGTERM or SIGHUP ends the capture, which then prints its report; the signal is then given
+	// back to the system, so that a second one ends a report nobody wants to wait for. Under nohup(1) the terminal may go.
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 

@@ -120,7 +120,7 @@ func capturingOn(sources []capture.Source, source *summarize.Source) string {
 	var where []string
 	for _, source := range sources {
 		for _, i := range source.Interfaces() {
-			where = append(where, fmt.Sprintf("%s (%v)", i.Name, i.LinkType))
+			where = append(where, fmt.Sprintf("%s (%v)", printable(i.Name), i.LinkType))
 		}
 	}
 	if source.Kept == "nothing" {

@@ -123,8 +123,8 @@ func (r *rotating) before(p *capture.Packet) error {
 	return nil
 }
 
-// due says that the packet belongs into another file. What a file begins with may be larger than a file is to be; half of it is
-// packets all the same.
+// due says that the packet belongs into another file. What a file begins with may be larger than a file is to be; half as much as that
+// stands behind it all the same, or each packet would begin another one.
 func (r *rotating) due(p *capture.Packet) bool {
 	switch most := int64(r.when.megabytes) * 1_000_000; {
 	case r.fresh:
@@ -132,7 +132,7 @@ func (r *rotating) due(p *capture.Packet) bool {
 	case r.late(p):
 		return r.when.megabytes > 0 || r.when.count == 0 || r.files < r.when.count
 	default:
-		return most > 0 && r.size()-min(r.head, most/2) > most
+		return most > 0 && r.size() > max(most, r.head)+min(r.head, most/2)
 	}
 }
 
@@ -165,7 +165,8 @@ func (r *rotating) next(p *capture.Packet) error {
 	before := r.out
 	r.out, r.fresh = out, true
 	r.files++
-	return errors.Join(r.Writer.Next(out.writer(), p.Time), before.close())
+	// Flushed, so that who is killed leaves no file without a beginning.
+	return errors.Join(r.Writer.Next(out.writer(), p.Time), r.Writer.Flush(), before.close())
 }
 
 // newRun names a run, so that its files are told from others'.

@@ -11,6 +11,7 @@ import (
 
 	"apptap/capture"
 	"apptap/internal/session"
+	"apptap/pidmap"
 	"apptap/summarize"
 )
 
@@ -40,11 +41,10 @@ func TestRotationNames(t *testing.T) {
 	}
 }
 
-// recordingOf is a rotating recording to a folder, with so many packets of a kilobyte, a second apart.
-func recordingOf(t *testing.T, when rotation, name string, packets int) (files []string) {
+// newRotating is a rotating recording to a folder, and the path that its files' names begin with.
+func newRotating(t *testing.T, when rotation, name string, begun time.Time) (r *rotating, pattern string) {
 	t.Helper()
-	begun := time.Unix(1_700_000_000, 0)
-	pattern := filepath.Join(t.TempDir(), name)
+	pattern = filepath.Join(t.TempDir(), name)
 	out, err := createFile(when.path(pattern, begun, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,14 @@ func recordingOf(t *testing.T, when rotation, name string, packets int) (files [
 		t.Fatal(err)
 	}
 	w.Rotate("run")
-	r := &rotating{Writer: w, when: when, name: pattern, out: out, slot: begun, files: 1, fresh: true}
+	return &rotating{Writer: w, when: when, name: pattern, out: out, slot: begun, files: 1, fresh: true}, pattern
+}
+
+// recordingOf is a rotating recording to a folder, with so many packets of a kilobyte, a second apart.
+func recordingOf(t *testing.T, when rotation, name string, packets int) (files []string) {
+	t.Helper()
+	begun := time.Unix(1_700_000_000, 0)
+	r, pattern := newRotating(t, when, name, begun)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -70,9 +77,50 @@ func recordingOf(t *testing.T, when rotation, name string, packets int) (files [
 	must(r.WriteState(&in, true))
 	must(r.Close())
 	must(r.out.close())
-	files, err = filepath.Glob(filepath.Join(filepath.Dir(pattern), "*"))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(pattern), "*"))
 	must(err)
 	return files
+}
+
+// TestRotatingLargeHead: however much is known of owners, a file has packets behind it, and what is gone is not told of for ever.
+func TestRotatingLargeHead(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		begun := time.Unix(1_700_000_000, 0)
+		r, pattern := newRotating(t, rotation{megabytes: 1}, "s.pcapng", begun)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var events []pidmap.Event
+		for i := range 30_000 {
+			e := pidmap.Event{Kind: pidmap.SocketUsed, Method: pidmap.MethodEBPF, Time: begun.UnixNano(), Socket: pidmap.Socket{Cookie: uint64(i + 1)},
+				Process: pidmap.Process{Key: pidmap.ProcessKey{PID: 7, Start: 1}, Name: "chat"}, Moved: pidmap.Moved{Tx: 1}}
+			events = append(events, e)
+			if e.Kind = pidmap.SocketClosed; closed {
+				events = append(events, e)
+			}
+		}
+		must(r.WriteEvents(events))
+		const packets = 3000
+		for i := range packets {
+			must(r.WritePacket(&capture.Packet{Data: make([]byte, 1000), Length: 1000, Time: begun.UnixNano() + int64(i)}))
+		}
+		must(r.Close())
+		must(r.out.close())
+		files, err := filepath.Glob(pattern + "*")
+		must(err)
+		for _, name := range files[1:] {
+			if info, err := os.Stat(name); err != nil || closed && info.Size() > 4_000_000 {
+				t.Errorf("%s: %d bytes (%v), most of them of sockets that are gone", name, info.Size(), err)
+			}
+		}
+		// Half a million bytes of packets at least are in each but the first and the last.
+		if most := 2 + packets*1000/500_000; len(files) < 2 || len(files) > most {
+			t.Errorf("closed %v: %d files, want 2 to %d", closed, len(files), most)
+		}
+	}
 }
 
 // TestRotating: no packet is lost between files, and none is in two, but for those that a ring has overwritten.

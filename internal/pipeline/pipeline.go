@@ -46,6 +46,8 @@ type Config struct {
 	MaxPackets uint64
 	// Record is given every wanted packet, one at a time; its first error ends the recording, not the run.
 	Record Recorder
+	// RecordEnded is told of that error as it happens, by the goroutine that reads; nil for nobody.
+	RecordEnded func(error)
 	// Journal is given everything else that the report is made of; nil if nobody wants it, and without Record.
 	Journal Journal
 	// Session is what the files of a replay say beside their packets; nil for a live run. There is one source then.

@@ -75,6 +75,7 @@ type shared struct {
 	decoded     DecodedRecorder // record, if it is one and Outer decodes; else nil
 	session     Session
 	recordErr   error
+	recordEnded func(error) // nil for nobody
 }
 
 func newShared(c *Config, reachedMax context.CancelFunc) *shared {
@@ -82,7 +83,7 @@ func newShared(c *Config, reachedMax context.CancelFunc) *shared {
 		live: c.Live, match: c.Match, tunnels: c.Tunnels, maxPackets: c.MaxPackets, record: c.Record, session: c.Session, reachedMax: reachedMax,
 		batches: make(chan *batch, 64), free: make(chan *batch, 64),
 	}
-	s.once, s.sources = c.Once, len(c.Sources)
+	s.once, s.sources, s.recordEnded = c.Once, len(c.Sources), c.RecordEnded
 	if c.Tunnels == flows.Outer {
 		s.decoded, _ = c.Record.(DecodedRecorder)
 	}
@@ -258,8 +259,11 @@ func (s *shared) recording(do func() error) {
 	}
 	s.recordMutex.Lock()
 	defer s.recordMutex.Unlock()
-	if s.recordErr == nil {
-		s.recordErr = do()
+	if s.recordErr != nil {
+		return
+	}
+	if s.recordErr = do(); s.recordErr != nil && s.recordEnded != nil {
+		s.recordEnded(s.recordErr)
 	}
 }
 

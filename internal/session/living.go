@@ -14,6 +14,8 @@ const (
 	repeatGrace = 60_000_000_000
 	// maxLiving bounds the sockets and processes that are kept to be told of again; of more the oldest are forgotten.
 	maxLiving = 65536
+	// maxGone bounds those of them that are gone: thousands are in a minute of a busy host, and each file would begin with all.
+	maxGone = 4096
 	// maxToldOfSocket bounds the events of one of them.
 	maxToldOfSocket = 64
 )
@@ -88,12 +90,24 @@ func (l *living) learn(e *pidmap.Event) {
 	t.events = append(t.events, *e)
 }
 
-// forget drops what was gone by a time.
+// forget drops what was gone by a time, and of what is gone since then all but the newest.
 func (l *living) forget(by int64) {
+	var gone []subject
 	for about, t := range l.by {
-		if t.gone != 0 && t.gone <= by {
+		switch {
+		case t.gone == 0:
+		case t.gone <= by:
 			delete(l.by, about)
+		default:
+			gone = append(gone, about)
 		}
+	}
+	if len(gone) <= maxGone {
+		return
+	}
+	slices.SortFunc(gone, func(a, b subject) int { return cmp.Compare(l.by[b].gone, l.by[a].gone) })
+	for _, about := range gone[maxGone:] {
+		delete(l.by, about)
 	}
 }
 
