@@ -4,8 +4,9 @@ import "apptap/flows"
 
 // circumstances are what a whole run offers as causes.
 type circumstances struct {
-	dropped bool // packets were lost, on whatever interface: which flows they belonged to is not known
-	split   bool // a filter may pass some packets of a flow and not others
+	dropped bool  // packets were lost, on whatever interface: which flows they belonged to is not known
+	split   bool  // a filter may pass some packets of a flow and not others
+	end     int64 // when the capture ended, nanoseconds since 1970 UTC, 0 = not known
 
 	captured   interfaceNames
 	interfaces []InterfaceInput
@@ -23,6 +24,7 @@ func circumstancesOf(in *Input) circumstances {
 	c := circumstances{
 		dropped: in.DroppedUserspace > 0,
 		split:   splitsFlows(in.Filter) || splitsFlows(in.Source.Filter),
+		end:     in.Window.End,
 
 		captured: namesOf(in.Interfaces), interfaces: in.Interfaces,
 	}
@@ -149,7 +151,10 @@ func (e *evidence) closedEarly() bool {
 	return e.life.last.Moment == AtClose && (f.TxSawRST || f.Last > e.life.last.Time || unseen)
 }
 
-// stillOpen says that packets may have passed between the last packet captured and the last reading.
+// stillOpen says that packets may have passed between the last packet captured and the last reading: that was taken at the end
+// or, of a socket whose peer's FIN came then, behind it.
 func (e *evidence) stillOpen() bool {
-	return e.life.last.Moment == AtEnd && e.flow.End == flows.EndOpen
+	last := &e.life.last
+	after := last.Moment == AtEnd || last.Moment == AtClose && e.end != 0 && last.Time >= e.end
+	return after && e.flow.End == flows.EndOpen
 }
