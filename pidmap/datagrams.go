@@ -52,6 +52,33 @@ func (d *Datagrams) Rx() uint64 {
 	return rx
 }
 
+// Sub is what was counted after before was, of the same socket.
+func (d *Datagrams) Sub(before *Datagrams) *Datagrams {
+	after := *d
+	for i := range after.Interfaces {
+		after.Interfaces[i] = d.Interfaces[i].sub(before.Interfaces[i])
+	}
+	after.Others = d.Others.sub(before.Others)
+	for _, c := range []struct {
+		after  *uint64
+		before uint64
+	}{
+		{&after.Group, before.Group}, {&after.Arrived, before.Arrived}, {&after.Taken, before.Taken}, {&after.Sent, before.Sent},
+		{&after.Received, before.Received}, {&after.Dropped, before.Dropped}, {&after.DroppedBytes, before.DroppedBytes},
+	} {
+		*c.after -= min(*c.after, c.before)
+	}
+	return &after
+}
+
+func (i InterfaceBytes) sub(before InterfaceBytes) InterfaceBytes {
+	return InterfaceBytes{
+		Name: i.Name, Tx: i.Tx - min(i.Tx, before.Tx), Rx: i.Rx - min(i.Rx, before.Rx),
+		TxPackets: i.TxPackets - min(i.TxPackets, before.TxPackets), RxPackets: i.RxPackets - min(i.RxPackets, before.RxPackets),
+		TxIP: i.TxIP - min(i.TxIP, before.TxIP), RxIP: i.RxIP - min(i.RxIP, before.RxIP),
+	}
+}
+
 // datagrams turns what the kernel counted of a socket into what a History's events tell; nil if it counted nothing.
 func (t *translator) datagrams(b *bpf.Datagrams, foreign bool) *Datagrams {
 	if b == nil {

@@ -15,17 +15,42 @@ type Counted struct {
 	Packets, Bytes []uint64
 }
 
-// CountedOf makes flows of the sockets of in, on its interfaces. A TCP flow has its handshake; frame bytes are IP bytes and a link
+// Baseline is what open sockets had counted when a run that only counts began.
+type Baseline struct {
+	Counted map[uint64]*pidmap.Datagrams // by cookie
+	// Until is when the last of them was asked: one that ended before without a baseline is no part of the run. Nanoseconds since
+	// 1970 UTC.
+	Until int64
+}
+
+// during is what of d, counted of a socket that was made at since (0 = not known) and read at until, falls into w; nil for none.
+func (b *Baseline) during(w Window, cookie uint64, since, until int64, d *pidmap.Datagrams) *pidmap.Datagrams {
+	before := b.Counted[cookie]
+	switch {
+	case since >= w.End, before == nil && since < w.Start && until <= b.Until:
+		return nil
+	case before != nil:
+		return d.Sub(before)
+	}
+	return d
+}
+
+// CountedOf makes flows of what the sockets of in, on its interfaces, counted after base and up to the end of the window. A TCP flow has its handshake; frame bytes are IP bytes and a link
 // header for each packet, super-frames as one. A UDP socket that had several peers is a flow to the unspecified address. Over
 // loopback, where both sides have a socket, each is counted with what it sent.
-func CountedOf(in *Input, local flows.Local) Counted {
+func CountedOf(in *Input, base *Baseline, local flows.Local) Counted {
 	c := Counted{Packets: make([]uint64, len(in.Interfaces)), Bytes: make([]uint64, len(in.Interfaces))}
-	lives := livesOf(in.Sockets)
+	lives := livesOf(untilCounted(in.Sockets))
 	for i := range lives {
 		l := &lives[i]
 		if l.packets == nil || l.packets.Odd || l.last.Foreign || wiped(l.key) {
 			continue
 		}
+		packets := base.during(in.Window, l.last.Cookie, l.since, l.last.Time, l.packets)
+		if packets == nil {
+			continue
+		}
+		l.hasStart = l.hasStart && l.since < in.Window.Start // else all of it was in the window
 		f := flows.Flow{Key: l.key, First: l.since, Last: l.last.Time, Initiator: flows.InitiatorLocal}
 		if l.accepted {
 			f.Initiator = flows.InitiatorRemote
@@ -35,29 +60,59 @@ func CountedOf(in *Input, local flows.Local) Counted {
 		if l.last.Moment == AtClose {
 			f.End = flows.EndFIN
 		}
-		c.add(in, local, &f, l.packets)
+		c.add(in, local, &f, packets)
 	}
-	ended := map[uint64]bool{}
+	open := map[uint64]bool{}
 	for i := range in.Datagrams {
-		ended[in.Datagrams[i].Cookie] = ended[in.Datagrams[i].Cookie] || !in.Datagrams[i].Open
+		open[in.Datagrams[i].Cookie] = open[in.Datagrams[i].Cookie] || in.Datagrams[i].Open
 	}
 	for i := range in.Datagrams {
 		d := &in.Datagrams[i]
-		if d.Foreign || d.Counted == nil || d.Open && ended[d.Cookie] {
+		if d.Foreign || d.Counted == nil || !d.Open && open[d.Cookie] { // it ended when the run was over
+			continue
+		}
+		counted := base.during(in.Window, d.Cookie, d.Since, d.Until, d.Counted)
+		if counted == nil {
 			continue
 		}
 		f := flows.Flow{Key: d.Key, First: d.Since, Last: d.Until}
 		if d.Key.Remote.Port == 0 && d.Peer.Remote.Port != 0 {
 			f.Key = d.Peer
 		}
-		c.add(in, local, &f, d.Counted)
+		c.add(in, local, &f, counted)
 	}
 	return c
 }
 
+// untilCounted leaves out what was read of sockets after their packets had been counted at the end of the run: the last that is told
+// of one that ended then stands in for a reading at the end where there is none.
+func untilCounted(readings []SocketCounters) []SocketCounters {
+	counted, read := map[uint64]bool{}, map[uint64]bool{}
+	for i := range readings {
+		switch readings[i].Moment {
+		case AtCount:
+			counted[readings[i].Cookie] = true
+		case AtEnd:
+			read[readings[i].Cookie] = true
+		}
+	}
+	kept := make([]SocketCounters, 0, len(readings))
+	for _, c := range readings {
+		if c.Moment == AtClose && counted[c.Cookie] {
+			if read[c.Cookie] {
+				continue
+			}
+			c.Moment, c.Packets = AtEnd, nil
+		}
+		kept = append(kept, c)
+	}
+	return kept
+}
+
 // add completes a flow by what its socket counted on the interfaces of in, if it counted anything there.
 func (c *Counted) add(in *Input, local flows.Local, f *flows.Flow, d *pidmap.Datagrams) {
-	f.First, f.Last = max(f.First, in.Window.Start), min(f.Last, in.Window.End)
+	f.First = max(f.First, in.Window.Start)
+	f.Last = max(f.First, min(f.Last, in.Window.End))
 	f.SYNRTT, f.ACKRTT, f.Connect, f.Interface = flows.NoRTT, flows.NoRTT, flows.NoRTT, -1
 	f.Locality = flows.LocalOne
 	if f.Key.Remote.Port != 0 && local.Contains(f.Key.RemoteAddr().Addr()) {

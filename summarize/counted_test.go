@@ -41,7 +41,7 @@ func TestCounted(t *testing.T) {
 			{Key: bare, Cookie: 9, Since: 70, Until: 75, Open: true, Peer: dns, Counted: packetsOn("eth0", 30, 60)},
 		},
 	}
-	c := CountedOf(&in, local)
+	c := CountedOf(&in, &Baseline{}, local)
 	type row struct {
 		Key       flows.Key
 		Initiator flows.Initiator
@@ -68,5 +68,69 @@ func TestCounted(t *testing.T) {
 	in.Take(c, nil, nil)
 	if s := Build(in); s.Audit.Unavailable != 2 || s.Audit.Unchecked[0].Why != OnlyCounted || s.Totals.Bytes() != c.Bytes[0] {
 		t.Errorf("got %+v of %d bytes, want two flows that are compared with nothing", s.Audit, s.Totals.Bytes())
+	}
+}
+
+// TestCountedWindow: a run counts from the baseline up to the count at its end, whatever the sockets have counted before and go on
+// to count. The window is from 100 to 200, the last socket was asked at 110. Payload is what was sent.
+func TestCountedWindow(t *testing.T) {
+	const start, asked, end = 100, 110, 200
+	sent := func(tx uint64) *pidmap.Datagrams { // in packets of 100 bytes
+		d := &pidmap.Datagrams{}
+		d.Interfaces[0] = pidmap.InterfaceBytes{Name: "eth0", Tx: tx, TxPackets: tx / 100, TxIP: tx + tx/100*40}
+		return d
+	}
+	ended := func(since, until int64, tx uint64) SocketCounters {
+		return SocketCounters{Key: webKey, Cookie: 7, Since: since, Time: until, Moment: AtClose, BytesSent: tx, FINKnown: true, Packets: sent(tx)}
+	}
+	countedAtEnd := SocketCounters{Key: webKey, Cookie: 7, Since: 50, Time: end + 1, Moment: AtCount, Packets: sent(500)}
+	readAtEnd := SocketCounters{Key: webKey, Cookie: 7, Time: end + 2, Moment: AtEnd, BytesSent: 510}
+	datagrams := func(since, until int64, open bool, tx uint64) DatagramCounters {
+		return DatagramCounters{Key: key(flows.UDP, "192.0.2.2:5000", "198.51.100.53:53"), Cookie: 7, Since: since, Until: until, Open: open, Counted: sent(tx)}
+	}
+	type span struct{ First, Last int64 }
+	tests := []struct {
+		name      string
+		base      *pidmap.Datagrams
+		sockets   []SocketCounters
+		datagrams []DatagramCounters
+		payload   uint64 // 0: no flow
+		span      span
+	}{
+		{name: "made and ended within", sockets: []SocketCounters{ended(120, 150, 300)}, payload: 300, span: span{120, 150}},
+		{name: "older", base: sent(200), sockets: []SocketCounters{ended(50, 150, 300)}, payload: 100, span: span{start, 150}},
+		{name: "older, and quiet since", base: sent(300), sockets: []SocketCounters{ended(50, 150, 300)}},
+		{name: "older, with nothing at the start", base: sent(0), sockets: []SocketCounters{ended(50, 150, 300)}, payload: 300, span: span{start, 150}},
+		{name: "ended before", sockets: []SocketCounters{ended(50, 90, 300)}},
+		{name: "ended before it was asked", sockets: []SocketCounters{ended(50, asked, 300)}},
+		{name: "made before and not found at the start", sockets: []SocketCounters{ended(50, 150, 300)}, payload: 300, span: span{start, 150}},
+		{name: "made while others were asked", sockets: []SocketCounters{ended(105, 108, 300)}, payload: 300, span: span{105, 108}},
+		{name: "made behind the end", sockets: []SocketCounters{ended(end, end+5, 300)}},
+		{name: "open at the end, ended behind it", sockets: []SocketCounters{countedAtEnd, readAtEnd, ended(50, end+5, 900)}, base: sent(200),
+			payload: 300, span: span{start, end}},
+		{name: "open at the end, ended before its stream was read", sockets: []SocketCounters{countedAtEnd, ended(50, end+5, 900)}, base: sent(200),
+			payload: 300, span: span{start, end}},
+		{name: "UDP, older and open at the end", base: sent(200), payload: 300, span: span{start, end},
+			datagrams: []DatagramCounters{datagrams(0, end+1, true, 500), datagrams(0, end+5, false, 900)}},
+		{name: "UDP, ended before", datagrams: []DatagramCounters{datagrams(0, 90, false, 500)}},
+		{name: "UDP, made behind the end", datagrams: []DatagramCounters{datagrams(end+1, end+5, false, 500)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in := Input{Window: Window{start, end}, Live: true, Interfaces: []InterfaceInput{{Name: "eth0", LinkHeader: 14}}, Sockets: tt.sockets, Datagrams: tt.datagrams}
+			base := Baseline{Counted: map[uint64]*pidmap.Datagrams{}, Until: asked}
+			if tt.base != nil {
+				base.Counted[7] = tt.base
+			}
+			var payload uint64
+			var got span
+			c := CountedOf(&in, &base, flows.NewLocal(prefixes("192.0.2.2/32")))
+			for _, f := range c.Flows {
+				payload, got = payload+f.TxPayload, span{f.First, f.Last}
+			}
+			if payload != tt.payload || got != tt.span || len(c.Flows) > 1 {
+				t.Errorf("%d bytes sent in %d flows, at %+v, want %d at %+v", payload, len(c.Flows), got, tt.payload, tt.span)
+			}
+		})
 	}
 }

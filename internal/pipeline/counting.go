@@ -17,6 +17,34 @@ const countingGrace = 2 * time.Second
 type counting struct {
 	peers          map[uint64]onlyPeer // of UDP sockets, by cookie
 	packets, bytes []uint64            // of sockets that were summed up, by interface
+	base           summarize.Baseline
+}
+
+// beginCounting takes down what sockets have counted by now, between two readings of the interfaces, and with it the run begins:
+// the kernel has counted since its programs were loaded.
+func (o *owner) beginCounting() {
+	counter, ok := o.config.Owners.(packetCounter)
+	if !ok {
+		return
+	}
+	o.config.BeforeOpen = o.readInterfaces()
+	o.begin = o.config.Now().UnixNano()
+	base := summarize.Baseline{Counted: map[uint64]*pidmap.Datagrams{}}
+	for _, e := range counter.Count() {
+		if e.Datagrams != nil {
+			base.Counted[e.Socket.Cookie] = e.Datagrams
+		}
+		base.Until = max(base.Until, e.Time)
+	}
+	o.config.AfterOpen = o.readInterfaces()
+	o.counting.base = base
+}
+
+// count asks for the packets of open sockets at the end of a run.
+func (o *owner) count() {
+	if c, ok := o.config.Owners.(packetCounter); ok {
+		o.addEvents(c.Count())
+	}
 }
 
 // onlyPeer is the first peer of a UDP socket that has none of its own.
@@ -55,7 +83,7 @@ func (c *counting) name(sockets []summarize.DatagramCounters) {
 // counted turns in, whose sockets have counters, into one whose flows were counted.
 func (o *owner) counted(in *summarize.Input, local flows.Local) {
 	o.counting.name(in.Datagrams)
-	in.Take(summarize.CountedOf(in, local), o.counting.packets, o.counting.bytes)
+	in.Take(summarize.CountedOf(in, &o.counting.base, local), o.counting.packets, o.counting.bytes)
 }
 
 // sumCounted adds sockets that ended to the sums and forgets them, so that a run of days holds those that are open.
@@ -90,7 +118,7 @@ func (o *owner) sumCounted() {
 	o.sockets, o.datagrams.sockets = sockets, datagrams
 	done.Sockets = withStarts(done.Sockets, in.Sockets)
 	o.counting.name(done.Datagrams)
-	c := summarize.CountedOf(&done, local)
+	c := summarize.CountedOf(&done, &o.counting.base, local)
 	if o.settled == nil {
 		o.settled = summarize.NewSettled()
 		o.counting.packets, o.counting.bytes = make([]uint64, len(in.Interfaces)), make([]uint64, len(in.Interfaces))
@@ -105,6 +133,10 @@ func (o *owner) sumCounted() {
 	}
 	for i := range done.Datagrams {
 		delete(o.counting.peers, done.Datagrams[i].Cookie)
+		delete(o.counting.base.Counted, done.Datagrams[i].Cookie)
+	}
+	for i := range done.Sockets {
+		delete(o.counting.base.Counted, done.Sockets[i].Cookie)
 	}
 	o.last = now
 	o.forget()

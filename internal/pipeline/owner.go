@@ -89,6 +89,9 @@ func newOwner(c *Config, run *shared) *owner {
 // start takes the first look at sockets and counters, before the first packet is read.
 func (o *owner) start() {
 	o.begin = o.config.Now().UnixNano()
+	if o.config.CountOnly {
+		o.beginCounting()
+	}
 	o.learnLocal()
 	if o.config.Counters == nil {
 		o.socketsUnavailable = "a file has no kernel counters"

@@ -101,6 +101,9 @@ func (o *owner) stop() {
 		// the counters, so nothing after the opening is certain.
 		o.beforeClose, o.limited = o.config.AfterOpen, true
 	}
+	if o.config.CountOnly {
+		o.count() // that is the end of what counts
+	}
 	o.afterClose = o.readInterfaces()
 	for _, r := range o.readers {
 		if r.stops != nil {
@@ -108,8 +111,8 @@ func (o *owner) stop() {
 		}
 	}
 	o.readSockets(summarize.AtEnd)
-	if c, ok := o.config.Owners.(packetCounter); ok {
-		o.addEvents(c.Count())
+	if !o.config.CountOnly {
+		o.count()
 	}
 }
 
