@@ -177,5 +177,11 @@ func (in *Input) Take(c Counted, packets, bytes []uint64) {
 	}
 }
 
+// KeptNothing is what a Source keeps that only counts.
+const KeptNothing = "nothing"
+
+// CountedOnly says that no packet was captured: every flow is what the kernel counted of a socket.
+func (s *Source) CountedOnly() bool { return s.Kept == KeptNothing }
+
 // OnlyCounted is why no flow of a run without a capture was compared.
 const OnlyCounted = "nothing was captured: the figures are the kernel's own"

@@ -41,7 +41,7 @@ type Source struct {
 	Filter     string
 	SnapLen    int
 	Reader     string // what took live packets from the kernel: "ring" or "pcap", both where interfaces differ
-	Kept       string // of live frames: "whole" or "headers", which is all but what names stand in; both up to SnapLen
+	Kept       string // of live frames: "whole" or "headers", which is all but what names stand in, both up to SnapLen; KeptNothing
 	Local      []netip.Prefix
 	LocalFrom  string // interface, file, process_blocks, flag or inferred
 }

@@ -6,6 +6,7 @@ import (
 
 	"apptap/capture"
 	"apptap/internal/pipeline"
+	"apptap/summarize"
 )
 
 // checkCountOnly refuses what wants packets beside --count-only.
@@ -47,7 +48,7 @@ func openCounting(ctx context.Context, c *pipeline.Config) error {
 		c.Sources = append(c.Sources, pipeline.NewUncaptured(ctx, i))
 	}
 	c.CountOnly = true
-	c.Source.Reader, c.Source.Kept = "none", "nothing"
+	c.Source.Reader, c.Source.Kept = "none", summarize.KeptNothing
 	c.Degraded = append(c.Degraded, onlyCounts)
 	return nil
 }

@@ -123,7 +123,7 @@ func capturingOn(sources []capture.Source, source *summarize.Source) string {
 			where = append(where, fmt.Sprintf("%s (%v)", printable(i.Name), i.LinkType))
 		}
 	}
-	if source.Kept == "nothing" {
+	if source.CountedOnly() {
 		return "apptap: counting on " + strings.Join(where, ", ") + "; ^C ends it"
 	}
 	kept := ""

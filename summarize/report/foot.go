@@ -38,13 +38,15 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 		foot = append(foot, note{warn, "! the input ended early: what came after it is not counted"})
 	}
 	foot = append(foot, hostsNotes(&s.Unattributed)...)
-	foot = append(foot, dropsNote(s.Drops))
+	if !s.Source.CountedOnly() { // which has nothing to drop
+		foot = append(foot, dropsNote(s.Drops))
+	}
 	foot = append(foot, missedNotes(s)...)
 	foot = append(foot, seenBeforeNotes(s.SeenBefore)...)
 	for _, a := range s.Audit.Interfaces {
 		// Where nothing at all could be compared the last line says it once for all of them.
 		if a.Unavailable == "" || verbose || verdict(s.Audit.Verdict) != summarize.VerdictUnavailable {
-			foot = append(foot, interfaceNote(a, verbose))
+			foot = append(foot, interfaceNote(a, s.Source.CountedOnly(), verbose))
 		}
 	}
 	foot = append(foot, ledgerNotes(s.Audit.Ledger, verbose)...)
@@ -108,17 +110,21 @@ func seenBeforeNotes(seen flows.Repeated) []note {
 	return []note{{quiet, text}}
 }
 
-// interfaceNote compares an interface's captured frames with the kernel's count of them.
-func interfaceNote(a summarize.InterfaceAudit, verbose bool) note {
+// interfaceNote compares an interface's captured frames, or where only sockets were counted theirs, with the interface's count of them.
+func interfaceNote(a summarize.InterfaceAudit, sockets, verbose bool) note {
 	name := "unnamed interface" // a pcap file has no names
 	if a.Name != "" {
 		name = named(a.Name)
 	}
-	captured := fmt.Sprintf("%s: captured %s B in %s", name, grouped(a.CapturedBytes), counted(a.CapturedPackets, "packet"))
+	what, who := "captured", "kernel counted"
+	if sockets {
+		what, who = "its sockets counted", "interface counted"
+	}
+	captured := fmt.Sprintf("%s: %s %s B in %s", name, what, grouped(a.CapturedBytes), counted(a.CapturedPackets, "packet"))
 	if a.Unavailable != "" {
 		return note{quiet, captured + "; kernel: not available (" + visible(a.Unavailable) + ")"}
 	}
-	parts := []string{captured, fmt.Sprintf("kernel counted %s B in %s", grouped(a.KernelBytes), counted(a.KernelPackets, "packet"))}
+	parts := []string{captured, fmt.Sprintf("%s %s B in %s", who, grouped(a.KernelBytes), counted(a.KernelPackets, "packet"))}
 	if a.FilteredOut > 0 {
 		parts = append(parts, grouped(a.FilteredOut)+" B filtered out")
 	}

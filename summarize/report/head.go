@@ -16,7 +16,7 @@ func headOf(s *summarize.Summary, verbose bool, toolVersion string) []line {
 	head := []line{
 		{"source", sourceWords(s.Source)},
 		{"window", windowWords(s.Window)},
-		{"captured", capturedWords(s)},
+		{measured(s), capturedWords(s)},
 	}
 	if s.Source.Filter != "" {
 		head = append(head, line{"filter", visible(s.Source.Filter)})
@@ -28,6 +28,14 @@ func headOf(s *summarize.Summary, verbose bool, toolVersion string) []line {
 		head = append(head, line{"made by", visible(strings.TrimSpace("apptap " + toolVersion))})
 	}
 	return head
+}
+
+// measured is what was done with what the report speaks of.
+func measured(s *summarize.Summary) string {
+	if s.Source.CountedOnly() {
+		return "counted"
+	}
+	return "captured"
 }
 
 func sourceWords(src summarize.Source) string {

@@ -178,6 +178,7 @@ func TestNoEscapeReachesTheReader(t *testing.T) {
 }
 
 func TestLastLinesAreTheAudit(t *testing.T) {
+	off := []summarize.InterfaceAudit{{Name: "lo", ResidualBytes: -94248}, {Name: "eth0"}, {Name: "eth1", ResidualBytes: 5}}
 	tests := []struct {
 		name  string
 		audit summarize.Audit
@@ -196,6 +197,10 @@ func TestLastLinesAreTheAudit(t *testing.T) {
 		{"counted only", summarize.Audit{Verdict: summarize.VerdictExact, Interfaces: []summarize.InterfaceAudit{{Name: "eth0"}},
 			Unchecked: []summarize.Unchecked{{Proto: flows.TCP, Why: summarize.OnlyCounted, Flows: 2}}},
 			"kernel: not available (nothing was captured: the figures are the kernel's own)"},
+		{"residual and no flow", summarize.Audit{Verdict: summarize.VerdictUnexplained, Interfaces: off},
+			"kernel disagrees: no flow could be compared, only interfaces; residual lo -94,248 B, eth1 +5 B"},
+		{"counted only, residual", summarize.Audit{Verdict: summarize.VerdictUnexplained, Interfaces: off},
+			"kernel disagrees with itself: its sockets counted 94,248 B more than interface lo, 5 B less than interface eth1"},
 		{"unavailable", summarize.Audit{Verdict: summarize.VerdictUnavailable, Interfaces: []summarize.InterfaceAudit{{Name: "eth0", Unavailable: "no rights"}}},
 			"kernel: not available (no rights)"},
 		{"no audit", summarize.Audit{}, "kernel: not available (no counters for any of 2 flows)"},
@@ -203,10 +208,35 @@ func TestLastLinesAreTheAudit(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := &summarize.Summary{Audit: test.audit, Totals: summarize.Totals{Flows: 2}}
+			if strings.HasPrefix(test.name, "counted only") {
+				s.Source.Kept = summarize.KeptNothing
+			}
 			lines := strings.Split(strings.TrimSpace(rendered(t, s, Options{Width: 200})), "\n")
 			if got := lines[len(lines)-1]; got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestCountedOnly: where nothing was captured nothing is said to be.
+func TestCountedOnly(t *testing.T) {
+	s := &summarize.Summary{
+		Source: summarize.Source{Kind: "live", Interfaces: []string{"lo"}, Kept: summarize.KeptNothing},
+		Window: summarize.Window{Start: 1, End: 2},
+		Drops:  summarize.Drops{Known: true},
+		Audit: summarize.Audit{Verdict: summarize.VerdictExact, Interfaces: []summarize.InterfaceAudit{
+			{Name: "lo", CapturedPackets: 2, CapturedBytes: 108, KernelPackets: 2, KernelBytes: 108}}},
+	}
+	got := rendered(t, s, Options{Width: 200})
+	for _, want := range []string{"counted   0 packets, 0 bytes, 0 flows\n", "lo: its sockets counted 108 B in 2 packets; interface counted 108 B in 2 packets; residual 0 B\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	for _, not := range []string{"captured ", "drops:"} {
+		if strings.Contains(got, not) {
+			t.Errorf("%q in\n%s", not, got)
+		}
 	}
 }

@@ -17,7 +17,7 @@ func uncheckedNotes(s *summarize.Summary, verbose bool) []note {
 		}
 		return notes
 	}
-	if len(s.Audit.Unchecked) == 0 || verdict(s.Audit.Verdict) == summarize.VerdictUnavailable || countedOnly(&s.Audit) {
+	if len(s.Audit.Unchecked) == 0 || verdict(s.Audit.Verdict) == summarize.VerdictUnavailable || s.Source.CountedOnly() {
 		return nil
 	}
 	var tcp, udp int

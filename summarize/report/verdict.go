@@ -12,19 +12,37 @@ func auditNote(s *summarize.Summary, verbose bool) note {
 	a := s.Audit
 	switch a.Verdict {
 	case summarize.VerdictExact, summarize.VerdictExplained:
-		if countedOnly(&a) {
+		if s.Source.CountedOnly() {
 			break // counters of interfaces agree with counters of sockets: that holds no capture against them
 		}
 		return note{good, "kernel agrees: " + flowWords(a, verbose)}
 	case summarize.VerdictUnexplained:
-		return note{bad, "kernel disagrees: " + flowWords(a, verbose) + residualWords(a)}
+		if s.Source.CountedOnly() {
+			return note{bad, "kernel disagrees with itself: " + contradictions(&a)}
+		}
+		words := "no flow could be compared, only interfaces"
+		if a.Checked > 0 {
+			words = flowWords(a, verbose)
+		}
+		return note{bad, "kernel disagrees: " + words + residualWords(a)}
 	}
 	return note{quiet, "kernel: not available (" + unavailableWords(s) + ")"}
 }
 
-// countedOnly is whether no packet was captured: every flow is what the kernel counted.
-func countedOnly(a *summarize.Audit) bool {
-	return a.Checked == 0 && len(a.Unchecked) > 0 && a.Unchecked[0].Why == summarize.OnlyCounted
+// contradictions are "its sockets counted 94,248 B more than interface lo", for each interface whose count is another.
+func contradictions(a *summarize.Audit) string {
+	var parts []string
+	for _, i := range a.Interfaces {
+		if i.Unavailable != "" || i.ResidualBytes == 0 {
+			continue
+		}
+		than := " B more than interface "
+		if i.ResidualBytes > 0 {
+			than = " B less than interface "
+		}
+		parts = append(parts, unsigned(i.ResidualBytes)+than+visible(i.Name))
+	}
+	return "its sockets counted " + strings.Join(parts, ", ")
 }
 
 // flowWords is "400 of 412 flows exact, 12 explained (still_open 1,234 B), 0 B unexplained".
