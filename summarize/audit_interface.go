@@ -31,13 +31,17 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 		return a
 	}
 	low, high := i.Readings.bounds(i.Loopback)
-	a.compare(low, high, i.Readings.edge())
+	a.compare(low, high)
+	if a.KernelPackets != a.CapturedPackets {
+		a.atEdge(low, high, i.Readings.edge())
+	}
 	if !i.Loopback {
 		low, high := i.Readings.BeforeClose.Sub(i.Readings.AfterOpen), i.Readings.AfterClose.Sub(i.Readings.BeforeOpen)
-		a.headers(low, high, i.LinkHeader)
 		a.tags(i.Tagged)
+		a.headers(low, high, i.LinkHeader)
 		a.shapes(low, high, i.LinkHeader, &i.Super)
 	}
+	a.atEdge(low, high, i.Readings.edge())
 	if in.CountOnly && a.ResidualBytes > 0 {
 		a.Causes, a.ResidualBytes = append(a.Causes, Cause{CauseNoSocket, a.ResidualBytes}), 0
 	} else if a.ResidualBytes > 0 {
@@ -104,21 +108,22 @@ func (c InterfaceCounters) frames(loopback bool) frames {
 	return frames{c.RxPackets + c.TxPackets, c.RxBytes + c.TxBytes}
 }
 
-// compare chooses the bound nearer to the capture as the kernel's figure. What lies between the bounds is
-// uncertain by nature: the difference is then the edge's. Beyond them it is residual.
-func (a *InterfaceAudit) compare(low, high frames, edge string) {
+// compare chooses as the kernel's figure the bound with as many frames as were captured, which may have another shape, or else
+// the one that is nearer to the capture's bytes. The difference is residual.
+func (a *InterfaceAudit) compare(low, high frames) {
 	nearest := low
-	if magnitude(difference(high.bytes, a.CapturedBytes)) < magnitude(difference(low.bytes, a.CapturedBytes)) {
+	if low.packets != a.CapturedPackets && (high.packets == a.CapturedPackets ||
+		magnitude(difference(high.bytes, a.CapturedBytes)) < magnitude(difference(low.bytes, a.CapturedBytes))) {
 		nearest = high
 	}
 	a.KernelPackets, a.KernelBytes = nearest.packets, nearest.bytes
-	left := difference(nearest.bytes, a.CapturedBytes)
-	switch {
-	case left == 0:
-	case low.bytes < a.CapturedBytes && a.CapturedBytes < high.bytes:
-		a.Causes = []Cause{{edge, left}}
-	default:
-		a.ResidualBytes = left
+	a.ResidualBytes = difference(nearest.bytes, a.CapturedBytes)
+}
+
+// atEdge books what is left if the capture lies between the bounds, which is uncertain by nature.
+func (a *InterfaceAudit) atEdge(low, high frames, edge string) {
+	if a.ResidualBytes != 0 && low.bytes < a.CapturedBytes && a.CapturedBytes < high.bytes {
+		a.Causes, a.ResidualBytes = append(a.Causes, Cause{edge, a.ResidualBytes}), 0
 	}
 }
 

@@ -89,6 +89,15 @@ func TestInterfaceAudit(t *testing.T) {
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 986, ResidualBytes: -14}, verdict: VerdictUnexplained},
 		{name: "tags beside all frames", in: InterfaceInput{Readings: bare(96, 100), Tagged: 7}, captured: 10,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 972, Causes: []Cause{{CauseVLANTag, -28}}}, verdict: VerdictExplained},
+		{name: "tags beside all frames, and a long one at the edge", in: InterfaceInput{Readings: &InterfaceReadings{
+			BeforeClose: sized(7, 96, 3, 100), AfterClose: sized(7, 96, 4, 100)}, Tagged: 7}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 972, Causes: []Cause{{CauseVLANTag, -28}}}, verdict: VerdictExplained},
+		{name: "tags beside all frames, and a short one at the edge", in: InterfaceInput{Readings: &InterfaceReadings{
+			BeforeClose: sized(7, 96, 3, 100), AfterClose: InterfaceCounters{RxPackets: 8, RxBytes: 7*96 + 20, TxPackets: 3, TxBytes: 300}}, Tagged: 7}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 972, Causes: []Cause{{CauseVLANTag, -28}}}, verdict: VerdictExplained},
+		{name: "other bytes of as many frames, and one at the edge", in: InterfaceInput{Readings: &InterfaceReadings{
+			BeforeClose: sized(7, 97, 3, 100), AfterClose: sized(7, 97, 4, 100)}}, captured: 10,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 979, Causes: []Cause{{CauseWindowEdge, -21}}}, verdict: VerdictExplained},
 		{name: "more tags than there were", in: InterfaceInput{Readings: bare(96, 100), Tagged: 6}, captured: 10,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 972, ResidualBytes: -28}, verdict: VerdictUnexplained},
 		{name: "received with FCS", in: InterfaceInput{Readings: bare(104, 100)}, captured: 10,
