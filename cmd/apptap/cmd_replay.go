@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -184,6 +185,18 @@ func parseLocal(texts []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
+// looksLikeFile says that a word is likelier the name of a capture than a filter: no filter of one word ends like that.
+func looksLikeFile(word string) bool {
+	if strings.ContainsAny(word, " =<>!()") {
+		return false
+	}
+	switch strings.ToLower(filepath.Ext(word)) {
+	case ".pcap", ".pcapng", ".cap", ".dmp", ".gz", ".zst":
+		return true
+	}
+	return strings.Contains(word, "/")
+}
+
 // splitArgs tells files from the filter behind them: the first argument is a file, and each one that
 // exists; the rest is the filter.
 func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err error) {
@@ -202,10 +215,10 @@ func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err
 			}
 		}
 	}
+	if expr != "" && (f.filter != "" || n == len(args)-1) && looksLikeFile(args[n]) {
+		return nil, "", fmt.Errorf("open %s: no such file or directory", args[n])
+	}
 	if f.filter != "" && expr != "" {
-		if !strings.ContainsAny(args[n], " =<>!()") && strings.ContainsAny(args[n], "./") {
-			return nil, "", fmt.Errorf("open %s: no such file or directory", args[n])
-		}
 		return nil, "", usageError("a filter was given with -f (%q) and behind the files (%q): give one", f.filter, expr)
 	}
 	if f.filter != "" {

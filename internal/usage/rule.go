@@ -43,6 +43,13 @@ var textFields = map[string]func(*Row) []string{
 	"inbound": func(r *Row) []string { return []string{strconv.FormatBool(r.Inbound)} },
 }
 
+// wordsOf are all that some fields can be: a rule about another word would be kept whatever happens.
+var wordsOf = map[string][]string{
+	"proto":   {"tcp", "udp"},
+	"inbound": {"true", "false"},
+	"source":  {"tls_sni", "quic_sni", "http_host", "dns", "ech_outer", "nrb", "rdns", "domain", "asn", "country", "none"},
+}
+
 // domainOf is the registrable domain of a name, if it has one.
 func domainOf(name string) []string {
 	if domain, ok := flows.Domain(name); ok {
@@ -128,9 +135,13 @@ func parseTerm(text string) (t term, rest string, err error) {
 			return t, "", fmt.Errorf("%s%s: texts are compared with = or !=", t.field, t.operator)
 		}
 		t.pattern = value
-		_, err = path.Match(t.pattern, "")
+		err = checkPattern(t.field, value)
 	case t.field == "port":
-		t.number, err = strconv.ParseFloat(value, 64)
+		var port uint64
+		if port, err = strconv.ParseUint(value, 10, 16); err != nil {
+			err = fmt.Errorf("want a port, 0 to 65535; service=%s would be its name", value)
+		}
+		t.number = float64(port)
 	case amountFields[t.field] != nil:
 		t.number, err = parseAmount(value)
 	default:
@@ -141,6 +152,24 @@ func parseTerm(text string) (t term, rest string, err error) {
 		return t, "", fmt.Errorf("%s%s%s: %w", t.field, t.operator, value, err)
 	}
 	return t, rest, nil
+}
+
+// checkPattern says what no text of a field can match.
+func checkPattern(field, pattern string) error {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return err
+	}
+	if words := wordsOf[field]; words != nil && !slices.ContainsFunc(words, func(word string) bool { return Match(pattern, word) }) {
+		return fmt.Errorf("want %s", strings.Join(words, ", "))
+	}
+	addr, _, isPrefix := strings.Cut(pattern, "/")
+	if _, err := netip.ParseAddr(addr); err != nil || !isPrefix {
+		return nil
+	}
+	if _, err := netip.ParsePrefix(pattern); err != nil {
+		return fmt.Errorf("want an address, or a prefix such as 192.0.2.0/24")
+	}
+	return nil
 }
 
 func parseValue(text string) (value, rest string, err error) {
@@ -176,7 +205,7 @@ func parseAmount(text string) (float64, error) {
 	n, err := strconv.ParseFloat(text[:end], 64)
 	unit, known := units[strings.ToLower(text[end:])]
 	if err != nil || !known || math.IsInf(n, 0) {
-		return 0, fmt.Errorf("want a number, with kB, MB, GB, KiB, MiB or GiB behind it or none")
+		return 0, fmt.Errorf("want a number, with kB, MB, GB, TB, KiB, MiB, GiB or TiB behind it or none")
 	}
 	return n * unit, nil
 }

@@ -58,6 +58,7 @@ func TestRules(t *testing.T) {
 		`app=""`:                                     {false, 90, 1, 0}, // its id
 		"service=https source=tls_sni tx_bytes>=300": {true, 10000, 1, 1},
 		"app=nobody bytes>0":                         {false, 0, 0, 0},
+		"proto=T* port=443":                          {false, 10000, 1, 1},
 		"app=curl bytes>1 bytes<5":                   {false, 10300, 3, 0},
 	} {
 		parsed, err := ParseRule(rule)
@@ -82,7 +83,12 @@ func TestRulesRefused(t *testing.T) {
 		"apps=curl":        "there is no such field: want address, app, ",
 		"bytes<10XB":       "want a number, with kB, MB",
 		"bytes<":           "there is none",
-		"port=http":        "port=http",
+		"port=http":        "want a port, 0 to 65535; service=http",
+		"port=80.5":        "want a port",
+		"proto=tpc":        "want tcp, udp",
+		"inbound=maybe":    "want true, false",
+		"source!=bogus":    "want tls_sni, ",
+		"dst=10.0.0.0/99":  "want an address, or a prefix",
 		`app="curl`:        "no closing quote",
 		"app=[a":           "syntax error in pattern",
 		"bytes<10MB,app=x": "want a number",
