@@ -82,7 +82,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.BoolVar(&f.countOnly, "count-only", false, "capture nothing: report what the kernel counted of each socket's packets (Linux, eBPF)")
-	flags.StringVar(&f.reader, "reader", "auto", "take packets through `READER`: ring (Linux), pcap (libpcap), pktap (macOS, as root: packets name their processes), or auto: the first that works")
+	flags.StringVar(&f.reader, "reader", "auto", "take packets through `READER`: ring (Linux), pcap (libpcap), pktap (macOS, as root) or auto, the first that works")
 	f.outputFlags.register(c)
 	return c
 }
