@@ -241,9 +241,9 @@ func (s *shared) write(p *capture.Packet, o *flows.Observation, payload []byte) 
 	}
 	s.recordMutex.Lock()
 	if s.recordErr == nil && s.decoded != nil {
-		s.recordErr = s.decoded.WriteDecoded(p, o, payload)
+		s.recorded(s.decoded.WriteDecoded(p, o, payload))
 	} else if s.recordErr == nil {
-		s.recordErr = s.record.WritePacket(p)
+		s.recorded(s.record.WritePacket(p))
 	}
 	s.recordMutex.Unlock()
 }
@@ -259,11 +259,15 @@ func (s *shared) recording(do func() error) {
 	}
 	s.recordMutex.Lock()
 	defer s.recordMutex.Unlock()
-	if s.recordErr != nil {
-		return
+	if s.recordErr == nil {
+		s.recorded(do())
 	}
-	if s.recordErr = do(); s.recordErr != nil && s.recordEnded != nil {
-		s.recordEnded(s.recordErr)
+}
+
+// recorded takes the outcome of the last thing done with the recording, which an error ends.
+func (s *shared) recorded(err error) {
+	if s.recordErr = err; err != nil && s.recordEnded != nil {
+		s.recordEnded(err)
 	}
 }
 

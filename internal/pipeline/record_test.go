@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -77,3 +78,25 @@ func TestRecordingFlushedAtTick(t *testing.T) {
 		t.Errorf("%d packets, want 10", got)
 	}
 }
+
+// TestRecordEnded: the first error of a recording is told of as it happens and once, be it of a packet or of a flush.
+func TestRecordEnded(t *testing.T) {
+	full := errors.New("full")
+	for name, record := range map[string]failing{"a packet": {write: full}, "a flush": {flush: full}} {
+		var told []error
+		packets, _ := datagrams(2000, time.Unix(1000, 0))
+		last := packets[1998].Time
+		source := &tapeSource{packets: packets[:1999:1999], end: capture.ErrTimeout, iface: ethernet("eth0")}
+		result := Run(t.Context(), Config{Live: true, MaxPackets: 1999, Sources: []capture.Source{source}, Source: summarize.Source{Kind: "live"}, Record: record,
+			RecordEnded: func(err error) { told = append(told, err) }, Tick: time.Hour, Now: func() time.Time { return capture.At(last) }})
+		if len(told) != 1 || told[0] != full || result.RecordErr != full {
+			t.Errorf("%s: told of %v, and %v at the end; want %v once", name, told, result.RecordErr, full)
+		}
+	}
+}
+
+// failing is a Recorder on a full disk.
+type failing struct{ write, flush error }
+
+func (f failing) WritePacket(*capture.Packet) error { return f.write }
+func (f failing) Flush() error                      { return f.flush }
