@@ -185,16 +185,16 @@ func parseLocal(texts []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// looksLikeFile says that a word is likelier the name of a capture than a filter: no filter of one word ends like that.
-func looksLikeFile(word string) bool {
-	if strings.ContainsAny(word, " =<>!()") {
+// namesFile says that what should be a filter is likelier a file. Beside another filter everything with a dot or a slash is; alone it may be
+// a host, so that it has to end as captures do.
+func namesFile(word string, beside bool) bool {
+	switch {
+	case strings.ContainsAny(word, " =<>!()"):
 		return false
+	case beside:
+		return strings.ContainsAny(word, "./")
 	}
-	switch strings.ToLower(filepath.Ext(word)) {
-	case ".pcap", ".pcapng", ".cap", ".dmp", ".gz", ".zst":
-		return true
-	}
-	return strings.Contains(word, "/")
+	return slices.Contains([]string{".pcap", ".pcapng", ".cap", ".dmp", ".gz", ".zst"}, strings.ToLower(filepath.Ext(word)))
 }
 
 // splitArgs tells files from the filter behind them: the first argument is a file, and each one that
@@ -215,7 +215,7 @@ func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err
 			}
 		}
 	}
-	if expr != "" && (f.filter != "" || n == len(args)-1) && looksLikeFile(args[n]) {
+	if beside := f.filter != ""; n < len(args) && (beside || n == len(args)-1) && namesFile(args[n], beside) {
 		return nil, "", fmt.Errorf("open %s: no such file or directory", args[n])
 	}
 	if f.filter != "" && expr != "" {
