@@ -12,24 +12,28 @@ type Over struct {
 }
 
 // Over lists the flows that were over at the time now, the newest packet's, as Flows has them: whatever comes of their 5-tuples
-// begins another flow, or has begun one. Flows that Reduce emptied are among them. It costs a pass over the table; whoever keeps sums then takes them out with Drop.
+// begins another flow, or has begun one. Flows that Reduce emptied are among them. It costs a pass over the table; whoever keeps sums
+// of some then takes these out with Drop.
 func (t *Table) Over(now int64, local Local) (list []Over) {
 	next := map[pair]int64{} // of 5-tuples in use again
+	newest := t.newest()
 	for id := range t.records.length {
 		r := t.records.at(id)
 		if r.free() {
 			continue
 		}
-		newest := t.newest(&r.key)
-		if !r.over(now, id != newest) {
-			if at, known := next[r.key]; id != newest && (!known || r.first < at) {
+		if !r.over(now, !newest.has(id)) {
+			if at, known := next[r.key]; !newest.has(id) && (!known || r.first < at) {
 				next[r.key] = r.first
 			}
 			continue
 		}
 		o := Over{id: id}
-		if n := t.records.at(newest); id != newest && !n.over(now, false) {
-			o.Next = n.first
+		if !newest.has(id) {
+			heir, _ := t.lookUp(&r.key)
+			if n := t.records.at(heir); !n.over(now, false) {
+				o.Next = n.first
+			}
 		}
 		t.listOver(&o, r, local)
 		list = append(list, o)
@@ -51,10 +55,12 @@ func (t *Table) listOver(o *Over, r *record, local Local) {
 	}
 }
 
-// Drop takes flows out of the table that Over listed since the last packet.
-func (t *Table) Drop(list []Over) {
+// Drop takes those flows out of the table that Over listed since the last packet and that were taken.
+func (t *Table) Drop(list []Over, taken []bool) {
 	for i := range list {
-		t.forget(list[i].id, t.records.at(list[i].id))
+		if taken[i] {
+			t.forget(list[i].id, t.records.at(list[i].id))
+		}
 	}
 	t.reindex()
 }
@@ -67,10 +73,20 @@ func (r *record) over(now int64, superseded bool) bool {
 	return now-r.last > r.idle()+settleSlack
 }
 
-// newest is the record of a 5-tuple in the table that its packets find.
-func (t *Table) newest(key *pair) uint32 {
-	id, _ := t.lookUp(key)
-	return id
+// idSet is a set of indexes of records.
+type idSet []uint64
+
+func (s idSet) has(id uint32) bool { return s[id/64]&(1<<(id%64)) != 0 }
+
+// newest are the records that the packets of their 5-tuples find. One pass over the index costs less than to look for each.
+func (t *Table) newest() idSet {
+	s := make(idSet, t.records.length/64+1)
+	for i := range t.slots {
+		if id := t.slots[i].id; id > 0 {
+			s[(id-1)/64] |= 1 << ((id - 1) % 64)
+		}
+	}
+	return s
 }
 
 // lookUp finds the record of a 5-tuple that its packets find, if there is one.
@@ -95,12 +111,13 @@ type InUse struct {
 // InUse lists what the flows in the table use, in a pass over it.
 func (t *Table) InUse() *InUse {
 	u := &InUse{table: t, older: make(map[pair]int64), ports: make(map[Protocol]*[1 << 16]bool)}
+	newest := t.newest()
 	for id := range t.records.length {
 		r := t.records.at(id)
 		if r.free() {
 			continue
 		}
-		if t.newest(&r.key) != id {
+		if !newest.has(id) {
 			if at, known := u.older[r.key]; !known || r.first < at {
 				u.older[r.key] = r.first
 			}

@@ -107,10 +107,9 @@ func (p *pairing) into(paired map[lifeKey]bool) {
 func (p *pairing) own(use int) *socketLife { return p.lives[side{use: use}] }
 
 // byKey sorts lives by their 5-tuple, or what is left of it.
-func (p *pairing) byKey(lives []socketLife) (intact, remnants map[flows.Key][]*socketLife) {
+func (p *pairing) byKey(lives []*socketLife) (intact, remnants map[flows.Key][]*socketLife) {
 	intact, remnants = map[flows.Key][]*socketLife{}, map[flows.Key][]*socketLife{}
-	for i := range lives {
-		l := &lives[i]
+	for _, l := range lives {
 		switch {
 		case l.last.Foreign != p.foreign:
 		case wiped(l.key):

@@ -29,10 +29,10 @@ type lifeKey struct {
 
 // livesOf collects the readings by socket. Lives come in the order of their last reading; those without one
 // have nothing to compare and are left out.
-func livesOf(readings []SocketCounters) []socketLife {
+func livesOf(readings []SocketCounters) []*socketLife {
 	sorted := slices.Clone(readings)
 	slices.SortFunc(sorted, compareReadings)
-	var lives groups[lifeKey, socketLife]
+	lives := groups[lifeKey, socketLife]{index: make(map[lifeKey]int, len(sorted)), list: make([]socketLife, 0, len(sorted))}
 	keyOf := map[uint64]flows.Key{} // of each cookie, as it was before the counters were wiped
 	for _, c := range sorted {
 		if !wiped(c.Key) && c.Cookie != 0 {
@@ -48,8 +48,13 @@ func livesOf(readings []SocketCounters) []socketLife {
 		life.key = key
 		life.read(c)
 	}
-	finished := slices.DeleteFunc(lives.list, func(l socketLife) bool { return !l.hasLast })
-	slices.SortStableFunc(finished, func(a, b socketLife) int {
+	finished := make([]*socketLife, 0, len(lives.list))
+	for i := range lives.list {
+		if l := &lives.list[i]; l.hasLast {
+			finished = append(finished, l)
+		}
+	}
+	slices.SortStableFunc(finished, func(a, b *socketLife) int {
 		return cmp.Or(cmp.Compare(a.last.Time, b.last.Time), cmp.Compare(a.last.Sequence, b.last.Sequence))
 	})
 	return finished

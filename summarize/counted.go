@@ -41,8 +41,7 @@ func (b *Baseline) during(w Window, cookie uint64, since, until int64, d *pidmap
 func CountedOf(in *Input, base *Baseline, local flows.Local) Counted {
 	c := Counted{Packets: make([]uint64, len(in.Interfaces)), Bytes: make([]uint64, len(in.Interfaces))}
 	lives := livesOf(untilCounted(in.Sockets))
-	for i := range lives {
-		l := &lives[i]
+	for _, l := range lives {
 		if l.packets == nil || l.packets.Odd || l.last.Foreign || wiped(l.key) {
 			continue
 		}

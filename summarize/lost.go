@@ -26,8 +26,7 @@ func lostSocketsOf(in *Input, readings []SocketCounters, paired map[lifeKey]bool
 		return nil
 	}
 	lives := livesOf(readings)
-	for i := range lives {
-		l := &lives[i]
+	for _, l := range lives {
 		w := l.wire(c.captured)
 		if !w.known || w.here.TxPackets+w.here.RxPackets == 0 || wiped(l.key) || paired[lifeKey{l.last.Cookie, l.key}] {
 			continue

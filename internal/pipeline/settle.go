@@ -38,13 +38,7 @@ func (o *owner) settle() {
 		o.settled = summarize.NewSettled()
 	}
 	taken := o.settled.Settle(&in, over, now-int64(readingGrace))
-	kept := over[:0]
-	for i := range over {
-		if taken[i] {
-			kept = append(kept, over[i])
-		}
-	}
-	o.table.Drop(kept)
+	o.table.Drop(over, taken)
 	o.forget()
 	inUse := o.table.InUse()
 	o.datagrams.sockets = o.settled.SettlePorts(&in, inUse, now-int64(flowGrace))
