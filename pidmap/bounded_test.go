@@ -14,7 +14,7 @@ import (
 func remembers(h *History, t *translator) map[string]int {
 	return map[string]int{
 		"connected": len(h.connected), "bound": len(h.bound), "byIdentity": len(h.byIdentity), "early": len(h.early),
-		"images": len(h.images), "exits": len(h.exits), "traced": len(h.traced), "History.processes": len(h.processes),
+		"images": len(h.images), "exits": len(h.exits), "traced": len(h.traced), "History.processes": len(h.programs),
 		"translator.processes": len(t.processes), "ended": len(t.ended), "shared": len(t.shared),
 	}
 }

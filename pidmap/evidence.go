@@ -67,10 +67,10 @@ func (h *History) evidenceOf(list []Evidence, l *life) []Evidence {
 	}
 	if t := l.traced; t != nil {
 		if t.maker != nil {
-			add(Evidence{Time: l.firstSeen(), What: "made", Method: MethodEBPFCreator, Process: *t.maker})
+			add(Evidence{Time: l.firstSeen(), What: "made", Method: MethodEBPFCreator, Process: t.maker.Process})
 		}
 		for i := range t.users {
-			add(Evidence{Time: min(t.heard, l.end), What: "moved", Method: MethodEBPF, Process: *t.users[i].process, Moved: t.users[i].moved})
+			add(Evidence{Time: min(t.heard, l.end), What: "moved", Method: MethodEBPF, Process: t.users[i].program.Process, Moved: t.users[i].moved})
 		}
 	}
 	if !l.open() {

@@ -22,7 +22,7 @@ type History struct {
 	images     map[ProcessKey][]image
 	exits      map[ProcessKey]int64
 	traced     map[uint64]*traced        // by cookie
-	processes  map[ProcessKey][]*Process // see one
+	programs   map[ProcessKey][]*program // see one
 
 	translations map[flows.Key][]translation // by what is on the wire, in order of time
 }
@@ -54,7 +54,7 @@ func NewHistory(absent Reason) *History {
 		images:     map[ProcessKey][]image{},
 		exits:      map[ProcessKey]int64{},
 		traced:     map[uint64]*traced{},
-		processes:  map[ProcessKey][]*Process{},
+		programs:   map[ProcessKey][]*program{},
 
 		translations: map[flows.Key][]translation{},
 	}
@@ -256,7 +256,7 @@ func (h *History) Forget(before int64, needed Needed) {
 			delete(h.images, key)
 		}
 	}
-	clear(h.processes) // those that are in use are there again with their next event
+	clear(h.programs) // those that are in use are there again with their next event
 }
 
 // servedUntil is until when flows may have begun that l, one of the lives of its key, had.
@@ -313,17 +313,23 @@ func pruneKey[K comparable](lives map[K][]*life, key K, list []*life) {
 	}
 }
 
+// program is a process as kernel events told of it, with its app: to name that costs more than all else that is asked of a flow.
+type program struct {
+	Process
+	app App
+}
+
 // one is a copy of p that all who hold the same share: a Process is larger than all else that is kept of a socket.
-func (h *History) one(p *Process) *Process {
-	list := h.processes[p.Key]
+func (h *History) one(p *Process) *program {
+	list := h.programs[p.Key]
 	for _, q := range list {
 		if q.same(p) {
 			return q
 		}
 	}
-	kept := *p
+	kept := &program{*p, AppOf(*p)}
 	if len(list) < maxSightings {
-		h.processes[p.Key] = append(list, &kept)
+		h.programs[p.Key] = append(list, kept)
 	}
-	return &kept
+	return kept
 }

@@ -301,7 +301,7 @@ func shareOf(a Attribution, program string) (Process, bool) {
 func movedOn(h *History, key flows.Key, truth *stormTruth, p Process) (m Moved) {
 	for _, socket := range h.traced {
 		for _, u := range socket.users {
-			if u.process.Key == p.Key && u.process.Path == p.Path {
+			if u.program.Key == p.Key && u.program.Path == p.Path {
 				for _, l := range socket.lives {
 					if l.socket.Key == key || key.Proto == flows.UDP && l.socket.Key.Proto == key.Proto && l.socket.Key.Local.Port == key.Local.Port {
 						m.Tx, m.Rx = m.Tx+u.moved.Tx, m.Rx+u.moved.Rx

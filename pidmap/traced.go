@@ -13,7 +13,7 @@ const maxPeers = 1024
 type traced struct {
 	lives []*life
 	peers int
-	maker *Process // nil = not known
+	maker *program // nil = not known
 	heard int64    // when it was last told of
 	users []mover
 
@@ -31,7 +31,7 @@ func newTraced() *traced {
 // mover is one program that did I/O on a socket.
 type mover struct {
 	key     UserKey
-	process *Process
+	program *program
 	moved   Moved
 }
 
@@ -61,7 +61,7 @@ func (h *History) trace(e *Event) {
 }
 
 // use notes what a user has moved so far; records of several processors may overtake one another.
-func (t *traced) use(e *Event, by *Process) {
+func (t *traced) use(e *Event, by *program) {
 	for i := range t.users {
 		if u := &t.users[i]; u.key == e.User {
 			u.moved.Tx, u.moved.Rx = max(u.moved.Tx, e.Moved.Tx), max(u.moved.Rx, e.Moved.Rx)
@@ -230,10 +230,10 @@ func (t *traced) owner() (Attribution, bool) {
 	case len(shares) > 0:
 		return sharedOwner(shares), true
 	case t.maker != nil:
-		return Attribution{App: AppOf(*t.maker), Process: *t.maker, Method: MethodEBPFCreator}, true
+		return Attribution{App: t.maker.app, Process: t.maker.Process, Method: MethodEBPFCreator}, true
 	case len(t.users) > 0: // accepted and asked in vain
-		p := *t.users[0].process
-		return Attribution{App: AppOf(p), Process: p, Method: MethodEBPF}, true
+		p := t.users[0].program
+		return Attribution{App: p.app, Process: p.Process, Method: MethodEBPF}, true
 	}
 	return Attribution{}, false
 }
@@ -256,7 +256,7 @@ func joined(sockets []*traced, lives []*life, first, last int64) (Attribution, b
 		for _, u := range t.users {
 			moved.Tx, moved.Rx = moved.Tx+u.moved.Tx, moved.Rx+u.moved.Rx
 		}
-		shares = addShare(shares, mover{process: &a.Process, moved: moved})
+		shares = addShare(shares, mover{program: &program{a.Process, a.App}, moved: moved})
 	}
 	a := sharedOwner(shares)
 	for _, s := range shares {
@@ -283,14 +283,14 @@ func (t *traced) only(first, last int64) bool {
 
 // addShare adds what a user moved to the share of its process and app.
 func addShare(shares []Share, u mover) []Share {
-	app := AppOf(*u.process)
+	p := u.program
 	for i := range shares {
-		if s := &shares[i]; s.Process.Key == u.process.Key && s.App.ID == app.ID {
+		if s := &shares[i]; s.Process.Key == p.Key && s.App.ID == p.app.ID {
 			s.Tx, s.Rx = s.Tx+u.moved.Tx, s.Rx+u.moved.Rx
 			return shares
 		}
 	}
-	return append(shares, Share{app, *u.process, u.moved})
+	return append(shares, Share{p.app, p.Process, u.moved})
 }
 
 // sharedOwner is the attribution to one or several shares.
