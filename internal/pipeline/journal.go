@@ -27,6 +27,9 @@ type Session interface {
 }
 
 func (o *owner) addSockets(counters []summarize.SocketCounters) {
+	if counters = o.told.without(counters); len(counters) == 0 {
+		return
+	}
 	o.sockets = append(o.sockets, counters...)
 	o.keep(func(j Journal) error { return j.WriteCounters(counters) })
 }

@@ -36,6 +36,7 @@ type owner struct {
 
 	sockets                 []summarize.SocketCounters
 	socketsUnavailable      string
+	told                    told
 	datagrams               datagramCounters
 	counting                counting
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
@@ -190,6 +191,7 @@ func (o *owner) addEvents(events []pidmap.Event) {
 		}
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
+	o.told.add(events)
 	o.datagrams.add(events)
 	if o.config.CountOnly {
 		o.counting.add(events)

@@ -23,9 +23,9 @@ type Counters struct {
 	pause     time.Duration      // see Second
 }
 
-// secondPause is how long the counters of sockets that are gone may wait where others tell of them too. The queue holds those of 100,000
-// sockets a second for that long.
-const secondPause = 50 * time.Millisecond
+// secondPause is how long the counters of sockets that are gone may wait where others tell of them too, who are to be first. The queue
+// holds those of 30,000 sockets a second for that long.
+const secondPause = 150 * time.Millisecond
 
 // Second says, before RunClosed, that kernel events tell of the end of every socket too: what RunClosed emits is only wanted where they
 // were lost, so it is no hurry.
