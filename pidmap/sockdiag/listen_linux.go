@@ -65,8 +65,8 @@ func (l *Listener) Overflows() uint64 { return l.overflows.Load() }
 func (l *Listener) Buffer() int { return l.granted }
 
 // Run blocks until ctx ends and gives emit every destroyed socket; then it drains what is queued and
-// returns ctx's error. The slice is the callee's to keep. After each message that it waited for and those behind it, others queue up
-// for as long as pause: to be woken for each costs more than all else.
+// returns ctx's error. The slice is the callee's to keep. After each message that it waited for others queue up for as long as pause, 0 for
+// none, and are given in one piece: to be woken for each costs more than all else.
 func (l *Listener) Run(ctx context.Context, pause time.Duration, emit func([]Socket)) error {
 	// Only a deadline wakes a blocked read without giving up the queue. It outlives the run that it ended.
 	if err := l.socket.SetReadDeadline(time.Time{}); err != nil {
@@ -84,8 +84,22 @@ func (l *Listener) Run(ctx context.Context, pause time.Duration, emit func([]Soc
 	}()
 	for ctx.Err() == nil {
 		datagram, err := l.socket.Receive()
-		if err := l.received(datagram, err, emit); err != nil && ctx.Err() == nil {
+		sockets, err := l.received(nil, datagram, err)
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("listen for destroyed sockets: %w", err)
+		}
+		if len(sockets) > 0 {
+			emit(sockets)
+		}
+		if pause == 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		if err := l.Drain(emit); err != nil {
+			return err
 		}
 	}
 	return errors.Join(l.Drain(emit), ctx.Err())
@@ -94,34 +108,43 @@ func (l *Listener) Run(ctx context.Context, pause time.Duration, emit func([]Soc
 // FD is the descriptor to poll for Drain, valid until Close.
 func (l *Listener) FD() (int, error) { return l.socket.FD() }
 
+// drained is how many sockets emit is given at once.
+const drained = 1024
+
 // Drain gives emit what is queued, without blocking. A deadline that ended Run does not matter to it.
 func (l *Listener) Drain(emit func([]Socket)) error {
+	var sockets []Socket
 	for {
 		datagram, err := l.socket.ReceiveNow()
-		if errors.Is(err, unix.EAGAIN) {
-			return nil
+		empty := errors.Is(err, unix.EAGAIN)
+		if !empty {
+			sockets, err = l.received(sockets, datagram, err)
 		}
-		if err := l.received(datagram, err, emit); err != nil {
+		if len(sockets) > 0 && (err != nil || len(sockets) >= drained) {
+			emit(sockets)
+			sockets = nil
+		}
+		switch {
+		case empty:
+			return nil
+		case err != nil:
 			return fmt.Errorf("drain destroyed sockets: %w", err)
 		}
 	}
 }
 
-// received handles the outcome of one read. A message that cannot be read is as good as lost.
-func (l *Listener) received(datagram []byte, err error, emit func([]Socket)) error {
+// received appends the sockets of what was read. A message that cannot be read is as good as lost.
+func (l *Listener) received(dst []Socket, datagram []byte, err error) ([]Socket, error) {
 	if errors.Is(err, unix.ENOBUFS) || errors.Is(err, nlsocket.ErrLong) {
 		l.overflows.Add(1)
-		return nil
+		return dst, nil
 	}
 	if err != nil {
-		return err
+		return dst, err
 	}
-	sockets, _, err := appendDatagram(nil, datagram, 0, 0)
+	dst, _, err = appendDatagram(dst, datagram, 0, 0)
 	if err != nil {
 		l.overflows.Add(1)
 	}
-	if len(sockets) > 0 {
-		emit(sockets)
-	}
-	return nil
+	return dst, nil
 }

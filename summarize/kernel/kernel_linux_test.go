@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -332,5 +333,40 @@ func TestProbe(t *testing.T) {
 		if check.Name == "" || check.Detail == "" || check.OK != (check.Mend == "") {
 			t.Errorf("%+v: want a name, a detail, and a mend if and only if it does not work", check)
 		}
+	}
+}
+
+// TestIntegrationSecond: where others tell of the ends of sockets too, these come in pieces and not one by one, and none is lost.
+func TestIntegrationSecond(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	ip(t, "link", "set", "lo", "up")
+	counters, witness := openCounters(t), openCounters(t)
+	counters.pause = time.Hour
+	closed := make(chan int, 1000)
+	go witness.RunClosed(t.Context(), func(c []summarize.SocketCounters) { closed <- len(c) })
+	const pairs = 20
+	end := func(pairs int) {
+		for range pairs {
+			client, server := transfer(t, "tcp4", "127.0.0.1:0", 100, 100)
+			client.Close()
+			server.Close()
+		}
+		for n := 0; n < 2*pairs; {
+			n += <-closed
+		}
+	}
+	end(pairs)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	var pieces, n int
+	go func() {
+		done <- counters.RunClosed(ctx, func(c []summarize.SocketCounters) { pieces, n = pieces+1, n+len(c) })
+	}()
+	end(pairs) // others, long enough for each to be read if it were wanted now
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) || n != 4*pairs || pieces > 2 {
+		t.Errorf("%d sockets came in %d pieces (%v), want %d in at most 2", n, pieces, err, 4*pairs)
 	}
 }
