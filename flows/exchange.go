@@ -14,10 +14,10 @@ const (
 // turn takes the first segment with payload that a side sends after the other had spoken, or first of all; false says that it
 // only says again what was said before.
 func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) bool {
-	if !to.stream.sawSYN || !r.initiatorKnown {
+	if !to.stream.is(sawSYN) || !r.initiatorKnown {
 		return true // joined midway: nobody knows what is a request
 	}
-	if from.stream.started && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
+	if from.stream.is(started) && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
 		return false
 	}
 	t.sample(id, r, o)

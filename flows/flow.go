@@ -64,7 +64,7 @@ type Flow struct {
 	Counts
 	TxIPBytes, RxIPBytes         uint64 // IP total length, IP header included
 	TxStream, RxStream           uint64 // unique TCP stream bytes, by sequence number; 0 for UDP
-	TxRetransmits, RxRetransmits uint64 // TCP segments that carried bytes seen before
+	TxRetransmits, RxRetransmits uint64 // TCP segments sent again: carrying bytes that were seen, or were acknowledged, before
 	SYNRTT, ACKRTT               int64  // nanoseconds: SYN to SYN/ACK, SYN/ACK to the ACK that ends the handshake; NoRTT if not both seen
 	Connect                      int64  // nanoseconds: the first SYN to the SYN/ACK, so that lost ones are in it; NoRTT if not both seen
 

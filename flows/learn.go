@@ -55,7 +55,7 @@ func (t *Table) teach(l *Lessons, id uint32, packet int, o *Observation) {
 	}
 	from, _ := t.records.at(id).sender(o.fromLow)
 	next := lesson{flow: id, packet: int32(packet)}
-	if next.sawSYN = from.stream.sawSYN; next.sawSYN {
+	if next.sawSYN = from.stream.is(sawSYN); next.sawSYN {
 		next.isn = t.rares.at(id).sender(o.fromLow).isn
 	}
 	l.list = append(l.list, next)

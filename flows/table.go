@@ -187,10 +187,10 @@ func (t *Table) reused(id uint32, o *Observation) bool {
 	}
 	from, _ := r.sender(o.fromLow)
 	s := &from.stream
-	if !s.started || o.Flags&ACK != 0 && !r.ended() {
+	if !s.is(started) || o.Flags&ACK != 0 && !r.ended() {
 		return false
 	}
-	if s.sawSYN {
+	if s.is(sawSYN) {
 		return o.Seq != t.rares.at(id).sender(o.fromLow).isn
 	}
 	return o.Seq+1 != s.base // data may have been captured ahead of its own SYN
@@ -213,12 +213,15 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 		if o.Payload <= controlBytes && t.timed && o.Time-from.stream.lastNew > answerPause {
 			t.paused(id, r, from.stream.lastNew, o)
 		}
-		again = t.stream(id, s, seq, o) || again
+		again = t.stream(id, s, &to.stream, seq, o) || again
 		if from.packets%sampleEvery == 0 && t.timed && !again {
 			t.sample(id, r, o)
 		}
-	} else if !s.started {
+	} else if !s.is(started) {
 		s.begin(seq)
+	}
+	if o.Flags&ACK != 0 {
+		s.acknowledge(o.Ack)
 	}
 	if o.Flags&(FIN|RST) != 0 {
 		if o.Flags&FIN != 0 {
@@ -234,14 +237,16 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	}
 }
 
-// stream accounts for the payload of a segment whose first byte has the number seq; true says that it was sent again.
-func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) (resent bool) {
-	switch s.segment(seq, seq+o.Payload, o.Time, &t.holes) {
+// stream accounts for the payload of a segment whose first byte has the number seq; true says that it was sent again. Only
+// segments that come late look at back, the other direction.
+func (t *Table) stream(id uint32, s, back *stream, seq uint32, o *Observation) (resent bool) {
+	end := seq + o.Payload
+	switch s.segment(seq, end, o.Time, &t.holes) {
 	case again:
 		return true
 	case late:
 		rtt, _ := t.rares.at(id).rtt.halves()
-		if s.resent(o.Time, rtt) {
+		if s.resent(o.Time, rtt) || s.delivered(end, back) {
 			return true
 		}
 		if t.timed {
@@ -254,14 +259,14 @@ func (t *Table) stream(id uint32, s *stream, seq uint32, o *Observation) (resent
 // closing notes FIN and RST; true says that the FIN was sent again.
 func closing(r *record, s *stream, to *half, o *Observation) (resent bool) {
 	if o.Flags&FIN != 0 {
-		resent = s.sawFIN && o.Payload == 0
-		s.sawFIN = true
+		resent = s.is(sawFIN) && o.Payload == 0
+		s.marks |= sawFIN
 	}
 	if o.Flags&RST != 0 {
 		r.resets |= sideOf(o.fromLow)
 		r.end = EndRST
 	}
-	if r.end != EndRST && s.sawFIN && to.stream.sawFIN {
+	if r.end != EndRST && s.is(sawFIN) && to.stream.is(sawFIN) {
 		r.end = EndFIN
 	}
 	return resent
@@ -270,12 +275,13 @@ func closing(r *record, s *stream, to *half, o *Observation) (resent bool) {
 // syn notes who opened the connection, when, and where the stream begins; true says that the SYN was sent again.
 func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint32) (resent bool) {
 	from := rest.sender(o.fromLow)
-	resent = s.sawSYN && from.isn == o.Seq
-	if !s.started || s.unique == 0 {
+	resent = s.is(sawSYN) && from.isn == o.Seq
+	if !s.is(started) || s.unique == 0 {
 		// A listener that forgot its half-open connection answers the next SYN with another number.
 		s.begin(first)
 	}
-	s.sawSYN, from.isn = true, o.Seq
+	from.isn = o.Seq
+	s.marks |= sawSYN
 	rtt := &rest.rtt
 	if o.Flags&ACK != 0 {
 		if !r.initiatorKnown {

@@ -2,7 +2,6 @@ package flows_test
 
 import (
 	"math/rand/v2"
-	"strconv"
 	"testing"
 
 	"apptap/capture"
@@ -10,10 +9,10 @@ import (
 	"apptap/flows"
 )
 
-// scattered are packets of n flows in random order.
-func scattered(flowCount uint32, packets int) []flows.Observation {
+// scattered are packets like frame of n flows in random order.
+func scattered(flowCount uint32, packets int, frame []byte) []flows.Observation {
 	rng := rand.New(rand.NewPCG(5, 6))
-	p := packet(capture.LinkTypeEthernet, fixtures.UDP(host4, peer4, nil))
+	p := packet(capture.LinkTypeEthernet, frame)
 	template := append([]byte(nil), p.Data...)
 	all := make([]flows.Observation, packets)
 	for i := range all {
@@ -29,18 +28,26 @@ func scattered(flowCount uint32, packets int) []flows.Observation {
 // BenchmarkTable adds packets in random order to a table that fits the caches and to one that does not, one by one and
 // in batches: what batches save is the waiting for memory.
 func BenchmarkTable(b *testing.B) {
-	for _, flowCount := range []uint32{1000, 1_000_000} {
-		all := scattered(flowCount, 1<<20)
+	for _, bench := range []struct {
+		name  string
+		flows uint32
+		frame []byte
+	}{
+		{"1000flows", 1000, fixtures.UDP(host4, peer4, nil)},
+		{"1000000flows", 1_000_000, fixtures.UDP(host4, peer4, nil)},
+		{"1000flows/tcp", 1000, fixtures.TCP(host4, peer4, "A", 1, 1, nil)},
+		{"1000000flows/tcp", 1_000_000, fixtures.TCP(host4, peer4, "A", 1, 1, nil)},
+	} {
+		all := scattered(bench.flows, 1<<20, bench.frame)
 		table := flows.NewTable()
 		table.AddBatch(all, nil, nil)
-		name := strconv.Itoa(int(flowCount)) + "flows"
-		b.Run(name+"/single", func(b *testing.B) {
+		b.Run(bench.name+"/single", func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				table.Add(&all[i%len(all)])
 			}
 		})
-		b.Run(name+"/batch", func(b *testing.B) {
+		b.Run(bench.name+"/batch", func(b *testing.B) {
 			b.ReportAllocs()
 			const batch = 1024
 			var keys []flows.Key
@@ -56,7 +63,7 @@ func BenchmarkTable(b *testing.B) {
 
 // TestTableAllocations: packets of flows that are known allocate nothing, however many.
 func TestTableAllocations(t *testing.T) {
-	all := scattered(50_000, 1<<17)
+	all := scattered(50_000, 1<<17, fixtures.UDP(host4, peer4, nil))
 	table := flows.NewTable()
 	defer table.Close()
 	keys := table.AddBatch(all, nil, nil)
