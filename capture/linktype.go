@@ -38,6 +38,7 @@ const (
 	LinkTypeENC                 LinkType = 109
 	LinkTypePFLOG               LinkType = 117
 	LinkTypeIEEE1394            LinkType = 138 // Apple's IP over FireWire
+	LinkTypeJuniperEthernet     LinkType = 178
 	LinkTypePPI                 LinkType = 192
 	LinkTypeCHDLCDirection      LinkType = 205
 	LinkTypeFrameRelayDirection LinkType = 206
@@ -52,7 +53,7 @@ var linkTypeNames = map[LinkType]string{
 	LinkTypeIEEE80211Prism: "PRISM_HEADER", LinkTypeIEEE80211AVS: "IEEE802_11_RADIO_AVS", LinkTypePPPHDLC: "PPP_SERIAL",
 	LinkTypePPPoE: "PPP_ETHER", LinkTypeRaw: "RAW", LinkTypeCHDLC: "C_HDLC", LinkTypeIEEE80211: "IEEE802_11",
 	LinkTypeLoop: "LOOP", LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIEEE80211Radio: "IEEE802_11_RADIO",
-	LinkTypeARCNET: "ARCNET", LinkTypeIPOIB: "IPOIB", LinkTypeARCNETLinux: "ARCNET_LINUX",
+	LinkTypeARCNET: "ARCNET", LinkTypeIPOIB: "IPOIB", LinkTypeJuniperEthernet: "JUNIPER_ETHER", LinkTypeARCNETLinux: "ARCNET_LINUX",
 	LinkTypeUser2: "USER2", LinkTypePPPDirection: "PPP_WITH_DIR", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6",
 	LinkTypeATMRFC1483: "ATM_RFC1483", LinkTypeENC: "ENC", LinkTypePFLOG: "PFLOG", LinkTypeIEEE1394: "APPLE_IP_OVER_IEEE1394",
 	LinkTypeFrameRelay: "FRELAY", LinkTypeFrameRelayDirection: "FRELAY_WITH_DIR", LinkTypePPI: "PPI", LinkTypeCHDLCDirection: "C_HDLC_WITH_DIR", LinkTypeMPLS: "MPLS", LinkTypeIPNET: "IPNET",

@@ -24,6 +24,7 @@ const (
 	etherHSR        = 0x892f // IEC 62439-3
 	etherRTag       = 0xf1c1 // 802.1CB
 	etherTRILL      = 0x22f3 // RFC 6325
+	etherMACsec     = 0x88e5 // 802.1AE
 	etherArista     = 0xd28b // Arista's time stamps
 	etherNSH        = 0x894f
 	etherOldQinQ    = 0x9100
@@ -57,6 +58,12 @@ func (d *decoder) etherType(t uint16) Kind {
 			if t, ok = d.tag(t); !ok {
 				return simple(kindTruncated)
 			}
+		case etherMACsec:
+			next, kind := d.secured()
+			if !kind.Decoded() {
+				return kind
+			}
+			t = next
 		case etherTRILL:
 			return d.trill()
 		case etherTrans:
@@ -114,6 +121,28 @@ func (d *decoder) tag(t uint16) (next uint16, ok bool) {
 	next = binary.BigEndian.Uint16(d.data[length-2:])
 	d.skip(length)
 	return next, true
+}
+
+// secured steps over a security tag (IEEE 802.1AE §9.3) whose frame is authenticated and not encrypted, and returns the
+// EtherType of what follows. The check value at the frame's end is like Ethernet's padding.
+func (d *decoder) secured() (next uint16, kind Kind) {
+	const explicit, encrypted, changed = 0x20, 8, 4
+	if len(d.data) < 6 {
+		return 0, simple(kindTruncated)
+	}
+	length := 6
+	if d.data[0]&explicit != 0 {
+		length += 8
+	}
+	if d.data[0]&(encrypted|changed) != 0 {
+		return 0, etherKind(etherMACsec)
+	}
+	if len(d.data) < length+2 {
+		return 0, simple(kindTruncated)
+	}
+	next = binary.BigEndian.Uint16(d.data[length:])
+	d.skip(length + 2)
+	return next, flow
 }
 
 // trill steps over a TRILL header and its options (RFC 6325 §3.2); what it carries is Ethernet.
@@ -242,7 +271,7 @@ func looksEthernet(b []byte) bool {
 	}
 	switch t := binary.BigEndian.Uint16(b[12:]); t {
 	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherMPLS, etherPPPoE, etherPBB,
-		etherETag, etherHSR, etherRTag, etherCMD, etherTRILL, etherArista:
+		etherETag, etherHSR, etherRTag, etherCMD, etherTRILL, etherArista, etherMACsec:
 		return true
 	default:
 		return t < etherMinimum && b[14] == 0xaa && b[15] == 0xaa

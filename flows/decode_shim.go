@@ -48,6 +48,8 @@ func (d *decoder) shim(t capture.LinkType) Kind {
 		etherType := binary.BigEndian.Uint16(d.data[40:])
 		d.skip(44) // a global routing header; the EtherType and two bytes (RFC 4391 §6)
 		return d.etherType(etherType)
+	case capture.LinkTypeJuniperEthernet:
+		return d.juniper()
 	case capture.LinkTypeIEEE1394:
 		if len(d.data) < 18 {
 			return simple(kindTruncated)
@@ -182,4 +184,30 @@ func (d *decoder) arcnet(addresses int) Kind {
 		return d.ipv6()
 	}
 	return d.ipv4()
+}
+
+// juniper is a header of Juniper's routers before an Ethernet frame: a magic number, flags, and extensions behind their
+// length. A router that strips the frame's own header writes the protocol's number in its place.
+func (d *decoder) juniper() Kind {
+	const stripped, extended = 2, 0x80
+	if len(d.data) < 6 {
+		return simple(kindTruncated)
+	}
+	if d.data[0] != 'M' || d.data[1] != 'G' || d.data[2] != 'C' {
+		return simple(kindMalformed)
+	}
+	flags, length := d.data[3], 4
+	if flags&extended != 0 {
+		length = 6 + int(binary.BigEndian.Uint16(d.data[4:]))
+	}
+	if flags&stripped != 0 {
+		length += 4
+	}
+	if !d.drop(length) {
+		return simple(kindTruncated)
+	}
+	if flags&stripped != 0 {
+		return d.rawIP()
+	}
+	return d.ethernet()
 }

@@ -145,6 +145,8 @@ const (
 	portGTPU       = 2152
 	portTeredo     = 3544
 	portMPLS       = 6635
+	portGRE        = 4754
+	portAYIYA      = 5072
 )
 
 // udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside, the
@@ -185,6 +187,10 @@ func (d *decoder) tunnel(port uint16) Kind {
 		return d.teredo()
 	case portMPLS:
 		return d.mpls()
+	case portGRE:
+		return d.gre() // RFC 8086
+	case portAYIYA:
+		return d.ayiya()
 	}
 	return noTunnel
 }
@@ -259,6 +265,30 @@ func (d *decoder) gtpU() Kind {
 		d.skip(length)
 	}
 	return d.rawIP()
+}
+
+// ayiya is draft-massar-v6ops-ayiya-02 §3: lengths of an identity and of a signature, what is to be done with the packet,
+// and the protocol of what follows those and a time.
+func (d *decoder) ayiya() Kind {
+	const forward = 1
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	header, next := 8+1<<(d.data[0]>>4)+int(d.data[1]>>4)*4, d.data[3]
+	if d.data[2]&0xf != forward {
+		return noTunnel
+	}
+	d.note(HeaderPlain, header)
+	if !d.drop(header) {
+		return simple(kindTruncated)
+	}
+	switch next {
+	case protoIPv6:
+		return d.ipv6()
+	case protoIPIP:
+		return d.ipv4()
+	}
+	return noTunnel
 }
 
 // teredo is RFC 4380 §5.1.1: optional authentication and origin fields before an IPv6 packet.

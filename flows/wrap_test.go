@@ -113,6 +113,12 @@ func ipWrappings() []wrapping {
 		ether("Arista's time stamp of 48 bits", func(b []byte) []byte {
 			return inEthernet(0xd28b, be(uint16(1), uint16(0x21), zeros(6), etherOf(b), b))
 		}),
+		ether("MACsec without encryption (802.1AE §9.3)", func(b []byte) []byte {
+			return inEthernet(0x88e5, be("\x00\x00", uint32(7), etherOf(b), b, zeros(16)))
+		}),
+		ether("MACsec with the sender's identifier", func(b []byte) []byte {
+			return inEthernet(0x88e5, be("\x20\x00", uint32(7), zeros(8), etherOf(b), b, zeros(16)))
+		}),
 		ether("MPLS (RFC 3032)", func(b []byte) []byte { return inEthernet(0x8847, be(uint32(0x10040), uint32(0x20140), b)) }),
 		ether("PPPoE (RFC 2516)", func(b []byte) []byte {
 			return inEthernet(0x8864, be(0x11, 0, uint16(1), uint16(2+len(b)), pppOf(b), b, zeros(3)))
@@ -201,6 +207,8 @@ func tunnelWrappings() []wrapping {
 		of("GTP-U (TS 29.281)", ipPacket, 2152, plain("\x30\xff\x00\x00", uint32(1))),
 		of("GTP-U with a sequence number", ipPacket, 2152, plain("\x32\xff\x00\x00", uint32(1), "\x00\x01\x00\x00")),
 		of("GTP-U with extension headers", ipPacket, 2152, plain("\x34\xff\x00\x00", uint32(1), "\x00\x00\x00\x85", "\x01\x00\x07\x40", "\x02\x00\x00\x00\x00\x00\x00\x00")),
+		of("GRE in UDP (RFC 8086)", ipPacket, 4754, func(b []byte) []byte { return be(uint16(0x2000), etherOf(b), uint32(7)) }),
+		of("AYIYA", ipPacket, 5072, func(b []byte) []byte { return be("\x44\x52\x11", protoOf(b), uint32(7), zeros(16+20)) }),
 		of("MPLS in UDP (RFC 7510)", ipPacket, 6635, plain(uint32(0x10140))),
 	}
 }
