@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"apptap/capture"
 )
@@ -22,9 +24,13 @@ func createFile(name string) (*outFile, error) {
 	if err := checkWritable(name); err != nil {
 		return nil, err
 	}
-	file, err := os.Create(name)
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666) // not emptied before it is known to be nobody else's
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", name, pathCause(err))
+	}
+	if err := claim(file); err != nil {
+		file.Close()
+		return nil, withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "give another name with -w, or end the other one first")
 	}
 	o := &outFile{name: name, file: file}
 	if o.compressor, err = capture.NewCompressor(name, o); err != nil {
@@ -35,6 +41,21 @@ func createFile(name string) (*outFile, error) {
 		o.direct = openDirect(name, file)
 	}
 	return o, nil
+}
+
+var errClaimed = errors.New("another apptap is writing to it")
+
+// claim empties a file that is for one writer alone until it is closed: two would overwrite each other's blocks. The lock binds only who
+// asks for it (flock(2)): tcpdump does not, and on file systems without locks everyone may write. What is no file is anyone's.
+func claim(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return errClaimed
+	}
+	return file.Truncate(0)
 }
 
 // writer is where the recording writes.
