@@ -195,6 +195,10 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 			Kind: "live", Interfaces: names, Filter: expr, SnapLen: f.snapLen,
 		},
 	}
+	pipe, err := f.openPipe(ctx, s, limit)
+	if err != nil {
+		return err
+	}
 	closeSources, err := openLive(ctx, &c, f, expr)
 	if err != nil {
 		return err
@@ -205,7 +209,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 			c.Sources[i] = s.through(c.Sources[i])
 		}
 	}
-	recorder, err := openRecorder(s, f, &c)
+	recorder, err := openRecorder(ctx, s, f, &c, pipe)
 	if err != nil {
 		return err
 	}
@@ -223,6 +227,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	defer recorder.endsWith(ctx)()
 	result := pipeline.Run(ctx, c)
 	return finishCapture(s, f, result, recorder)
 }

@@ -111,7 +111,7 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 	replay.flows = false
 	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) error {
 		c.Match, c.Source.Filter, c.View = wanted.match, f.words(), nil
-		r, err = openExport(s, f, c, &exporter{wanted: wanted, live: isLive(kept)}, found.Interfaces)
+		r, err = openExport(ctx, s, f, c, &exporter{wanted: wanted, live: isLive(kept)}, found.Interfaces)
 		return err
 	})
 	if err != nil {
@@ -159,8 +159,8 @@ func (f *exportFlags) words() string {
 }
 
 // openExport opens the file and has the run write to it.
-func openExport(s streams, f *exportFlags, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*export, error) {
-	r, err := newExport(s, f, c, interfaces)
+func openExport(ctx context.Context, s streams, f *exportFlags, c *pipeline.Config, e *exporter, interfaces []capture.Interface) (*export, error) {
+	r, err := newExport(ctx, s, f, c, interfaces)
 	if err != nil {
 		return nil, err
 	}
@@ -179,12 +179,12 @@ type export struct {
 }
 
 // newExport makes the file.
-func newExport(s streams, f *exportFlags, c *pipeline.Config, interfaces []capture.Interface) (*export, error) {
+func newExport(ctx context.Context, s streams, f *exportFlags, c *pipeline.Config, interfaces []capture.Interface) (*export, error) {
 	mapper, err := f.mapper()
 	if err != nil {
 		return nil, err
 	}
-	r, out, err := newRecorder(s, f.out)
+	r, out, err := newRecorder(ctx, s, f.out)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func convert(ctx context.Context, s streams, f *exportFlags, args []string) erro
 	var r *export
 	var w *converter
 	written, err := replay.replay(ctx, s, args, "", func(c *pipeline.Config) (err error) {
-		if r, err = newExport(s, f, c, nil); err != nil {
+		if r, err = newExport(ctx, s, f, c, nil); err != nil {
 			return err
 		}
 		w = &converter{recording: r.to, out: r, source: c.Sources[0], session: c.Session}

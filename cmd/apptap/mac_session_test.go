@@ -110,7 +110,7 @@ func TestMacSession(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "live.json")
 	f := captureFlags{record: file, outputFlags: outputFlags{format: "json", flows: true, file: report, list: 100, by: "name"}}
 	s := streams{out: io.Discard, err: io.Discard}
-	recorder, err := openRecorder(s, &f, &c)
+	recorder, err := openRecorder(t.Context(), s, &f, &c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

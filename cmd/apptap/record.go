@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -25,7 +26,8 @@ type recorder struct {
 	nameless bool      // names of addresses are not written
 }
 
-func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, error) {
+// openRecorder opens the file, unless pipe is it and open already, and has the run write to it.
+func openRecorder(ctx context.Context, s streams, f *captureFlags, c *pipeline.Config, pipe *outFile) (*recorder, error) {
 	if f.record == "" {
 		return nil, nil
 	}
@@ -34,8 +36,10 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 		return nil, err
 	}
 	begun := time.Now()
-	r, out, err := newRecorder(s, f.rotation.path(f.record, begun, 0))
-	if err != nil {
+	r, out := &recorder{out: pipe}, io.Writer(nil)
+	if pipe != nil {
+		out = pipe.writer()
+	} else if r, out, err = newRecorder(ctx, s, f.rotation.path(f.record, begun, 0)); err != nil {
 		return nil, err
 	}
 	var interfaces []capture.Interface
@@ -65,15 +69,23 @@ func openRecorder(s streams, f *captureFlags, c *pipeline.Config) (*recorder, er
 }
 
 // newRecorder makes the file, and says where to write.
-func newRecorder(s streams, name string) (*recorder, io.Writer, error) {
+func newRecorder(ctx context.Context, s streams, name string) (*recorder, io.Writer, error) {
 	if name == "-" {
 		return &recorder{}, s.out, nil
 	}
-	out, err := createFile(name)
+	out, err := createFile(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &recorder{out: out}, out.writer(), nil
+}
+
+// endsWith makes the end of ctx end the wait for the reader of a named pipe.
+func (r *recorder) endsWith(ctx context.Context) (stop func() bool) {
+	if r == nil || r.out == nil || r.rotating != nil {
+		return func() bool { return true }
+	}
+	return r.out.waiting.after(ctx)
 }
 
 // close writes the names of addresses and what was received and dropped on each interface, and ends the file. Its error is the first that the

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,16 +16,21 @@ import (
 type outFile struct {
 	name       string
 	file       *os.File
+	waiting    impatient          // what is written through it
 	compressor capture.Compressor // nil = none
 	direct     *direct            // nil = none
 	bytes      int64
 }
 
-func createFile(name string) (*outFile, error) {
+// createFile opens a file to record into, empty. ctx ends the wait for the reader of a named pipe.
+func createFile(ctx context.Context, name string) (*outFile, error) {
 	if err := checkWritable(name); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666) // not emptied before it is known to be nobody else's
+	file, err := openToWrite(ctx, name) // not emptied before it is known to be nobody else's
+	if errors.Is(err, errInterrupted) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", name, pathCause(err))
 	}
@@ -32,7 +38,7 @@ func createFile(name string) (*outFile, error) {
 		file.Close()
 		return nil, withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "give another name with -w, or end the other one first")
 	}
-	o := &outFile{name: name, file: file}
+	o := &outFile{name: name, file: file, waiting: impatient{file: file, patience: patience}}
 	if o.compressor, err = capture.NewCompressor(name, o); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("write %s: %w", name, err)
@@ -79,7 +85,7 @@ func (o *outFile) Write(p []byte) (n int, err error) {
 	if o.direct != nil {
 		n, err = o.direct.write(o.file, p, o.bytes)
 	} else {
-		n, err = o.file.Write(p)
+		n, err = o.waiting.Write(p)
 	}
 	o.bytes += int64(n)
 	return n, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (r *rotating) next(p *capture.Packet) error {
 	if name == r.out.name {
 		return fmt.Errorf("the next file would be called %s too, and overwrite it", name)
 	}
-	out, err := createFile(name)
+	out, err := createFile(context.Background(), name)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func TestRotationNames(t *testing.T) {
 func newRotating(t *testing.T, when rotation, name string, begun time.Time) (r *rotating, pattern string) {
 	t.Helper()
 	pattern = filepath.Join(t.TempDir(), name)
-	out, err := createFile(when.path(pattern, begun, 0))
+	out, err := createFile(t.Context(), when.path(pattern, begun, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
