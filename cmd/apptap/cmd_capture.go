@@ -55,8 +55,8 @@ func newCaptureCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "capture [flags] [BPF-EXPR...]",
 		Short: "capture packets until ^C and report per app and destination",
-		Long: `Capture packets on one or more interfaces until -d, -c, ^C, SIGTERM or SIGHUP, and report what every app sent
-and received. Without -i it takes the physical interface that carries the default route.
+		Long: `Capture packets on one or more interfaces until -d, -c, ^C, ^\, SIGTERM or SIGHUP, and report what every app
+sent and received. Without -i it takes the physical interface that carries the default route.
 BPF-EXPR is a filter as in tcpdump (pcap-filter(7)). What -w writes is a pcapng file that every
 analyser opens, and 'apptap replay' makes the same report from it.`,
 		Example: `  sudo apptap capture

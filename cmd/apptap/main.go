@@ -20,13 +20,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func runWith(args []string, s streams) int {
-	// The first SIGINT, SIGTERM or SIGHUP ends the capture, which then prints its report; the signal is then given
-	// back to the system, so that a second one ends a report nobody wants to wait for. Under nohup(1) the terminal may go.
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	// The first of these signals ends the capture, which then prints its report; they are then given back to the
+	// system, so that a second one ends a report nobody wants to wait for.
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
@@ -34,4 +30,17 @@ func runWith(args []string, s streams) int {
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return tell(s.err, err, command.CommandPath())
+}
+
+// endSignals are the signals that end a run with its report. Under nohup(1) the terminal may go. Who sets GOTRACEBACK wants to see what
+// Go prints at SIGQUIT (^\): where each goroutine is.
+func endSignals() []os.Signal {
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	if os.Getenv("GOTRACEBACK") == "" {
+		ends = append(ends, syscall.SIGQUIT)
+	}
+	return ends
 }
