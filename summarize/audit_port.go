@@ -14,7 +14,9 @@ func (y *sums) judgePorts(in *Input) map[*portUse]portOutcome {
 	outcomes := make(map[*portUse]portOutcome, y.ports.count)
 	y.ports.inOrder(func(u *portUse) {
 		if u.flows == 0 {
-			y.losePort(in, &run, u)
+			if u.end == 0 { // else it is the far end of loopback flows, which have what was lost
+				y.losePort(in, &run, u)
+			}
 			return
 		}
 		o := run.judge(u)
