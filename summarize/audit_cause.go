@@ -22,7 +22,7 @@ func (c *circumstances) header(index int) uint64 {
 
 func circumstancesOf(in *Input) circumstances {
 	c := circumstances{
-		dropped: in.DroppedUserspace > 0,
+		dropped: in.DroppedUserspace > 0 || in.Gap,
 		split:   splitsFlows(in.Filter) || splitsFlows(in.Source.Filter),
 		end:     in.Window.End,
 

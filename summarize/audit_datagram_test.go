@@ -102,6 +102,9 @@ func TestDatagrams(t *testing.T) {
 			})}},
 		{name: "more sent than captured", verdict: VerdictUnexplained, unexplained: 40, tx: 140,
 			sockets: []DatagramCounters{on(func(d *pidmap.Datagrams) { d.Interfaces[0].Tx, d.Sent = 140, 140 })}},
+		{name: "more sent than captured, and a file of the run is missing", verdict: VerdictExplained, causes: []Cause{{CauseCaptureDrop, 40}}, tx: 140,
+			sockets: []DatagramCounters{on(func(d *pidmap.Datagrams) { d.Interfaces[0].Tx, d.Sent = 140, 140 })},
+			change:  func(in *Input) { in.Gap = true }},
 		{name: "more captured than sent", verdict: VerdictUnexplained, unexplained: 40, tx: 60,
 			sockets: []DatagramCounters{on(func(d *pidmap.Datagrams) { d.Interfaces[0].Tx, d.Sent = 60, 60 })}},
 		{name: "more captured than sent, and perhaps not by this socket", verdict: VerdictUnavailable,
@@ -170,6 +173,25 @@ func TestDatagramsOfLoopback(t *testing.T) {
 		if use.Verdict != VerdictExact {
 			t.Errorf("%v: verdict %s (%s, %v), want exact", use.Flow.Key, use.Verdict, use.Unavailable, use.Causes)
 		}
+	}
+}
+
+// TestDatagramsOfLoopbackLost: what was lost of a flow within this host is its opener's and counts once, not again at the far end.
+func TestDatagramsOfLoopbackLost(t *testing.T) {
+	f := asked()
+	f.Locality = flows.LocalBoth
+	client := but(func(c *DatagramCounters) { c.Counted.Interfaces[0].Tx, c.Counted.Sent = 140, 140 })
+	server := but(func(c *DatagramCounters) {
+		c.Cookie, c.Key = 9, key(flows.UDP, "0.0.0.0:53", "0.0.0.0:0")
+		c.Counted.Interfaces[0] = pidmap.InterfaceBytes{Name: "eth0", Tx: 500, Rx: 140, TxPackets: 1, RxPackets: 1}
+		c.Counted.Sent, c.Counted.Received = 500, 140
+	})
+	s := Build(Input{Flows: []flows.Flow{f}, Datagrams: []DatagramCounters{client, server}, DatagramsWhole: true, Live: true, Gap: true, Window: Window{End: 4e9}})
+	if want := []Cause{{CauseCaptureDrop, 40}}; !cmp.Equal(want, s.Audit.Causes) {
+		t.Errorf("causes %v, want %v", s.Audit.Causes, want)
+	}
+	if s.Missed == nil || s.Missed.Payload() != 40 {
+		t.Errorf("missed %+v, want 40 bytes of payload", s.Missed)
 	}
 }
 

@@ -63,6 +63,7 @@ type Input struct {
 	Filter           string // of the whole run, "" = none
 	Degraded         []string
 	Incomplete       bool
+	Gap              bool   // packets that were captured within the window are not given: a file of a run in several is missing
 	DroppedUserspace uint64 // packets
 }
 

@@ -26,7 +26,7 @@ type Summary struct {
 	Drops        Drops
 	// Degraded says what this run could not do, each with the mend.
 	Degraded []string
-	// Incomplete says that the input ended early: a file cut short, an interface gone.
+	// Incomplete says that some of the input is missing: a file cut short or not given, an interface gone.
 	Incomplete bool
 	Lookups    []flows.Lookup // what was asked of DNS, by name, then client; not those of names past a bound
 	Owners     []OwnedFlow    // of the endpoint that was asked about, by time

@@ -243,7 +243,7 @@ func (o *outputFlags) strictly(summary *summarize.Summary) error {
 func shortOf(summary *summarize.Summary) string {
 	switch d, a := summary.Drops, &summary.Audit; {
 	case summary.Incomplete:
-		return "the input ended early"
+		return "the input is incomplete"
 	case d.DroppedKernel+d.DroppedInterface+d.DroppedUserspace > 0:
 		return "packets were dropped"
 	case summary.Unattributed.Packets() > 0:

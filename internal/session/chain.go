@@ -20,7 +20,7 @@ type Part struct {
 func NewChain(parts []Part) (*Source, error) {
 	c := &chain{parts: parts}
 	s := &Source{Source: c, name: parts[0].Name}
-	c.listen = s.listen
+	c.listen, c.cut = s.listen, s.cut
 	return s, c.open()
 }
 
@@ -29,6 +29,7 @@ type chain struct {
 	parts      []Part // the first is open
 	current    capture.Source
 	listen     func(capture.Source)
+	cut        func() // a file was not read to its end
 	interfaces []capture.Interface
 	errs       []error
 }
@@ -50,6 +51,7 @@ func (c *chain) Next(p *capture.Packet) error {
 		if c.current == nil {
 			if err := c.open(); err != nil {
 				c.errs = append(c.errs, err)
+				c.cut()
 				c.parts = c.parts[1:]
 				continue
 			}
@@ -60,6 +62,7 @@ func (c *chain) Next(p *capture.Packet) error {
 		}
 		if !errors.Is(err, io.EOF) {
 			c.errs = append(c.errs, err)
+			c.cut()
 		}
 		c.learn()
 		if err := c.Close(); err != nil {

@@ -55,7 +55,8 @@ func rotated(t *testing.T) (files [][]byte, events []pidmap.Event) {
 		must(w.WritePacket(&p))
 	}
 	w.SetStats(0, capture.Stats{Received: 3, Known: true})
-	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 3 * partSeconds}}, true))
+	counted := []summarize.InterfaceInput{{Name: "eth0", Readings: &summarize.InterfaceReadings{}}}
+	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 3 * partSeconds}, Interfaces: counted}, true))
 	must(w.Close())
 	for i := range out {
 		files = append(files, out[i].Bytes())
@@ -120,12 +121,14 @@ func TestParts(t *testing.T) {
 		start   int64
 		said    []string // in what the report cannot say
 		err     string
+		uncount string // why the interface cannot be held against the kernel
 	}{
-		{"all", files, []string{"stays", "goes", "comes"}, 3, 1, nil, ""},
-		{"the first", files[:1], []string{"stays", "goes"}, 1, 1, []string{"goes on in another file: file 1 of the run is the last"}, ""},
-		{"the second", files[1:2], []string{"stays", "comes"}, 1, partSeconds, []string{"began in another file: file 1 of the run is not given", "goes on in another file: file 2 of the run"}, ""},
-		{"the last", files[2:], []string{"stays", "comes"}, 1, 2 * partSeconds, []string{"began in another file: files 1 to 2 of the run are not given"}, ""},
-		{"one missing", [][]byte{files[0], files[2]}, []string{"stays", "goes"}, 2, 1, nil, "file 2 of the run is not given"},
+		{"all", files, []string{"stays", "goes", "comes"}, 3, 1, nil, "", ""},
+		{"the first", files[:1], []string{"stays", "goes"}, 1, 1, []string{"goes on in another file: file 1 of the run is the last"}, "", ""},
+		{"the second", files[1:2], []string{"stays", "comes"}, 1, partSeconds, []string{"began in another file: file 1 of the run is not given", "goes on in another file: file 2 of the run"}, "", ""},
+		{"the last", files[2:], []string{"stays", "comes"}, 1, 2 * partSeconds, []string{"began in another file: files 1 to 2 of the run are not given"}, "", "the capture began in another file"},
+		{"one missing", [][]byte{files[0], files[2]}, []string{"stays", "goes", "stays", "comes"}, 2, 1, nil, "file 2 of the run is not given", "file 2 of the run is not given"},
+		{"one cut", [][]byte{files[0], files[1][:len(files[1])-30], files[2]}, []string{"stays", "goes", "comes"}, 3, 1, nil, "cut short", "a file of the run could not be read to its end"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in, events, packets, err := readParts(t, c.files...)
@@ -146,7 +149,10 @@ func TestParts(t *testing.T) {
 			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("got error %v, want %q", err, c.err)
 			}
-			if len(c.files) == len(files) {
+			if got := in.Interfaces[0].Readings; got != nil && got.Unavailable != c.uncount || got == nil && c.uncount != "" {
+				t.Errorf("the interface: got %+v, want unavailable %q", got, c.uncount)
+			}
+			if c.name == "all" {
 				if diff := cmp.Diff(want, events); diff != "" {
 					t.Errorf("events (-want +got):\n%s", diff)
 				}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"apptap/pidmap"
 	"apptap/summarize"
@@ -33,7 +35,9 @@ type records struct {
 
 	files   int         // of the run, as far as they were opened
 	first   *partRecord // of the first of them that is one of several
-	skipped []string    // parts of the run that are not there, each a sentence
+	skipped []span      // parts of the run that lie between others and are not there
+	resumes bool        // the file begins behind such a gap
+	cut     bool        // a part of the run was not read to its end
 	joined  bool        // parts of one run stand one behind the other in this file
 }
 
@@ -74,7 +78,7 @@ func (r *records) add(line []byte) error {
 	switch {
 	case one.Process != nil:
 		return r.addProcess(one.Process, len(line))
-	case one.Again && (r.files > 1 || r.joined): // the file before has it
+	case one.Again && (r.files > 1 || r.joined) && !r.resumes: // the file before has it
 	case one.Event != nil:
 		return r.addEvent(one.Event)
 	case one.Counters != nil:
@@ -127,16 +131,51 @@ func (r *records) follows(p *partRecord) {
 	}
 	r.joined = r.joined || r.files <= 1 && p.Run == r.state.Part.Run && p.Part != r.state.Part.Part
 	if before := r.state.Part.Part; p.Part > before+1 {
-		r.skipped = append(r.skipped, fmt.Sprintf("%s not given: what was captured then is not counted", parts(before+1, p.Part-1)))
+		r.skipped = append(r.skipped, span{before + 1, p.Part - 1})
+		r.resumes = true
+	} else if p.Part > before {
+		r.resumes = false
 	}
 }
 
-// parts names files of a run, counted from 1.
-func parts(first, last int) string {
-	if first == last {
-		return fmt.Sprintf("file %d of the run is", first+1)
+// gap says why packets are missing that were captured between the first and the last file, "" if none are.
+func (r *records) gap() string {
+	switch {
+	case len(r.skipped) > 0:
+		return parts(r.skipped...) + " not given"
+	case r.cut:
+		return "a file of the run could not be read to its end"
 	}
-	return fmt.Sprintf("files %d to %d of the run are", first+1, last+1)
+	return ""
+}
+
+// span is files of a run, from first to last of it.
+type span struct{ first, last int }
+
+// mostSpans are named; a damaged file may leave out any number.
+const mostSpans = 8
+
+// parts names files of a run, counted from 1: "files 3 and 5 to 7 of the run are".
+func parts(list ...span) string {
+	var words []string
+	for _, s := range list[:min(len(list), mostSpans)] {
+		word := strconv.Itoa(s.first + 1)
+		if s.last > s.first {
+			word = fmt.Sprintf("%s to %d", word, s.last+1)
+		}
+		words = append(words, word)
+	}
+	if len(list) > mostSpans {
+		words = append(words, "others")
+	}
+	last := len(words) - 1
+	switch {
+	case last > 0:
+		return "files " + strings.Join(words[:last], ", ") + " and " + words[last] + " of the run are"
+	case list[0].last > list[0].first:
+		return "files " + words[0] + " of the run are"
+	}
+	return "file " + words[0] + " of the run is"
 }
 
 func (r *records) addProcess(p *processRecord, size int) error {
@@ -196,7 +235,9 @@ func (r *records) troubles() (list []string) {
 	if r.unread > 0 {
 		list = append(list, fmt.Sprintf("%d session records make no sense and are left out, the first because: %v", r.unread, r.firstUnread))
 	}
-	list = append(list, r.skipped...)
+	if len(r.skipped) > 0 {
+		list = append(list, parts(r.skipped...)+" not given: what was captured then is not counted")
+	}
 	if r.joined {
 		list = append(list, "files of one run were put one behind the other, and each describes the interfaces anew: they are not held against the "+
 			"kernel; replay the files as they were written")

@@ -58,7 +58,7 @@ func (r *Replay) states() (list []*stateRecord, whole bool) {
 		known := s.records.states()
 		for i := range known {
 			state := *known[i]
-			state.joined = s.records.joined
+			state.joined, state.gap = s.records.joined, s.records.gap()
 			if first := s.records.first; i == 0 && first != nil && first.Part > 0 {
 				state.begun, state.Start = first.Part, first.Start
 			}
@@ -75,7 +75,7 @@ func (r *Replay) partial() (sentences []string) {
 	states, _ := r.states()
 	for _, s := range states {
 		if s.begun > 0 {
-			sentences = append(sentences, fmt.Sprintf("the capture began in another file: %s not given", parts(0, s.begun-1)))
+			sentences = append(sentences, fmt.Sprintf("the capture began in another file: %s not given", parts(span{0, s.begun - 1})))
 		}
 		if !s.Final && s.continued() {
 			sentences = append(sentences, fmt.Sprintf("the capture goes on in another file: file %d of the run is the last one given; replay all of them together", s.Part.Part+1))
@@ -137,6 +137,7 @@ func (r *stateRecord) complete(in *summarize.Input) {
 	in.DroppedUserspace += r.DroppedUserspace
 	in.Degraded = append(in.Degraded, stringsOf(r.Degraded)...)
 	in.Incomplete = in.Incomplete || r.Incomplete
+	in.Gap = in.Gap || r.Gap || r.gap != ""
 }
 
 // completeLacks fills in what the capture lacked that the file was made from.
@@ -168,6 +169,8 @@ func (r *stateRecord) completeInterfaces(rows []*summarize.InterfaceInput) []*su
 			row.Readings.Unavailable = "the capture goes on in another file"
 		case !r.Final:
 			row.Readings.Unavailable = "the session ends before the capture did"
+		case r.gap != "":
+			row.Readings.Unavailable = r.gap
 		case r.begun > 0:
 			row.Readings.Unavailable = "the capture began in another file"
 		}

@@ -43,6 +43,13 @@ func (s *Source) listen(file capture.Source) {
 	})
 }
 
+// cut notes that a file of the run was not read to its end.
+func (s *Source) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records.cut = true
+}
+
 // Next implements capture.Source. A session that ends without its last record, however cleanly, ends with an error that
 // wraps capture.ErrTruncated and says what is missing.
 func (s *Source) Next(p *capture.Packet) error {

@@ -23,12 +23,14 @@ type stateRecord struct {
 	DroppedUserspace   uint64            `json:"dropped_userspace,omitempty"`
 	Degraded           []text            `json:"degraded,omitzero"`
 	Incomplete         bool              `json:"incomplete,omitempty"`
+	Gap                bool              `json:"gap,omitempty"`
 	Reader             text              `json:"reader,omitempty"`
 	Kept               text              `json:"kept,omitempty"`
 	Part               *partRecord       `json:"part,omitempty"`
 
-	begun  int  // not written: how many files of the run came before the first one read
-	joined bool // not written: files of the run stand one behind the other in this one
+	gap    string // not written: why packets of the run are missing where its files are read; "" = none are
+	begun  int    // not written: how many files of the run came before the first one read
+	joined bool   // not written: files of the run stand one behind the other in this one
 }
 
 // lacksRecord is what a capture lacked that is no session and was made a file of again.
@@ -71,7 +73,7 @@ func stateRecordOf(in *summarize.Input, final bool) stateRecord {
 		Final: final, Start: in.Window.Start, End: in.Window.End, Filter: text(in.Filter), SnapLen: in.Source.SnapLen,
 		Local: in.Source.Local, LocalFrom: text(in.Source.LocalFrom),
 		SocketsUnavailable: text(in.SocketsUnavailable), CounterOverflows: in.CounterOverflows, DroppedUserspace: in.DroppedUserspace,
-		Degraded: texts(in.Degraded), Incomplete: in.Incomplete, Interfaces: []interfaceRecord{},
+		Degraded: texts(in.Degraded), Incomplete: in.Incomplete, Gap: in.Gap, Interfaces: []interfaceRecord{},
 		Reader: text(in.Source.Reader), Kept: text(in.Source.Kept),
 	}
 	for i := range in.Interfaces {

@@ -35,7 +35,7 @@ func footOf(s *summarize.Summary, verbose bool) []note {
 		foot = append(foot, note{warn, "! " + visible(text)})
 	}
 	if s.Incomplete {
-		foot = append(foot, note{warn, "! the input ended early: what came after it is not counted"})
+		foot = append(foot, note{warn, "! the input is incomplete: what is missing is not counted"})
 	}
 	foot = append(foot, hostsNotes(&s.Unattributed)...)
 	if !s.Source.CountedOnly() { // which has nothing to drop
