@@ -29,7 +29,11 @@ type inputs struct {
 // names.
 func openFiles(ctx context.Context, stdin io.Reader, names []string) (*inputs, error) {
 	in := &inputs{total: sizeOf(names)}
-	for _, run := range runsOf(ctx, in.begun(names)) {
+	runs, err := runsOf(ctx, in.begun(names))
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
 		source, err := in.openRun(ctx, stdin, run)
 		if err != nil {
 			in.close()
@@ -99,11 +103,11 @@ func sizeOf(names []string) (sum int64) {
 	return sum
 }
 
-// runsOf puts the files of one run together, where its first one stands. Only files can be looked at beforehand; of one file nothing has to
-// be known.
-func runsOf(ctx context.Context, names []string) (runs [][]string) {
+// runsOf puts the files of one run together, where its first one stands, and refuses copies. Only files can be looked at beforehand; of
+// one file nothing has to be known.
+func runsOf(ctx context.Context, names []string) (runs [][]string, err error) {
 	if len(names) == 1 {
-		return [][]string{names}
+		return [][]string{names}, nil
 	}
 	type file struct {
 		name string
@@ -111,15 +115,19 @@ func runsOf(ctx context.Context, names []string) (runs [][]string) {
 	}
 	byRun := map[string]int{} // index into groups
 	var groups [][]file
+	var seen copies
 	for _, name := range names {
-		run, part := headOf(ctx, name)
-		at, known := byRun[run]
-		if run == "" || !known {
-			byRun[run] = len(groups)
-			groups = append(groups, []file{{name, part}})
+		id := headOf(ctx, name)
+		if earlier := seen.of(name, id); earlier != "" {
+			return nil, usageError("%s is a copy of %s: its packets would count twice", name, earlier)
+		}
+		at, known := byRun[id.Run]
+		if id.Run == "" || !known {
+			byRun[id.Run] = len(groups)
+			groups = append(groups, []file{{name, id.Part}})
 			continue
 		}
-		groups[at] = append(groups[at], file{name, part})
+		groups[at] = append(groups[at], file{name, id.Part})
 	}
 	for _, group := range groups {
 		slices.SortStableFunc(group, func(a, b file) int { return a.part - b.part })
@@ -129,20 +137,20 @@ func runsOf(ctx context.Context, names []string) (runs [][]string) {
 		}
 		runs = append(runs, run)
 	}
-	return runs
+	return runs, nil
 }
 
-// headOf says which file of which run a file is. What is wrong with it is told when it is read.
-func headOf(ctx context.Context, name string) (run string, part int) {
+// headOf tells a file from others. What is wrong with it is told when it is read.
+func headOf(ctx context.Context, name string) session.Identity {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return "", 0
+		return session.Identity{Empty: true}
 	}
 	in := &inputs{}
 	defer in.close()
 	source, _, err := in.open(ctx, nil, name)
 	if err != nil {
-		return "", 0
+		return session.Identity{Empty: true}
 	}
 	defer source.Close()
 	return session.Head(source)

@@ -17,14 +17,14 @@ func TestMain(m *testing.M) {
 
 // writeCut writes two capture files that end within a packet.
 func writeCut(dir string) error {
-	for _, name := range []string{"cut1.pcap", "cut2.pcap"} {
+	for number, name := range []string{"cut1.pcap", "cut2.pcap"} {
 		var file bytes.Buffer
 		w, err := capture.NewPcapWriter(&file, capture.LinkTypeEthernet, 0)
 		if err != nil {
 			return err
 		}
 		for range 2 {
-			if err := w.WritePacket(&capture.Packet{Data: make([]byte, 60), Length: 60, LinkType: capture.LinkTypeEthernet}); err != nil {
+			if err := w.WritePacket(&capture.Packet{Time: int64(number) * 1e9, Data: make([]byte, 60), Length: 60, LinkType: capture.LinkTypeEthernet}); err != nil {
 				return err
 			}
 		}

@@ -112,18 +112,42 @@ func (c *chain) Close() error {
 	return errors.Join(c.current.Close(), c.parts[0].Close())
 }
 
-// Head says which part of which run a file is; "" for a file that is none. It reads up to the first packet.
-func Head(source capture.Source) (run string, part int) {
+// Identity tells a file from others, as far as its first packet.
+type Identity struct {
+	Run     string // of which it is a part, "" for a file that is none
+	Part    int    // from 0
+	Session string // the same for copies of one session, however compressed, and for nothing else; "" for what is none
+	Empty   bool   // it has no packet
+}
+
+// Head identifies a file. It reads up to the first packet.
+func Head(source capture.Source) (id Identity) {
 	ng, ok := source.(*capture.NgReader)
-	if !ok {
-		return "", 0
-	}
 	var head records
-	ng.OnBlock(BlockType, head.take)
-	var p capture.Packet
-	_ = ng.Next(&p) // its errors are told when the file is read
-	if head.state == nil || head.state.Part == nil {
-		return "", 0
+	if ok {
+		ng.OnBlock(BlockType, head.take)
 	}
-	return string(head.state.Part.Run), head.state.Part.Part
+	var p capture.Packet
+	id.Empty = source.Next(&p) != nil // its errors are told when the file is read
+	if head.state == nil {
+		return id
+	}
+	id.Session = head.state.identity()
+	if part := head.state.Part; part != nil {
+		id.Run, id.Part = string(part.Run), part.Part
+	}
+	return id
+}
+
+// identity is what no other session has: the moment, in nanoseconds, when the capture began. Pieces of one (export --app) are told apart by
+// their filter, and those of a rotated run by their number. What has no start has no identity.
+func (r *stateRecord) identity() string {
+	if r.Start == 0 {
+		return ""
+	}
+	id := fmt.Sprintf("%d %s", r.Start, r.Filter)
+	if r.Part != nil {
+		id += fmt.Sprintf(" %s %d", r.Part.Run, r.Part.Part)
+	}
+	return id
 }

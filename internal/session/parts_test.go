@@ -177,8 +177,8 @@ func TestHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if run, part := session.Head(source); run != want.run || part != want.part {
-			t.Errorf("file %d: got %q, %d, want %q, %d", i, run, part, want.run, want.part)
+		if id := session.Head(source); id.Run != want.run || id.Part != want.part || (id.Session != "") != (want.run != "") {
+			t.Errorf("file %d: got %+v, want %q, %d", i, id, want.run, want.part)
 		}
 	}
 }
