@@ -23,7 +23,7 @@ const (
 
 // settle adds flows that are over to the sums and forgets them, with their sockets and owners, so that a capture that goes on
 // for days holds what the last minutes need. The report is the same as if they had been kept: nothing can be added
-// to them, and what is not compared exactly with the kernel waits for the end, when all circumstances are known. A run that only counts
+// to them, and what the kernel disagrees with waits for the end, when all circumstances are known, unless what explains it stays. A run that only counts
 // sums up its sockets by itself: see sumCounted.
 func (o *owner) settle() {
 	now := o.now()
