@@ -62,12 +62,16 @@ func cut(text string, width int) string {
 }
 
 // wrap breaks text at spaces into lines of at most width cells; lines after the first start with indent. A word
-// longer than a line is cut.
+// longer than a line is cut, but not a command: that stands whole on one line, however wide, so that it can be copied.
 func wrap(text string, width int, indent string) []string {
 	var lines []string
 	line, used := "", 0
-	for _, word := range strings.Fields(text) {
-		word = cut(word, width-cells(indent))
+	for _, word := range phrases(text) {
+		most := width - cells(indent)
+		if strings.HasPrefix(word, command) {
+			most = max(most, maxCommand)
+		}
+		word = cut(word, most)
 		room := roomOf(word)
 		switch {
 		case line == "":
@@ -80,4 +84,25 @@ func wrap(text string, width int, indent string) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+// command is what commands that a sentence tells people to type begin with.
+const command = "sudo "
+
+// maxCommand is more cells than any of these takes, with a path of ordinary length; a file may say anything.
+const maxCommand = 1024
+
+// phrases are the words of text, a command as one: it ends with the text or at a word that a punctuation mark follows.
+func phrases(text string) (list []string) {
+	within := false
+	for _, word := range strings.Fields(text) {
+		if within {
+			list[len(list)-1] += " " + word
+		} else {
+			list = append(list, word)
+			within = word == strings.TrimSpace(command)
+		}
+		within = within && !strings.ContainsAny(word[len(word)-1:], ",;.)")
+	}
+	return list
 }

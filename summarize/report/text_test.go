@@ -60,6 +60,15 @@ func TestWrap(t *testing.T) {
 	if want := "one two|  three|  inc…ies|  x"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	for in, want := range map[string]string{
+		"so run sudo setcap cap_net_raw,cap_bpf+ep /a/b": "so run|  sudo setcap cap_net_raw,cap_bpf+ep /a/b",
+		"sudo apptap capture, or not at all":             "sudo apptap capture,|  or not|  at all",
+		"pseudo word":                                    "pseudo|  word",
+	} {
+		if got := strings.Join(wrap(in, 9, "  "), "|"); got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
 	if got := wrap("", 9, "  "); len(got) != 1 || got[0] != "" {
 		t.Errorf("of nothing: got %q, want one empty line", got)
 	}
