@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"apptap/internal/places"
@@ -33,11 +34,15 @@ func byWords() []byWord {
 }
 
 func byUsage() string {
-	var words []string
+	var apps, destinations []string
 	for _, w := range byWords() {
-		words = append(words, w.word)
+		if w.apps != "" {
+			apps = append(apps, w.word)
+		} else {
+			destinations = append(destinations, w.word)
+		}
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(apps, ", ") + " of apps; " + strings.Join(destinations, ", ") + " of destinations"
 }
 
 // appsBy is what --by says of apps.
@@ -55,19 +60,24 @@ func (o *outputFlags) appsBy() pidmap.By {
 
 // grouping is what --by and --mmdb say of destinations. The file stays open as long as the process.
 func (o *outputFlags) grouping() (g summarize.Grouping, err error) {
+	var apps, destinations []string
 	for word := range strings.SplitSeq(o.by, ",") {
-		known := false
-		for _, w := range byWords() {
-			if w.word != word {
-				continue
-			}
-			if known = true; w.apps == "" {
-				g.By = w.destinations
-			}
+		at := slices.IndexFunc(byWords(), func(w byWord) bool { return w.word == word })
+		switch {
+		case at < 0:
+			return g, usageError("--by %q: want %s", word, byUsage())
+		case byWords()[at].apps != "":
+			apps = append(apps, word)
+		default:
+			destinations = append(destinations, word)
+			g.By = byWords()[at].destinations
 		}
-		if !known && word != "" {
-			return g, usageError("--by %s: want %s", word, byUsage())
-		}
+	}
+	switch {
+	case len(apps) > 1:
+		return g, usageError("--by %s: apps are told apart in one way at a time: want %s", o.by, byUsage())
+	case len(destinations) > 1:
+		return g, usageError("--by %s: destinations are told apart in one way at a time: want %s", o.by, byUsage())
 	}
 	if g.By != summarize.ByNetwork && g.By != summarize.ByCountry {
 		if o.mmdb != "" {

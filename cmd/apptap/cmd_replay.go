@@ -200,7 +200,7 @@ func namesFile(word string, beside bool) bool {
 // splitArgs tells files from the filter behind them: the first argument is a file, and each one that
 // exists; the rest is the filter.
 func (f *replayFlags) splitArgs(args []string) (files []string, expr string, err error) {
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] == "" {
 		return nil, "", usageError("replay wants a capture file, or - for standard input")
 	}
 	n := 1

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "table", "report as `FORMAT`: table, json, csv or html")
 	f.StringVarP(&o.file, "output", "o", "-", "write the report to `FILE`, - for standard output")
-	f.BoolVar(&o.flows, "flows", false, "list every flow too (json, csv)")
+	f.BoolVar(&o.flows, "flows", false, "list every flow too; in CSV in place of destinations")
 	f.StringVar(&o.explain, "explain", "", "say in words where the time of `APP|NAME` went, in place of the table")
 	f.StringVar(&o.owner, "explain-owner", "", "say how the owner of the flows of `[ADDR:]PORT`, a local endpoint, is known: all that was told of its sockets (table, json)")
 	f.StringVar(&o.by, "by", "name", "sum up by `WORD[,WORD]`: "+byUsage())
@@ -69,7 +70,13 @@ func (o *outputFlags) check() error {
 	if o.explain != "" && o.format != report.Table.String() {
 		return usageError("--explain is words: it goes with --format table; --format %s has the figures", o.format)
 	}
+	if o.explain != "" && (o.owner != "" || o.flows) {
+		return usageError("--explain, --explain-owner and --flows: --explain takes the report's place, so give it alone")
+	}
 	if _, err := o.endpoint(); err != nil {
+		return err
+	}
+	if err := o.checkNames(); err != nil {
 		return err
 	}
 	if o.top < 0 {
@@ -85,6 +92,17 @@ func (o *outputFlags) check() error {
 		return nil
 	}
 	return checkWritable(o.file)
+}
+
+// checkNames finds what asks for names beside -n, which reads none.
+func (o *outputFlags) checkNames() error {
+	switch {
+	case o.numeric && o.rdns:
+		return usageError("-n is for addresses, --rdns for names: give one of them")
+	case o.numeric && slices.Contains(strings.Split(o.by, ","), "domain"):
+		return usageError("-n reads no names, which --by domain wants: give one of them")
+	}
+	return nil
 }
 
 // endpoint is whose owners are explained, the zero Endpoint for none.

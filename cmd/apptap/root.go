@@ -29,8 +29,9 @@ Exit status: 0 ok, 1 error, 2 usage, 3 report made but incomplete (with --strict
 		Example: `  sudo apptap capture                      # until ^C, on the interface of the default route
   sudo apptap capture -i eth0 -d 30s port 443
   apptap replay session.pcapng --format json`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return emptyFlags(c.Flags()) },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError("unknown command %q", args[0])

@@ -22,6 +22,7 @@ type page struct {
 	Groups  []group
 	Total   row
 	Foot    []note
+	Flows   []string // a line each
 }
 
 // writeHTML writes one page that needs nothing else: no script, no font, no address to call. Every name on it
@@ -31,6 +32,10 @@ func writeHTML(out *bytes.Buffer, s *summarize.Summary, o Options) error {
 	if err != nil {
 		return err
 	}
+	var list []string
+	if o.Flows {
+		list = flowLines(s.Flows)
+	}
 	groups := groupsOf(s, limits{apps: -1, destinations: htmlDestinations, processes: htmlDestinations})
 	last := len(groups) - 1
 	return t.Execute(out, page{
@@ -39,5 +44,6 @@ func writeHTML(out *bytes.Buffer, s *summarize.Summary, o Options) error {
 		Groups:  groups[:last],
 		Total:   groups[last].row,
 		Foot:    footOf(s, true),
+		Flows:   list,
 	})
 }

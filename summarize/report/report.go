@@ -59,7 +59,7 @@ type Options struct {
 	Width  int  // of the table, in display cells; 0 = 80, and no less than 60
 	Color  bool // of the table: SGR sequences; nothing else ever writes an escape
 	Top    int  // apps shown by the table; 0 = 20, negative = all
-	Flows  bool // JSON: add the flows; CSV: one row a flow instead of one a destination
+	Flows  bool // add the flows; CSV: one row a flow instead of one a destination
 	// Explain is whose time is explained in words, in place of the table: an app, a name or an address. "" = the table.
 	Explain string
 	Verbose bool // table: more destinations, the processes, every cause

@@ -35,6 +35,14 @@ func writeTable(out *bytes.Buffer, s *summarize.Summary, o Options) error {
 	if err := drawTable(out, flatten(groupsOf(s, limit)), o.Width, ink); err != nil {
 		return err
 	}
+	if o.Flows {
+		out.WriteByte('\n')
+		for _, line := range flowLines(s.Flows) {
+			for _, text := range wrap(line, o.Width, continuationIndent) {
+				out.WriteString(text + "\n")
+			}
+		}
+	}
 	out.WriteByte('\n')
 	for _, n := range footOf(s, o.Verbose) {
 		for _, text := range wrap(n.Text, o.Width, continuationIndent) {
