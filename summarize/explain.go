@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"apptap/flows"
+	"apptap/pidmap"
 )
 
 // Layer is where time goes on the way from a name to the last byte of an answer, in the order of that way.
@@ -63,16 +64,19 @@ func (e *Explanation) RoundTripsOnly() bool {
 }
 
 // Explain says where the time went for an app (its name, id, or the last part of that), or for a destination (its name, a domain above
-// it, or an address). Silent are look-ups of such names that no flow followed: the request never left. In the order of the costs,
+// it, an address, or the app at its other end), also as rows show them: "from 192.0.2.1 (server)". Silent are look-ups of such names that no flow followed: the request never left. In the order of the costs,
 // then bytes; both lists are empty if s has nothing by that name.
 func (s *Summary) Explain(subject string) (list []Explanation, silent []flows.Lookup) {
-	typed := subject
-	subject = flows.WireName(subject)
-	for _, app := range s.Apps {
-		named := strings.EqualFold(app.App.Name, typed) || strings.EqualFold(app.App.ID, typed) || strings.EqualFold(path.Base(app.App.ID), typed)
-		list = s.explain(list, app.App.Name, app.Destinations, func(d *Destination) bool { return named || d.is(subject) })
+	typed, within := undecorated(subject)
+	subject = flows.WireName(typed)
+	isDestination := func(d *Destination) bool {
+		return d.is(subject) && (within == "" || strings.EqualFold(d.PeerApp, within)) || d.PeerApp != "" && strings.EqualFold(d.PeerApp, typed)
 	}
-	list = s.explain(list, "", s.Unattributed.Destinations, func(d *Destination) bool { return d.is(subject) })
+	for _, app := range s.Apps {
+		named := isApp(&app.App, typed) && (within == "" || within == app.App.ID)
+		list = s.explain(list, app.App.Name, app.Destinations, func(d *Destination) bool { return named || isDestination(d) })
+	}
+	list = s.explain(list, "", s.Unattributed.Destinations, isDestination)
 	slices.SortStableFunc(list, func(a, b Explanation) int { return cmp.Compare(b.Sum(), a.Sum()) })
 	explained := func(name string) bool {
 		return slices.ContainsFunc(list, func(e Explanation) bool { return e.Destination.Name == name })
@@ -83,6 +87,29 @@ func (s *Summary) Explain(subject string) (list []Explanation, silent []flows.Lo
 		}
 	}
 	return list, silent
+}
+
+// undecorated takes a row's words apart: what it is of, without "from", and what stands behind that in parentheses. Of parentheses
+// alone it is what they have.
+func undecorated(row string) (name, within string) {
+	name = strings.Trim(strings.TrimPrefix(strings.TrimSpace(row), "from "), `"`)
+	before, after, ok := strings.Cut(name, "(")
+	if !ok || !strings.HasSuffix(after, ")") {
+		return name, ""
+	}
+	before, within = strings.TrimSpace(before), strings.TrimSuffix(after, ")")
+	switch {
+	case before == "":
+		return within, ""
+	case within == "outer name":
+		return before, ""
+	}
+	return before, within
+}
+
+// isApp says that an app is meant by what was typed.
+func isApp(a *pidmap.App, typed string) bool {
+	return strings.EqualFold(a.Name, typed) || strings.EqualFold(a.ID, typed) || strings.EqualFold(path.Base(a.ID), typed)
 }
 
 func (s *Summary) explain(list []Explanation, app string, destinations []Destination, wanted func(*Destination) bool) []Explanation {
