@@ -108,7 +108,7 @@ func (in *input) ended(at int64, what string, have, need int64) error {
 	case have == 0:
 		return io.EOF
 	}
-	detail := fmt.Sprintf("%s has %d of %d bytes, %d are missing", what, have, need, need-have)
+	detail := fmt.Sprintf("%s has %d of %d bytes, %d missing", what, have, need, need-have)
 	return &FileError{File: in.name, Offset: at, Detail: detail, Err: ErrTruncated}
 }
 

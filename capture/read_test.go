@@ -194,7 +194,7 @@ func TestTruncated(t *testing.T) {
 func TestTruncatedSaysHowMuch(t *testing.T) {
 	file := pcapFile(0xa1b2c3d4, false, false, 1)
 	_, _, err := readAll(bytes.NewReader(file[:len(file)-10]))
-	want := "test: file is cut short at byte 116: packet has 67 of 77 bytes, 10 are missing"
+	want := "test: file is cut short at byte 116: packet has 67 of 77 bytes, 10 missing"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -23,7 +23,7 @@ func probeDump() Check {
 		defer conn.Close()
 		var sockets []sockdiag.Socket
 		if sockets, err = conn.DumpAll(context.Background(), nil); err == nil {
-			check.OK, check.Detail = true, fmt.Sprintf("%d TCP and UDP sockets in this network namespace", len(sockets))
+			check.OK, check.Detail = true, fmt.Sprintf("TCP and UDP sockets in this network namespace: %d", len(sockets))
 			return check
 		}
 	}
@@ -61,7 +61,7 @@ func probeDescriptors(procs *procfs) Check {
 		d.close()
 	}
 	if refused == 0 {
-		check.OK, check.Detail = true, fmt.Sprintf("of all %d processes", len(pids))
+		check.OK, check.Detail = true, fmt.Sprintf("all %d readable", len(pids))
 		return check
 	}
 	check.Detail, check.Mend = descriptorsMend(refused, len(pids), example, os.Geteuid() == 0)
@@ -70,7 +70,7 @@ func probeDescriptors(procs *procfs) Check {
 
 // descriptorsMend says which processes' sockets cannot be seen, and what to do about it.
 func descriptorsMend(refused, of int, example int32, root bool) (detail, mend string) {
-	detail = fmt.Sprintf("%d of %d processes do not show theirs, such as process %d", refused, of, example)
+	detail = fmt.Sprintf("not shown by %d of %d processes, such as process %d", refused, of, example)
 	if root {
 		return detail + ": a security policy keeps even root from it", "run apptap on the host itself, outside of containers, or allow it ptrace " +
 			"in that policy (AppArmor, SELinux, Yama); kernel events (eBPF) name the owners of what these send and receive all the same"

@@ -106,14 +106,6 @@ func writeOutcome(w io.Writer, o *usage.Outcome) {
 	}
 }
 
-// plural is a count and its noun: "1 flow", "2 flows".
-func plural(n uint64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
 // whereTo is a destination in words.
 func whereTo(dst, proto string, port uint16, inbound bool) string {
 	if proto == "" {

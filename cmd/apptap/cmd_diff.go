@@ -121,7 +121,7 @@ func (f *diffFlags) writeChanges(w io.Writer, changes []usage.Change) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d of %d apps unchanged\n", same, len(changes))
+	_, err := fmt.Fprintf(w, "%d of %s unchanged\n", same, plural(len(changes), "app"))
 	return err
 }
 

@@ -121,7 +121,7 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 	if err := closeExport(r, written); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.err, "apptap: %d packets of %d flows written to %s\n", wanted.packets, len(wanted.uses), printable(f.out))
+	fmt.Fprintf(s.err, "apptap: %s of %s written to %s\n", plural(wanted.packets, "packet"), plural(len(wanted.uses), "flow"), printable(f.out))
 	return nil
 }
 

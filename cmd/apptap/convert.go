@@ -36,7 +36,7 @@ func convert(ctx context.Context, s streams, f *exportFlags, args []string) erro
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	fmt.Fprintf(s.err, "apptap: %d packets written to %s\n", w.packets, printable(f.out))
+	fmt.Fprintf(s.err, "apptap: %s written to %s\n", plural(w.packets, "packet"), printable(f.out))
 	return nil
 }
 

@@ -39,6 +39,6 @@ func (o *owner) settleLocal() {
 
 // foldedSentence is what the report says of folded flows.
 func (o *owner) foldedSentence() string {
-	return fmt.Sprintf("there were more than %d flows at a time: the %d idlest are in every sum, but were not listed or compared "+
+	return fmt.Sprintf("there were more than %d flows at a time: of the idlest %d are in every sum, but not listed or compared "+
 		"with the kernel; --max-flows N keeps more, at about 250 bytes each", o.config.MaxFlows, o.folded.Flows())
 }

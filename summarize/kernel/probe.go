@@ -42,7 +42,7 @@ func probeSockets(c *Counters) Check {
 			incomplete++
 		}
 	}
-	check.OK, check.Detail = incomplete == 0, fmt.Sprintf("%d sockets", len(sockets))
+	check.OK, check.Detail = incomplete == 0, fmt.Sprintf("%d now", len(sockets))
 	if !check.OK {
 		check.Detail += ", without bytes_sent"
 		check.Mend = "Linux 4.19 or newer counts the bytes sent"
@@ -70,7 +70,7 @@ func probeInterfaces() Check {
 		check.Detail, check.Mend = err.Error(), interfacesMend
 		return check
 	}
-	check.OK, check.Detail = true, fmt.Sprintf("%d interfaces", len(stats))
+	check.OK, check.Detail = true, fmt.Sprintf("%d now", len(stats))
 	return check
 }
 

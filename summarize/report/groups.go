@@ -82,7 +82,7 @@ func appGroup(use summarize.AppUse, name string, limit limits) group {
 		}
 		rest := use.Processes[n:]
 		if others := len(rest) + use.OtherProcesses.Processes; others > 0 {
-			g.Beneath = append(g.Beneath, otherRow(rowRest, grouped(others)+" processes", sum(rest, processTotals).Add(use.OtherProcesses.Totals)))
+			g.Beneath = append(g.Beneath, otherRow(rowRest, processesWord(others), sum(rest, processTotals).Add(use.OtherProcesses.Totals)))
 		}
 	}
 	g.Beneath = append(g.Beneath, destinationRows(use.Destinations, use.OtherDestinations, limit)...)
@@ -183,4 +183,12 @@ func totalRow(s *summarize.Summary) row {
 	r.Total.n += s.Undecoded.Bytes
 	r.Packets.n += s.Undecoded.Packets
 	return r
+}
+
+// processesWord is "1 process", "2 processes".
+func processesWord(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return grouped(n) + " processes"
 }

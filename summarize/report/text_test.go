@@ -74,6 +74,17 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+func TestCounted(t *testing.T) {
+	for got, want := range map[string]string{
+		counted(1, "flow"): "1 flow", counted(0, "flow"): "0 flows", counted(1234, "flow"): "1,234 flows",
+		processesWord(1): "1 process", processesWord(1234): "1,234 processes",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", -1 << 63: "-9,223,372,036,854,775,808"} {
 		if got := grouped(n); got != want {
