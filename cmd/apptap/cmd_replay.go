@@ -154,7 +154,8 @@ func addSockets(ctx context.Context, s streams, to *session.Replay, name string)
 	defer file.Close() // read only
 	events, err := session.ReadSockets(file, name)
 	if err != nil {
-		return withHint(err, "docs/scripting.md says what such a file has")
+		return withHint(err, `a line is such as {"proto": "tcp", "local": "192.0.2.2:51584", "remote": "198.51.100.1:443", "pid": 4711, "path": "/usr/bin/curl"}; `+
+			"docs/scripting.md has all members")
 	}
 	to.Add(events)
 	return nil

@@ -26,14 +26,15 @@ var arrows = map[string][]string{
 	"summarize/report": {"summarize", "flows", "pidmap"},
 
 	"internal/pipeline":  {"capture", "flows", "pidmap", "summarize"},
-	"internal/session":   {"capture", "flows", "pidmap", "summarize"},
+	"internal/session":   {"capture", "flows", "pidmap", "summarize", "internal/jsonwords"},
 	"internal/anonymize": {"capture", "flows", "pidmap", "summarize"},
 	"internal/tui":       {"summarize", "flows", "pidmap"},
 	"internal/web":       {"summarize", "flows", "pidmap"},
 	"internal/history":   {"summarize", "flows", "pidmap"},
 	"internal/places":    {},
 	"internal/rights":    {},
-	"internal/usage":     {"flows"},
+	"internal/usage":     {"flows", "internal/jsonwords"},
+	"internal/jsonwords": {},
 	"internal/archtest":  {},
 
 	"cmd/apptap": {

@@ -26,7 +26,7 @@ func Open(path string) (*Database, error) {
 	}
 	reader, err := maxminddb.OpenBytes(text)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: no database in MaxMind's format: %w", path, err)
 	}
 	return &Database{reader}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apptap/internal/jsonwords"
 	"apptap/pidmap"
 	"apptap/summarize"
 )
@@ -55,7 +56,7 @@ func (r *records) take(body []byte) {
 		if err := r.add(line); err != nil && !errors.Is(err, errUnknownKind) {
 			r.unread++
 			if r.firstUnread == nil {
-				r.firstUnread = err
+				r.firstUnread = jsonwords.Of(err)
 			}
 		}
 	}

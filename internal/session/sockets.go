@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"apptap/flows"
+	"apptap/internal/jsonwords"
 	"apptap/pidmap"
 )
 
@@ -124,7 +125,7 @@ type socketOwned struct {
 func (s *sockets) add(text []byte) error {
 	var line socketLine
 	if err := json.Unmarshal(text, &line); err != nil {
-		return err
+		return jsonwords.Of(err)
 	}
 	life, err := line.life()
 	if err != nil {

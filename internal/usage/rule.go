@@ -157,7 +157,7 @@ func parseTerm(text string) (t term, rest string, err error) {
 // checkPattern says what no text of a field can match.
 func checkPattern(field, pattern string) error {
 	if _, err := path.Match(pattern, ""); err != nil {
-		return err
+		return fmt.Errorf("[ begins a choice of characters, which ] ends: want [a-z], * for any text, ? for one character")
 	}
 	if words := wordsOf[field]; words != nil && !slices.ContainsFunc(words, func(word string) bool { return Match(pattern, word) }) {
 		return fmt.Errorf("want %s", strings.Join(words, ", "))
@@ -176,7 +176,7 @@ func parseValue(text string) (value, rest string, err error) {
 	if strings.HasPrefix(text, `"`) {
 		quoted, err := strconv.QuotedPrefix(text)
 		if err != nil {
-			return "", "", fmt.Errorf("%s has no closing quote", text)
+			return "", "", fmt.Errorf(`%s: want a text that ends in a quote, with \" and \\ for a quote and a backslash in it`, text)
 		}
 		value, err = strconv.Unquote(quoted)
 		return value, text[len(quoted):], err

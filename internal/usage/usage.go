@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"apptap/internal/jsonwords"
 )
 
 // Schema is what reports say that they are.
@@ -88,7 +90,7 @@ func Read(r io.Reader) (*Report, error) {
 		Unattributed group   `json:"unattributed"`
 	}
 	if err := json.NewDecoder(r).Decode(&told); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrReport, err)
+		return nil, fmt.Errorf("%w: %w", ErrReport, jsonwords.Of(err))
 	}
 	if told.Schema != Schema {
 		return nil, fmt.Errorf("%w: its schema is %q, want %q", ErrReport, told.Schema, Schema)

@@ -89,8 +89,8 @@ func TestRulesRefused(t *testing.T) {
 		"inbound=maybe":    "want true, false",
 		"source!=bogus":    "want tls_sni, ",
 		"dst=10.0.0.0/99":  "want an address, or a prefix",
-		`app="curl`:        "no closing quote",
-		"app=[a":           "syntax error in pattern",
+		`app="curl`:        "a text that ends in a quote",
+		"app=[a":           "[ begins a choice",
 		"bytes<10MB,app=x": "want a number",
 	} {
 		if _, err := ParseRule(rule); err == nil || !strings.Contains(err.Error(), want) {
@@ -128,8 +128,8 @@ func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"schema": "apptap.report/2"}`: `its schema is "apptap.report/2"`,
 		`{}`:                            `its schema is ""`,
-		`{"schema": 1}`:                 "cannot unmarshal",
-		`{"schema"`:                     "unexpected EOF",
+		`{"schema": 1}`:                 "schema: want a text",
+		`{"schema"`:                     "has no end",
 	} {
 		if _, err := Read(strings.NewReader(text)); !errors.Is(err, ErrReport) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q in it", text, err, want)
