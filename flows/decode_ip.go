@@ -201,7 +201,12 @@ func (d *decoder) tcp() {
 	headerLen := int(d.data[12]>>4) * 4
 	d.o.Snapped = headerLen < 20 // not a header anyone sends: of the stream it tells nothing
 	if d.o.FragMore {
-		return // no header tells how long a fragmented segment is; Wireshark gives it no length either
+		// No header tells how long a fragmented segment is, and Wireshark gives it no length either; but what stands here may
+		// state a name.
+		if len(d.data) > headerLen && !d.o.Snapped {
+			d.payload = d.data[headerLen:]
+		}
+		return
 	}
 	d.o.Payload = clampLength(d.wire - headerLen)
 	if d.o.Snapped {

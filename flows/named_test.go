@@ -2,9 +2,11 @@ package flows_test
 
 import (
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"apptap/capture"
@@ -45,6 +47,25 @@ func run(table *flows.Table, follower *flows.Follower, frames ...[]byte) {
 		}
 	}
 	table.AddBatch(batch, payloads.List, nil)
+}
+
+// TestNameInFragment: of a request in IP fragments the first states the host. None of its bytes count as payload: nothing says how
+// many there are.
+func TestNameInFragment(t *testing.T) {
+	whole := fixtures.TCP(host4, peer4, "PA", 1000, 2000, []byte("GET / HTTP/1.1\r\nHost: www.example\r\nUser-Agent: somebody\r\n\r\n"))
+	const header, cut = 14, 14 + 20 + 56
+	first, rest := slices.Clone(whole[:cut]), slices.Concat(whole[:header+20], whole[cut:])
+	binary.BigEndian.PutUint16(first[header+2:], uint16(len(first)-header))
+	binary.BigEndian.PutUint16(first[header+6:], 0x2000)
+	binary.BigEndian.PutUint16(rest[header+2:], uint16(len(rest)-header))
+	binary.BigEndian.PutUint16(rest[header+6:], 56/8)
+	table := flows.NewTable()
+	defer table.Close()
+	run(table, table.Follower(), first, rest)
+	list := table.Flows(nil, local4())
+	if len(list) != 1 || list[0].Names.HTTP != "www.example" || list[0].TxPackets != 2 || list[0].TxPayload != 0 {
+		t.Errorf("got %+v, want one flow to www.example of 2 packets", list)
+	}
 }
 
 // TestNamesOfSplitHellos: a ClientHello in small segments, in and out of order, twice on one 5-tuple.

@@ -72,13 +72,15 @@ func parseRequest(head []byte) (r httpRequest) {
 	return r
 }
 
-// cutLine returns the first line without its end; a last line without an end is empty, since it may be cut.
+// cutLine returns the first line without its end; a last line without an end is empty, since it may be cut. A carriage
+// return ends it: the rest of the end may have been cut off.
 func cutLine(b []byte) (line, rest []byte) {
 	line, rest, ok := bytes.Cut(b, []byte{'\n'})
-	if !ok {
+	line, returned := bytes.CutSuffix(line, []byte{'\r'})
+	if !ok && !returned {
 		return nil, nil
 	}
-	return bytes.TrimSuffix(line, []byte{'\r'}), rest
+	return line, rest
 }
 
 func number(b []byte) int {

@@ -24,6 +24,7 @@ func TestHTTP(t *testing.T) {
 		{"request in a body", []string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 38\r\n\r\n", "GET / HTTP/1.1\r\nHost: never.meant\r\n\r\nx"}, []string{"a"}},
 		{"after a chunked body", []string{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "GET / HTTP/1.1\r\nHost: b\r\n\r\n"}, []string{"a", "b"}},
 		{"cut after the host", []string{"GET / HTTP/1.1\r\nHost: a\r\nCoo"}, []string{"a"}},
+		{"cut within the end of the host's line", []string{"GET / HTTP/1.1\r\nHost: a\r"}, []string{"a"}},
 		{"cut within the host", []string{"GET / HTTP/1.1\r\nHost: a"}, nil},
 		{"no HTTP", []string{"MAIL FROM:<a@b.example>\r\nHost: c\r\n\r\n"}, nil},
 		{"control characters", []string{"GET / HTTP/1.1\r\nHost: a\x1b[2J\r\n\r\n"}, []string{`a\027[2j`}},
