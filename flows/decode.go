@@ -23,7 +23,8 @@ const (
 // Decode reads the headers of p down to TCP or UDP and fills o. It never fails: a packet that belongs
 // to no flow has a Kind that says why, and is counted as such. It allocates nothing and keeps nothing of p.
 //
-// It returns the captured part of the TCP or UDP payload, which is a part of p.Data; none of IP fragments.
+// It returns the captured part of the TCP or UDP payload, which is a part of p.Data; of IP fragments only that
+// of a TCP segment's first.
 //
 // Lengths come from the headers, not from what was captured, so a snaplen changes no figure. Like
 // Wireshark, an IPv4 total length or IPv6 payload length of 0 stands for a segmentation-offload
@@ -217,16 +218,20 @@ func (d *decoder) sllPayload(arphrd, etherType uint16) Kind {
 }
 
 // null is the BSD loopback header: the address family in the byte order of the machine that captured
-// (LINKTYPE_NULL) or in network order (LINKTYPE_LOOP). Families are small numbers, so the order shows.
+// (LINKTYPE_NULL) or in network order (LINKTYPE_LOOP). Families are small numbers, so the order shows; some writers put an
+// EtherType into the second half.
 func (d *decoder) null() Kind {
 	if len(d.data) < 4 {
 		return simple(kindTruncated)
 	}
-	family := binary.LittleEndian.Uint32(d.data)
+	family, etherType := binary.LittleEndian.Uint32(d.data), binary.BigEndian.Uint16(d.data[2:])
 	if family > 0xffff {
 		family = binary.BigEndian.Uint32(d.data)
 	}
 	d.skip(4)
+	if family > 0xffff && etherType >= etherMinimum {
+		return d.etherType(etherType)
+	}
 	return d.family(family)
 }
 

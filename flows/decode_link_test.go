@@ -75,6 +75,7 @@ func linkFrames() []framed {
 	ether := inEthernet(0x0800, ip)
 	list := append(wlanFrames(), []framed{
 		{"SLL with a VLAN", capture.LinkTypeLinuxSLL, false, be(zeros(14), uint16(0x8100), uint16(7), uint16(0x0800), ip)},
+		{"NULL with an EtherType", capture.LinkTypeNull, true, be(uint16(0x0f00), uint16(0x86dd), ip6)},
 		{"SLL2", capture.LinkTypeLinuxSLL2, true, be(uint16(0x86dd), zeros(18), ip6)},
 		{"PPP", capture.LinkTypePPP, false, be("\xff\x03", uint16(0x21), ip)},
 		{"PPP, protocol field compressed", capture.LinkTypePPP, true, be("\xff\x03\x57", ip6)},

@@ -147,6 +147,7 @@ const (
 	portMPLS       = 6635
 	portGRE        = 4754
 	portAYIYA      = 5072
+	portL2TP       = 1701
 )
 
 // udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside, the
@@ -191,6 +192,8 @@ func (d *decoder) tunnel(port uint16) Kind {
 		return d.gre() // RFC 8086
 	case portAYIYA:
 		return d.ayiya()
+	case portL2TP:
+		return d.l2tp()
 	}
 	return noTunnel
 }
@@ -289,6 +292,34 @@ func (d *decoder) ayiya() Kind {
 		return d.ipv4()
 	}
 	return noTunnel
+}
+
+// l2tp is a data message of version 2 (RFC 2661 §3.1), which carries PPP. Version 3 says nowhere in the packet what it carries.
+func (d *decoder) l2tp() Kind {
+	const control, length, sequence, offset, version = 0x8000, 0x4000, 0x0800, 0x0200, 0x000f
+	if len(d.data) < 6 {
+		return simple(kindTruncated)
+	}
+	flags, header := binary.BigEndian.Uint16(d.data), 6
+	if flags&version != 2 || flags&control != 0 {
+		return noTunnel
+	}
+	if flags&length != 0 {
+		header += 2
+	}
+	if flags&sequence != 0 {
+		header += 4
+	}
+	if flags&offset != 0 {
+		if len(d.data) < header+2 {
+			return simple(kindTruncated)
+		}
+		header += 2 + int(binary.BigEndian.Uint16(d.data[header:]))
+	}
+	if !d.drop(header) {
+		return simple(kindTruncated)
+	}
+	return d.ppp()
 }
 
 // teredo is RFC 4380 §5.1.1: optional authentication and origin fields before an IPv6 packet.

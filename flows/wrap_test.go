@@ -209,6 +209,10 @@ func tunnelWrappings() []wrapping {
 		of("GTP-U with extension headers", ipPacket, 2152, plain("\x34\xff\x00\x00", uint32(1), "\x00\x00\x00\x85", "\x01\x00\x07\x40", "\x02\x00\x00\x00\x00\x00\x00\x00")),
 		of("GRE in UDP (RFC 8086)", ipPacket, 4754, func(b []byte) []byte { return be(uint16(0x2000), etherOf(b), uint32(7)) }),
 		of("AYIYA", ipPacket, 5072, func(b []byte) []byte { return be("\x44\x52\x11", protoOf(b), uint32(7), zeros(16+20)) }),
+		of("L2TP (RFC 2661)", ipPacket, 1701, func(b []byte) []byte { return be(uint16(2), uint32(0x00010002), "\xff\x03", pppOf(b)) }),
+		of("L2TP with all fields", ipPacket, 1701, func(b []byte) []byte {
+			return be(uint16(0x4a02), uint16(18+len(b)), uint32(0x00010002), zeros(4), uint16(3), zeros(3), int(pppOf(b)))
+		}),
 		of("MPLS in UDP (RFC 7510)", ipPacket, 6635, plain(uint32(0x10140))),
 	}
 }
