@@ -14,10 +14,10 @@ const (
 // turn takes the first segment with payload that a side sends after the other had spoken, or first of all; false says that it
 // only says again what was said before.
 func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) bool {
-	if !to.stream.is(sawSYN) || !r.initiatorKnown {
+	if !to.stream.sawSYN || !r.initiatorKnown() {
 		return true // joined midway: nobody knows what is a request
 	}
-	if from.stream.is(started) && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
+	if from.stream.started && int32(o.Seq-from.stream.next) < 0 && o.Flags&SYN == 0 {
 		return false
 	}
 	t.sample(id, r, o)
@@ -25,7 +25,7 @@ func (t *Table) turn(id uint32, r *record, from, to *half, o *Observation) bool 
 		return true
 	}
 	c := t.timings.of(t.rares.at(id))
-	if o.fromLow == r.initiatorIsLow {
+	if o.fromLow == r.initiatorIsLow() {
 		c.ask(r, to.stream.lastNew, o)
 	} else {
 		c.answer(r, from.stream.lastNew, o)
@@ -74,7 +74,7 @@ func (c *clock) answer(r *record, last int64, o *Observation) {
 	}
 	c.ttfb = microsOf(waited)
 	if c.early && o.Payload <= ticketBytes {
-		rtt := min(micros(c.side(r.initiatorIsLow).rtt.Min), c.ttfb)
+		rtt := min(micros(c.side(r.initiatorIsLow()).rtt.Min), c.ttfb)
 		c.longest, c.answered = c.ttfb-rtt, uint16(o.Payload)
 		r.watch |= watchAnswer
 	}
@@ -84,7 +84,7 @@ func (c *clock) answer(r *record, last int64, o *Observation) {
 // the server says that it is still there, or farewell.
 func (t *Table) paused(id uint32, r *record, last int64, o *Observation) {
 	rest := t.rares.at(id)
-	if rest.timing == 0 || o.fromLow == r.initiatorIsLow || r.watch&watchHello != 0 {
+	if rest.timing == 0 || o.fromLow == r.initiatorIsLow() || r.watch&watchHello != 0 {
 		return
 	}
 	if c := t.timings.of(rest); (c.helloSeen || c.early) && c.response > 0 && c.response < o.Time {
@@ -110,7 +110,7 @@ func (c *clock) weigh(r *record, last int64, o *Observation) {
 
 // greet follows a TLS handshake to the client's first application data, and then to its request.
 func (c *clock) greet(r *record, o *Observation) {
-	switch client := o.fromLow == r.initiatorIsLow; {
+	switch client := o.fromLow == r.initiatorIsLow(); {
 	case !client:
 		c.helloAnswered = true
 		c.resumption = max(c.resumption, resumptionOf(o.signs))
@@ -142,7 +142,7 @@ func (c *clock) exchangeTiming(r *record, m *Timing) {
 	}
 	m.TTFB, m.Wait, m.Transfer = c.ttfb.nanos(), c.wait, c.spent
 	if c.response > 0 {
-		server, _ := r.sender(!r.initiatorIsLow)
+		server, _ := r.sender(!r.initiatorIsLow())
 		m.Transfer += max(server.stream.lastNew-c.response, 0)
 	}
 }

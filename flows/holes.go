@@ -3,9 +3,8 @@ package flows
 // holeList keeps the holes of all streams of a Table: most streams have none, so they are no part of the
 // record. Freed lists are used again.
 type holeList struct {
-	gaps   []gaps
-	free   []uint32 // indexes+1 of gaps that no stream uses
-	beyond gaps     // where maxGaps streams have some, what others miss: it is not told of
+	gaps []gaps
+	free []uint32 // indexes+1 of gaps that no stream uses
 }
 
 // gaps is what is missing of one stream.
@@ -16,43 +15,38 @@ type gaps struct {
 
 // missing is how many bytes between the first and the last seen were never seen.
 func (l *holeList) missing(s *stream) uint64 {
-	if s.gaps() == 0 {
+	if s.gapsAt == 0 {
 		return 0
 	}
-	return l.gaps[s.gaps()-1].missing
+	return l.gaps[s.gapsAt-1].missing
 }
 
 // of is the stream's gaps, made if it has none.
 func (l *holeList) of(s *stream) *gaps {
-	if s.gaps() == 0 {
-		switch n := len(l.free); {
-		case n > 0:
-			s.setGaps(l.free[n-1])
-			l.free = l.free[:n-1]
-		case uint32(len(l.gaps)) == maxGaps:
-			l.beyond = gaps{holes: l.beyond.holes[:0]}
-			return &l.beyond
-		default:
+	if s.gapsAt == 0 {
+		if n := len(l.free); n > 0 {
+			s.gapsAt, l.free = l.free[n-1], l.free[:n-1]
+		} else {
 			l.gaps = append(l.gaps, gaps{})
-			s.setGaps(uint32(len(l.gaps)))
+			s.gapsAt = uint32(len(l.gaps))
 		}
 	}
-	return &l.gaps[s.gaps()-1]
+	return &l.gaps[s.gapsAt-1]
 }
 
 // release gives the stream's gaps back if nothing is missing any more.
 func (l *holeList) release(s *stream) {
-	if g := &l.gaps[s.gaps()-1]; g.missing == 0 {
+	if g := &l.gaps[s.gapsAt-1]; g.missing == 0 {
 		g.holes = g.holes[:0]
-		l.free = append(l.free, s.gaps())
-		s.setGaps(0)
+		l.free = append(l.free, s.gapsAt)
+		s.gapsAt = 0
 	}
 }
 
 // drop forgets all that is missing of a stream.
 func (l *holeList) drop(s *stream) {
-	if s.gaps() > 0 {
-		l.gaps[s.gaps()-1].missing = 0
+	if s.gapsAt > 0 {
+		l.gaps[s.gapsAt-1].missing = 0
 		l.release(s)
 	}
 }
@@ -80,10 +74,10 @@ func (l *holeList) below(s *stream, h hole) {
 
 // fill removes [from, to) from the holes and returns how many bytes of it were missing.
 func (l *holeList) fill(s *stream, from, to uint32) (filled uint32) {
-	if s.gaps() == 0 {
+	if s.gapsAt == 0 {
 		return 0
 	}
-	g := &l.gaps[s.gaps()-1]
+	g := &l.gaps[s.gapsAt-1]
 	g.forget(s.next)
 	filled = g.fill(s.next, from, to)
 	g.missing -= uint64(filled)

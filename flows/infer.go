@@ -122,9 +122,9 @@ func (r *record) count(shares map[[16]byte]share) {
 			shares[addr] = s
 		}
 	}
-	add(r.key.low.Addr, r.initiatorKnown && (r.initiatorIsLow || self))
+	add(r.key.low.Addr, r.initiatorKnown() && (r.initiatorIsLow() || self))
 	if !self {
-		add(r.key.high.Addr, r.initiatorKnown && !r.initiatorIsLow)
+		add(r.key.high.Addr, r.initiatorKnown() && !r.initiatorIsLow())
 	}
 }
 

@@ -35,9 +35,9 @@ func (t *Table) Account(batch []Observation, payloads []Payload, begun []Key, l 
 			}
 			if began {
 				begun = append(begun, o.key())
-				if r := t.records.at(id); r.initiatorKnown {
+				if r := t.records.at(id); r.initiatorKnown() {
 					kind := lessonOpened
-					if r.initiatorIsLow != o.fromLow {
+					if r.initiatorIsLow() != o.fromLow {
 						kind = lessonAnswered
 					}
 					l.list = append(l.list, lesson{flow: id, packet: int32(base + i), kind: kind})
@@ -55,7 +55,7 @@ func (t *Table) teach(l *Lessons, id uint32, packet int, o *Observation) {
 	}
 	from, _ := t.records.at(id).sender(o.fromLow)
 	next := lesson{flow: id, packet: int32(packet)}
-	if next.sawSYN = from.stream.is(sawSYN); next.sawSYN {
+	if next.sawSYN = from.stream.sawSYN; next.sawSYN {
 		next.isn = t.rares.at(id).sender(o.fromLow).isn
 	}
 	l.list = append(l.list, next)

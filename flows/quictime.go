@@ -2,7 +2,7 @@ package flows
 
 // quic takes a datagram of a flow that is QUIC, or the Initial that shows that it is.
 func (t *Table) quic(id uint32, r *record, o *Observation) {
-	client := o.fromLow == r.initiatorIsLow
+	client := o.fromLow == r.initiatorIsLow()
 	if r.watch&watchQUIC == 0 {
 		if client {
 			c := t.timings.of(t.rares.at(id))

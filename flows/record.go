@@ -48,18 +48,67 @@ func (o *Observation) Hash() uint32 { return o.hash }
 // each sender. It holds no pointers, so the garbage collector never walks the table. A million flows are a million of
 // these and of the rare: TestRecordSize bounds both.
 type record struct {
-	key   pair
-	iface uint16 // of the first packet
-	end   End
-	// initiatorIsLow is the sender of the SYN if one was seen (or answered), for UDP of the first packet.
-	initiatorKnown, initiatorIsLow bool
-	firstIsLow                     bool
-	snapped                        bool
-	watch                          watch
-	resets                         sides // who sent a reset, and behind unreachableShift whose packets did not arrive
-	speaker                        sides // who last sent payload over TCP
-	first, last                    int64
-	low, high                      half // by sender
+	key         pair
+	watch       watch
+	state       state
+	acked       [2]uint32 // TCP: what each side last acknowledged, by acks; 0 = nothing yet
+	first, last int64
+	low, high   half // by sender
+}
+
+// state is the End of a flow and what its sides are to each other: in a byte, so that acked fits into the cache line that
+// every packet touches.
+type state uint8
+
+const (
+	stateEnd     state = 3         // the bits of the End
+	initiatorLow state = 2 << iota // who sent the SYN if one was seen (or answered), of UDP the first packet; neither is not known
+	initiatorHigh
+	firstIsLow // who sent the first packet
+	snapped
+	spokeLow // who last sent payload over TCP
+	spokeHigh
+)
+
+func (r *record) end() End { return End(r.state & stateEnd) }
+
+func (r *record) finish(e End) { r.state = r.state&^stateEnd | state(e) }
+
+func (r *record) initiatorKnown() bool { return r.state&(initiatorLow|initiatorHigh) != 0 }
+
+func (r *record) initiatorIsLow() bool { return r.state&initiatorLow != 0 }
+
+// opened notes who opened the flow.
+func (r *record) opened(isLow bool) {
+	if isLow {
+		r.state |= initiatorLow
+	} else {
+		r.state |= initiatorHigh
+	}
+}
+
+// spoke is the state of the side that sent o having spoken last.
+func spoke(o *Observation) state {
+	if o.fromLow {
+		return spokeLow
+	}
+	return spokeHigh
+}
+
+// acks is what a side last acknowledged of the other's stream.
+func (r *record) acks(isLow bool) *uint32 {
+	if isLow {
+		return &r.acked[0]
+	}
+	return &r.acked[1]
+}
+
+// delivered says whether the receiver of o had acknowledged all bytes up to end before o was captured: then o is a copy of
+// what arrived, or its acknowledgement overtook it on the way into the capture. Wireshark calls both a spurious
+// retransmission (tcp.analysis.spurious_retransmission).
+func (r *record) delivered(end uint32, o *Observation) bool {
+	acked := *r.acks(!o.fromLow)
+	return acked != 0 && int32(acked-end) >= 0
 }
 
 // sides are a set of a flow's endpoints.
@@ -83,6 +132,8 @@ type rare struct {
 	rtt       handshake
 	low, high rareHalf
 	timing    uint32 // index+1 into the Table's timings, 0 = none
+	iface     uint16 // of the first packet
+	resets    sides  // who sent a reset, and behind unreachableShift whose packets did not arrive
 }
 
 type rareHalf struct {
@@ -114,7 +165,7 @@ func (r *rare) sender(isLow bool) *rareHalf {
 }
 
 // ended says that no more data can follow: a SYN now opens another flow.
-func (r *record) ended() bool { return r.end == EndFIN || r.end == EndRST }
+func (r *record) ended() bool { return r.end() == EndFIN || r.end() == EndRST }
 
 // idle is how long nothing may come before what comes begins another flow, nanoseconds.
 func (r *record) idle() int64 {
@@ -134,8 +185,8 @@ func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 	rareFrom, rareTo := rest.sender(localIsLow), rest.sender(!localIsLow)
 	f := Flow{
 		Key:       Key{Proto: r.key.proto, IPv6: r.key.ipv6, Local: r.key.low, Remote: r.key.high},
-		Interface: int(r.iface),
-		Locality:  locality, End: r.end, First: r.first, Last: r.last,
+		Interface: int(rest.iface),
+		Locality:  locality, End: r.end(), First: r.first, Last: r.last,
 		Counts: Counts{
 			from.packets, from.frame, from.payload,
 			to.packets, to.frame, to.payload,
@@ -143,12 +194,12 @@ func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 		TxIPBytes: from.ip, RxIPBytes: to.ip,
 		TxStream: from.stream.unique, RxStream: to.stream.unique,
 		TxRetransmits: uint64(rareFrom.retransmits), RxRetransmits: uint64(rareTo.retransmits),
-		TxSawSYN: from.stream.is(sawSYN), RxSawSYN: to.stream.is(sawSYN),
-		TxSawFIN: from.stream.is(sawFIN), RxSawFIN: to.stream.is(sawFIN),
-		TxSawRST: r.resets&sideOf(localIsLow) != 0, RxSawRST: r.resets&sideOf(!localIsLow) != 0,
-		TxUnreachable: r.resets>>unreachableShift&sideOf(localIsLow) != 0, RxUnreachable: r.resets>>unreachableShift&sideOf(!localIsLow) != 0,
+		TxSawSYN: from.stream.sawSYN, RxSawSYN: to.stream.sawSYN,
+		TxSawFIN: from.stream.sawFIN, RxSawFIN: to.stream.sawFIN,
+		TxSawRST: rest.resets&sideOf(localIsLow) != 0, RxSawRST: rest.resets&sideOf(!localIsLow) != 0,
+		TxUnreachable: rest.resets>>unreachableShift&sideOf(localIsLow) != 0, RxUnreachable: rest.resets>>unreachableShift&sideOf(!localIsLow) != 0,
 		TxGap: holes.missing(&from.stream), RxGap: holes.missing(&to.stream),
-		Snapped: r.snapped,
+		Snapped: r.state&snapped != 0,
 	}
 	f.SYNRTT, f.ACKRTT = rest.rtt.halves()
 	if f.Connect = NoRTT; f.SYNRTT != NoRTT {
@@ -158,8 +209,8 @@ func (r *record) flow(rest *rare, local Local, holes *holeList) Flow {
 		f.Key.Local, f.Key.Remote = r.key.high, r.key.low
 	}
 	switch {
-	case !r.initiatorKnown:
-	case r.initiatorIsLow == localIsLow:
+	case !r.initiatorKnown():
+	case r.initiatorIsLow() == localIsLow:
 		f.Initiator = InitiatorLocal
 	default:
 		f.Initiator = InitiatorRemote
@@ -180,10 +231,10 @@ func (r *record) orient(local Local) (localIsLow bool, locality Locality) {
 	case low && high:
 		locality = LocalBoth
 	}
-	if r.initiatorKnown {
-		return r.initiatorIsLow, locality
+	if r.initiatorKnown() {
+		return r.initiatorIsLow(), locality
 	}
-	return r.firstIsLow, locality
+	return r.state&firstIsLow != 0, locality
 }
 
 func (h handshake) halves() (syn, ack int64) { return lapse(h.syn, h.synAck), lapse(h.synAck, h.ack) }

@@ -172,7 +172,10 @@ func (t *Table) AddRepeat(o *Observation, kind RepeatKind) {
 	t.repeated.add(1, uint64(o.Frame), kind)
 	if id := t.slots[t.find(o)].id; id != 0 && kind == SamePacket { // the same whichever sighting came first
 		r := t.records.at(id - 1)
-		r.first, r.last, r.iface = min(r.first, o.Time), max(r.last, o.Time), min(r.iface, o.Interface)
+		r.first, r.last = min(r.first, o.Time), max(r.last, o.Time)
+		if rest := t.rares.at(id - 1); o.Interface < rest.iface {
+			rest.iface = o.Interface
+		}
 	}
 }
 

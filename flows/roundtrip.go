@@ -7,7 +7,7 @@ const sampleEvery = 16
 // watched takes a segment of a flow that waits for something, or whose sender closed its window.
 func (t *Table) watched(id uint32, r *record, from *half, o *Observation) {
 	rest := t.rares.at(id)
-	if r.watch&watchHandshake != 0 && o.Flags&ACK != 0 && o.fromLow == r.initiatorIsLow {
+	if r.watch&watchHandshake != 0 && o.Flags&ACK != 0 && o.fromLow == r.initiatorIsLow() {
 		rest.rtt.ack = o.Time
 		r.watch &^= watchHandshake
 	}
@@ -37,7 +37,7 @@ func (t *Table) watched(id uint32, r *record, from *half, o *Observation) {
 	if r.watch&watchHello != 0 {
 		c.greet(r, o)
 	}
-	if r.watch&watchAnswer != 0 && o.fromLow != r.initiatorIsLow {
+	if r.watch&watchAnswer != 0 && o.fromLow != r.initiatorIsLow() {
 		c.weigh(r, from.stream.lastNew, o)
 	}
 }
@@ -62,7 +62,7 @@ func (t *Table) sample(id uint32, r *record, o *Observation) {
 		return
 	}
 	rest := t.rares.at(id)
-	if from, _ := r.sender(o.fromLow); rest.timing == 0 && !r.initiatorKnown && from.packets < 4*sampleEvery {
+	if from, _ := r.sender(o.fromLow); rest.timing == 0 && !r.initiatorKnown() && from.packets < 4*sampleEvery {
 		return // short, and joined midway: not worth a clock
 	}
 	s := t.timings.of(rest).side(o.fromLow)

@@ -7,31 +7,12 @@ type stream struct {
 	unique     uint64
 	lastNew    int64  // when next last grew
 	base, next uint32 // first byte seen, and the one after the highest
-	acked      uint32 // what the sender last acknowledged of the other direction, if acks
-	marks      marks
+	gapsAt     uint32 // index+1 into the Table's holes, 0 = none
+	started    bool   // base and next are valid
+	baseFar    bool   // base is more than half the sequence space behind: nothing can come before it
+
+	sawSYN, sawFIN bool
 }
-
-// marks are what is known of a stream, and where its gaps are: together in one word, so that acked fits into the
-// cache line of a half.
-type marks uint32
-
-const (
-	started  marks = 1 << iota // base and next are valid
-	baseFar                    // base is more than half the sequence space behind: nothing can come before it
-	sawSYN                     // the sender's
-	sawFIN                     // the sender's
-	acks                       // acked is valid
-	tailed                     // next was raised to what the other side acknowledged: nothing up to there was captured
-	gapsUnit                   // above: index+1 into the Table's holes, 0 = none
-
-	maxGaps = uint32((1<<32 - 1) / gapsUnit) // streams of a Table with holes at one time
-)
-
-func (s *stream) is(m marks) bool { return s.marks&m != 0 }
-
-func (s *stream) gaps() uint32 { return uint32(s.marks / gapsUnit) }
-
-func (s *stream) setGaps(index uint32) { s.marks = s.marks%gapsUnit | marks(index)*gapsUnit }
 
 // hole is a range of stream bytes [from, to) that lies between captured ones.
 type hole struct{ from, to uint32 }
@@ -48,22 +29,22 @@ const (
 
 // begin sets the first sequence number of the stream.
 func (s *stream) begin(seq uint32) {
-	s.base, s.next = seq, seq
-	s.marks |= started
+	s.base, s.next, s.started = seq, seq, true
 }
 
 // arrival is what a segment brought.
 type arrival uint8
 
 const (
-	inOrder arrival = iota // or ahead of a hole, or a keep-alive
+	inOrder arrival = iota // or ahead of a hole
+	probe                  // a keep-alive, or what asks whether a window is open again: nothing new, and nothing sent again
 	late                   // only new bytes, but below others: reordered or sent again
 	again                  // bytes seen before
 )
 
 // segment accounts for the bytes [from, to), from != to, that arrived at time now.
 func (s *stream) segment(from, to uint32, now int64, holes *holeList) arrival {
-	if !s.is(started) {
+	if !s.started {
 		s.begin(from)
 	}
 	length := to - from
@@ -85,18 +66,21 @@ func (s *stream) segment(from, to uint32, now int64, holes *holeList) arrival {
 func (s *stream) advance(to uint32, now int64) {
 	s.next, s.lastNew = to, now
 	if s.next-s.base > farBehind {
-		s.marks |= baseFar
+		s.baseFar = true
 	}
 }
 
 // below accounts for a segment that begins before the highest byte seen.
 func (s *stream) below(from, to uint32, now int64, holes *holeList) arrival {
 	length := to - from
-	if length == 1 && from == s.next-1 {
-		return inOrder // keep-alive or zero-window probe (RFC 1122 §4.2.3.6): nothing new, and no retransmission
+	if length == 1 && from == s.next-1 { // RFC 1122 §4.2.3.6
+		if from == s.base-1 && !s.sawSYN {
+			s.base, s.unique = from, s.unique+1 // the byte before the first, which was captured nowhere else
+		}
+		return probe
 	}
 	fresh := holes.fill(s, from, to)
-	if !s.is(baseFar) && int32(from-s.base) < 0 {
+	if !s.baseFar && int32(from-s.base) < 0 {
 		end := to
 		if int32(to-s.base) > 0 {
 			end = s.base
@@ -116,18 +100,6 @@ func (s *stream) below(from, to uint32, now int64, holes *holeList) arrival {
 		return again
 	}
 	return late
-}
-
-// acknowledge notes the acknowledgement number of a segment that the sender of s sent.
-func (s *stream) acknowledge(number uint32) {
-	s.acked = number
-	s.marks |= acks
-}
-
-// delivered says whether the other direction, back, had acknowledged all up to end before it was captured: then what
-// was captured is a copy of what arrived. Wireshark calls it a spurious retransmission (tcp.analysis.spurious_retransmission).
-func (s *stream) delivered(end uint32, back *stream) bool {
-	return back.is(acks) && (!s.is(tailed) || s.is(sawFIN)) && int32(back.acked-end) >= 0
 }
 
 // resent says whether a segment that filled a hole at time now was sent again, not merely overtaken. rtt is the

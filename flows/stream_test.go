@@ -35,7 +35,7 @@ func checkStream(t *testing.T, base uint32, segments [][2]uint32) {
 	want := naive{}
 	for i, seg := range segments {
 		before := s.unique
-		keepAlive := s.is(started) && seg[1]-seg[0] == 1 && seg[0] == s.next-1
+		keepAlive := s.started && seg[1]-seg[0] == 1 && seg[0] == s.next-1
 		s.segment(seg[0], seg[1], int64(i)*1e6, &holes)
 		if !keepAlive {
 			want.segment(seg[0], seg[1])
@@ -47,8 +47,8 @@ func checkStream(t *testing.T, base uint32, segments [][2]uint32) {
 			t.Fatalf("segment %d: missing %d, want %d", i, got, want)
 		}
 		sum := uint64(0)
-		if s.gaps() != 0 {
-			for _, h := range holes.gaps[s.gaps()-1].holes {
+		if s.gapsAt != 0 {
+			for _, h := range holes.gaps[s.gapsAt-1].holes {
 				sum += uint64(h.to - h.from)
 			}
 		}

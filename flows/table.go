@@ -139,7 +139,7 @@ func (t *Table) add(o *Observation) (id uint32, began bool) {
 	from.payload += uint64(o.Payload)
 	switch {
 	case o.Snapped:
-		r.snapped = true
+		r.state |= snapped
 	case o.Proto == TCP && !o.FragLater:
 		t.tcp(id, r, from, to, o)
 	case o.Proto == UDP && t.timed && (r.watch != 0 || o.signs&signInitial != 0):
@@ -165,9 +165,15 @@ func (t *Table) record(o *Observation) (id uint32, began bool) {
 	id = t.append()
 	t.slots[i] = slot{o.hash, id + 1}
 	r := t.records.at(id)
-	*r = record{key: o.pair(), first: o.Time, last: o.Time, firstIsLow: o.fromLow, iface: o.Interface}
+	*r = record{key: o.pair(), first: o.Time, last: o.Time}
+	if o.fromLow {
+		r.state = firstIsLow
+	}
+	if o.Interface > 0 {
+		t.rares.at(id).iface = o.Interface
+	}
 	if o.Proto == UDP {
-		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
+		r.opened(o.fromLow)
 	}
 	return id, true
 }
@@ -178,7 +184,7 @@ func (t *Table) reused(id uint32, o *Observation) bool {
 	r := t.records.at(id)
 	if o.Time > r.last && o.Time-r.last > r.idle() {
 		if !r.ended() {
-			r.end = EndIdle
+			r.finish(EndIdle)
 		}
 		return true
 	}
@@ -187,10 +193,10 @@ func (t *Table) reused(id uint32, o *Observation) bool {
 	}
 	from, _ := r.sender(o.fromLow)
 	s := &from.stream
-	if !s.is(started) || o.Flags&ACK != 0 && !r.ended() {
+	if !s.started || o.Flags&ACK != 0 && !r.ended() {
 		return false
 	}
-	if s.is(sawSYN) {
+	if s.sawSYN {
 		return o.Seq != t.rares.at(id).sender(o.fromLow).isn
 	}
 	return o.Seq+1 != s.base // data may have been captured ahead of its own SYN
@@ -207,27 +213,27 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 		t.watched(id, r, from, o)
 	}
 	if o.Payload > 0 {
-		if speaker := sideOf(o.fromLow); r.speaker != speaker && t.timed && t.turn(id, r, from, to, o) {
-			r.speaker = speaker
+		if t.timed && r.state&spoke(o) == 0 && t.turn(id, r, from, to, o) {
+			r.state = r.state&^(spokeLow|spokeHigh) | spoke(o)
 		}
 		if o.Payload <= controlBytes && t.timed && o.Time-from.stream.lastNew > answerPause {
 			t.paused(id, r, from.stream.lastNew, o)
 		}
-		again = t.stream(id, s, &to.stream, seq, o) || again
+		again = t.stream(id, r, s, seq, o) || again
 		if from.packets%sampleEvery == 0 && t.timed && !again {
 			t.sample(id, r, o)
 		}
-	} else if !s.is(started) {
+	} else if !s.started {
 		s.begin(seq)
 	}
 	if o.Flags&ACK != 0 {
-		s.acknowledge(o.Ack)
+		*r.acks(o.fromLow) = o.Ack
 	}
 	if o.Flags&(FIN|RST) != 0 {
 		if o.Flags&FIN != 0 {
 			t.tails(s, &to.stream, seq+o.Payload, o)
 		}
-		again = closing(r, s, to, o) || again
+		again = t.closing(id, r, s, to, o) || again
 	}
 	if again { // once for a segment, whatever of it was sent again
 		t.rares.at(id).sender(o.fromLow).retransmits++
@@ -237,37 +243,39 @@ func (t *Table) tcp(id uint32, r *record, from, to *half, o *Observation) {
 	}
 }
 
-// stream accounts for the payload of a segment whose first byte has the number seq; true says that it was sent again. Only
-// segments that come late look at back, the other direction.
-func (t *Table) stream(id uint32, s, back *stream, seq uint32, o *Observation) (resent bool) {
+// stream accounts for the payload of a segment whose first byte has the number seq; true says that it was sent again.
+func (t *Table) stream(id uint32, r *record, s *stream, seq uint32, o *Observation) (resent bool) {
 	end := seq + o.Payload
 	switch s.segment(seq, end, o.Time, &t.holes) {
+	case probe:
+		return false
 	case again:
 		return true
 	case late:
 		rtt, _ := t.rares.at(id).rtt.halves()
-		if s.resent(o.Time, rtt) || s.delivered(end, back) {
+		if s.resent(o.Time, rtt) || r.delivered(end, o) {
 			return true
 		}
 		if t.timed {
 			t.overtaken(id, o)
 		}
+		return false
 	}
-	return false
+	return r.delivered(end, o)
 }
 
 // closing notes FIN and RST; true says that the FIN was sent again.
-func closing(r *record, s *stream, to *half, o *Observation) (resent bool) {
+func (t *Table) closing(id uint32, r *record, s *stream, to *half, o *Observation) (resent bool) {
 	if o.Flags&FIN != 0 {
-		resent = s.is(sawFIN) && o.Payload == 0
-		s.marks |= sawFIN
+		resent = s.sawFIN && o.Payload == 0
+		s.sawFIN = true
 	}
 	if o.Flags&RST != 0 {
-		r.resets |= sideOf(o.fromLow)
-		r.end = EndRST
+		t.rares.at(id).resets |= sideOf(o.fromLow)
+		r.finish(EndRST)
 	}
-	if r.end != EndRST && s.is(sawFIN) && to.stream.is(sawFIN) {
-		r.end = EndFIN
+	if r.end() != EndRST && s.sawFIN && to.stream.sawFIN {
+		r.finish(EndFIN)
 	}
 	return resent
 }
@@ -275,17 +283,16 @@ func closing(r *record, s *stream, to *half, o *Observation) (resent bool) {
 // syn notes who opened the connection, when, and where the stream begins; true says that the SYN was sent again.
 func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint32) (resent bool) {
 	from := rest.sender(o.fromLow)
-	resent = s.is(sawSYN) && from.isn == o.Seq
-	if !s.is(started) || s.unique == 0 {
+	resent = s.sawSYN && from.isn == o.Seq
+	if !s.started || s.unique == 0 {
 		// A listener that forgot its half-open connection answers the next SYN with another number.
 		s.begin(first)
 	}
-	from.isn = o.Seq
-	s.marks |= sawSYN
+	s.sawSYN, from.isn = true, o.Seq
 	rtt := &rest.rtt
 	if o.Flags&ACK != 0 {
-		if !r.initiatorKnown {
-			r.initiatorKnown, r.initiatorIsLow = true, !o.fromLow
+		if !r.initiatorKnown() {
+			r.opened(!o.fromLow)
 		}
 		if rtt.synAck == 0 {
 			rtt.synAck = o.Time
@@ -293,10 +300,10 @@ func (t *Table) syn(r *record, rest *rare, s *stream, o *Observation, first uint
 		}
 		return resent
 	}
-	if !r.initiatorKnown {
-		r.initiatorKnown, r.initiatorIsLow = true, o.fromLow
+	if !r.initiatorKnown() {
+		r.opened(o.fromLow)
 	}
-	if rtt.ack == 0 && o.fromLow == r.initiatorIsLow {
+	if rtt.ack == 0 && o.fromLow == r.initiatorIsLow() {
 		*rtt = handshake{syn: o.Time} // of several SYNs the one whose answer was taken
 		r.watch.set(watchHandshake, false)
 	}

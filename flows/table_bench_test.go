@@ -35,8 +35,8 @@ func BenchmarkTable(b *testing.B) {
 	}{
 		{"1000flows", 1000, fixtures.UDP(host4, peer4, nil)},
 		{"1000000flows", 1_000_000, fixtures.UDP(host4, peer4, nil)},
-		{"1000flows/tcp", 1000, fixtures.TCP(host4, peer4, "A", 1, 1, nil)},
-		{"1000000flows/tcp", 1_000_000, fixtures.TCP(host4, peer4, "A", 1, 1, nil)},
+		{"1000flows/tcp", 1000, fixtures.TCP(host4, peer4, "A", 1, 1, []byte{0})},
+		{"1000000flows/tcp", 1_000_000, fixtures.TCP(host4, peer4, "A", 1, 1, []byte{0})},
 	} {
 		all := scattered(bench.flows, 1<<20, bench.frame)
 		table := flows.NewTable()

@@ -62,9 +62,9 @@ func (t *Table) refuse(o *Observation) {
 	}
 	r := t.records.at(id - 1)
 	if from, _ := r.sender(o.fromLow); from.packets > 0 {
-		r.resets |= sideOf(o.fromLow) << unreachableShift
+		t.rares.at(id - 1).resets |= sideOf(o.fromLow) << unreachableShift
 	}
 }
 
-// unreachableShift is where in record.resets the sides are whose packets did not arrive.
+// unreachableShift is where in rare.resets the sides are whose packets did not arrive.
 const unreachableShift = 2
