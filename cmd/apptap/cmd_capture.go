@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,10 +43,6 @@ type captureFlags struct {
 
 	snapLenGiven, bufferGiven bool
 }
-
-// captureGCPercent lets garbage be so much of what is in use before it is collected: a capture goes on for hours beside what it
-// captures, and memory is dearer to it than the processor time of the collector, a few milliseconds a second.
-const captureGCPercent = 40
 
 func newCaptureCommand(s streams) *cobra.Command {
 	var f captureFlags
@@ -169,9 +163,6 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	names, notes, err := chooseInterfaces(f.interfaces)
 	if err != nil {
 		return err
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(captureGCPercent)
 	}
 	c := pipeline.Config{
 		Live:       true,
