@@ -41,6 +41,7 @@ type Source struct {
 	Filter     string
 	SnapLen    int
 	Reader     string // what took live packets from the kernel: "ring" or "pcap", both where interfaces differ
+	TimeStamps string // what stamped live packets, by libpcap's name (pcap-tstamp(7)); "" for the kernel's clock
 	Kept       string // of live frames: "whole" or "headers", which is all but what names stand in, both up to SnapLen; KeptNothing
 	Local      []netip.Prefix
 	LocalFrom  string // interface, file, process_blocks, flag or inferred

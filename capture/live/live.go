@@ -7,6 +7,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -25,6 +26,9 @@ type Config struct {
 	Relaxed     bool
 	Promiscuous bool // also frames for other hosts; off, because they are nobody's traffic here
 	Reader      Reader
+	// TimeStamps is what stamps packets with a time, by libpcap's name (pcap-tstamp(7)): "host", "adapter"; "" is the kernel's clock. libpcap
+	// alone can do other than that.
+	TimeStamps string
 	// Keep says which frames are kept whole; SnapLen cuts those too.
 	Keep Keep
 
@@ -59,6 +63,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.ReadTimeout == 0 {
 		c.ReadTimeout = DefaultReadTimeout
 	}
+	if c.TimeStamps != "" && c.Reader == ReaderAuto {
+		c.Reader = ReaderPcap
+	}
 	switch {
 	case c.Interface == "":
 		return c, errors.New("capture: no interface named")
@@ -66,6 +73,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("capture on %s: snaplen of %d bytes", c.Interface, c.SnapLen)
 	case c.BufferBytes < 0 || c.BufferBytes > most:
 		return c, fmt.Errorf("capture on %s: buffer of %d bytes, at most %d", c.Interface, c.BufferBytes, most)
+	case c.TimeStamps != "" && c.Reader != ReaderAuto && c.Reader != ReaderPcap:
+		return c, fmt.Errorf("capture on %s: the reader %s has the kernel's time stamps alone; leave it to libpcap (--reader pcap), or leave out -j", c.Interface, c.Reader)
+	case strings.HasSuffix(c.TimeStamps, "_unsynced"):
+		return c, fmt.Errorf("capture on %s: time stamps of a clock that is not the system's (%s) cannot be held against the times of its sockets; take adapter or host", c.Interface, c.TimeStamps)
 	case c.ReadTimeout < 0: // libpcap's "for ever", in which Close would wait for a packet
 		return c, fmt.Errorf("capture on %s: read timeout of %v", c.Interface, c.ReadTimeout)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"unsafe"
 
 	"apptap/capture"
@@ -67,6 +68,11 @@ func configure(inactive *pcap.InactiveHandle, c Config) error {
 	if c.tapped {
 		tap = wantTap(inactive)
 	}
+	if c.TimeStamps != "" {
+		if err := stampBy(inactive, c.TimeStamps); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		tap,
 		inactive.SetSnapLen(c.SnapLen),
@@ -74,6 +80,25 @@ func configure(inactive *pcap.InactiveHandle, c Config) error {
 		inactive.SetTimeout(c.ReadTimeout),
 		inactive.SetBufferSize(c.BufferBytes),
 	)
+}
+
+// stampBy chooses what stamps packets. libpcap only warns of what an interface cannot do, and gopacket drops the warning.
+func stampBy(inactive *pcap.InactiveHandle, name string) error {
+	host, err := pcap.TimestampSourceFromString("host")
+	if err != nil {
+		return fmt.Errorf("time stamps of libpcap: %w", err)
+	}
+	there := inactive.SupportedTimestamps()
+	if len(there) == 0 {
+		there = []pcap.TimestampSource{host} // libpcap lists nothing where there is no choice
+	}
+	names := make([]string, len(there))
+	for i, t := range there {
+		if names[i] = t.String(); names[i] == name {
+			return inactive.SetTimestampSource(t)
+		}
+	}
+	return fmt.Errorf("no time stamps of type %q there: it has %s", name, strings.Join(names, ", "))
 }
 
 // handleOf is the pcap_t of a handle, which gopacket keeps to itself.

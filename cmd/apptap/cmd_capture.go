@@ -39,6 +39,7 @@ type captureFlags struct {
 	snapLen    int
 	bufferMiB  int    // not given = 0 = by memory and link
 	reader     string // auto, ring or pcap
+	timeStamps string // "" for the kernel's
 	countOnly  bool
 
 	snapLenGiven, bufferGiven bool
@@ -77,6 +78,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.BoolVar(&f.countOnly, "count-only", false, "capture nothing: report what the kernel counted of each socket's packets (Linux, eBPF)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `READER`: ring (Linux), pcap (libpcap), pktap (macOS, as root) or auto, the first that works")
+	flags.StringVarP(&f.timeStamps, "time-stamp-type", "j", "", "have packets stamped by `TYPE`, as in tcpdump: host, adapter (through libpcap; what else there is a wrong one is answered with)")
 	f.outputFlags.register(c)
 	return c
 }

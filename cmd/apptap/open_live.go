@@ -61,7 +61,7 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 	for _, name := range c.Source.Interfaces {
 		source, err := live.Open(live.Config{
 			Interface: name, Filter: expr, SnapLen: f.snapLen, BufferBytes: f.bufferMiB << 20,
-			Reader: f.takes(), Keep: f.keep(), Relaxed: relaxed(c.Owners),
+			Reader: f.takes(), TimeStamps: f.timeStamps, Keep: f.keep(), Relaxed: relaxed(c.Owners),
 		})
 		if err != nil {
 			closeAll()
@@ -74,7 +74,7 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 		}
 	}
 	slices.Sort(readers)
-	c.Source.Reader = strings.Join(slices.Compact(readers), ", ")
+	c.Source.Reader, c.Source.TimeStamps = strings.Join(slices.Compact(readers), ", "), f.timeStamps
 	// The kernel's programs do not see through the header of a tap.
 	if c.Source.Kept = "whole"; f.keep() == live.KeepHeaders && !slices.Contains(readers, string(live.ReaderPKTAP)) {
 		c.Source.Kept = "headers"
@@ -129,6 +129,9 @@ func capturingOn(sources []capture.Source, source *summarize.Source) string {
 	kept := ""
 	if source.Kept == "headers" {
 		kept = ", bulk data cut to headers"
+	}
+	if source.TimeStamps != "" {
+		kept += ", time stamps of type " + source.TimeStamps
 	}
 	return fmt.Sprintf("apptap: capturing on %s, reader %s, snapshot length %d bytes%s; ^C ends it",
 		strings.Join(where, ", "), source.Reader, source.SnapLen, kept)

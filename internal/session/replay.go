@@ -131,6 +131,7 @@ func (r *Replay) Complete(in *summarize.Input) {
 func (r *stateRecord) complete(in *summarize.Input) {
 	in.Source.SnapLen = max(in.Source.SnapLen, r.SnapLen)
 	in.Source.Reader, in.Source.Kept = max(in.Source.Reader, string(r.Reader)), max(in.Source.Kept, string(r.Kept))
+	in.Source.TimeStamps = max(in.Source.TimeStamps, string(r.TimeStamps))
 	in.Filter = both(in.Filter, string(r.Filter))
 	in.Source.Filter = in.Filter
 	in.CounterOverflows += r.CounterOverflows

@@ -25,6 +25,7 @@ type stateRecord struct {
 	Incomplete         bool              `json:"incomplete,omitempty"`
 	Gap                bool              `json:"gap,omitempty"`
 	Reader             text              `json:"reader,omitempty"`
+	TimeStamps         text              `json:"time_stamps,omitempty"`
 	Kept               text              `json:"kept,omitempty"`
 	Part               *partRecord       `json:"part,omitempty"`
 
@@ -74,7 +75,7 @@ func stateRecordOf(in *summarize.Input, final bool) stateRecord {
 		Local: in.Source.Local, LocalFrom: text(in.Source.LocalFrom),
 		SocketsUnavailable: text(in.SocketsUnavailable), CounterOverflows: in.CounterOverflows, DroppedUserspace: in.DroppedUserspace,
 		Degraded: texts(in.Degraded), Incomplete: in.Incomplete, Gap: in.Gap, Interfaces: []interfaceRecord{},
-		Reader: text(in.Source.Reader), Kept: text(in.Source.Kept),
+		Reader: text(in.Source.Reader), TimeStamps: text(in.Source.TimeStamps), Kept: text(in.Source.Kept),
 	}
 	for i := range in.Interfaces {
 		r.Interfaces = append(r.Interfaces, interfaceRecordOf(&in.Interfaces[i]))

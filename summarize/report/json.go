@@ -104,6 +104,7 @@ type jsonSource struct {
 	Filter     string   `json:"filter"`
 	SnapLen    int      `json:"snaplen"`
 	Reader     string   `json:"reader,omitempty"`
+	TimeStamps string   `json:"time_stamps,omitempty"`
 	Kept       string   `json:"kept,omitempty"`
 	Local      []string `json:"local"`
 	LocalFrom  string   `json:"local_from"`
@@ -216,7 +217,7 @@ func byName[K ~string](in map[K]uint64) map[string]uint64 {
 func jsonSourceOf(src summarize.Source) jsonSource {
 	return jsonSource{
 		Kind: src.Kind, Interfaces: each(src.Interfaces, same), Files: each(src.Files, same),
-		Filter: src.Filter, SnapLen: src.SnapLen, Reader: src.Reader, Kept: src.Kept,
+		Filter: src.Filter, SnapLen: src.SnapLen, Reader: src.Reader, TimeStamps: src.TimeStamps, Kept: src.Kept,
 		Local: each(src.Local, textOf), LocalFrom: src.LocalFrom,
 	}
 }
