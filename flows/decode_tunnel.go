@@ -9,6 +9,7 @@ const (
 	protoGRE     = 47
 	protoAH      = 51
 	protoEtherIP = 97
+	protoPIM     = 103
 	protoMPLS    = 137
 	protoEther   = 143
 	// The IPv6 extension headers that may also stand inside IPv4 are numbered with the protocols.
@@ -31,6 +32,8 @@ func (d *decoder) encapsulated(proto uint8) Kind {
 			return simple(kindTruncated)
 		}
 		return d.ethernet() // RFC 3378
+	case protoPIM:
+		return d.register()
 	case protoMPLS:
 		return d.mpls() // RFC 4023
 	case protoEther:
@@ -52,6 +55,21 @@ func (d *decoder) authenticated() Kind {
 		return kind
 	}
 	return d.protocol(next)
+}
+
+// register decodes the packet of a multicast sender that its router passes on in a PIM message (RFC 7761 §4.9.3). Without a
+// packet, to ask whether more are wanted, only an IP header follows, which says that it carries PIM.
+func (d *decoder) register() Kind {
+	const version2 = 0x21
+	if len(d.data) < 8 || d.data[0] != version2 || d.data[1] != 0 {
+		return protocolKind(protoPIM)
+	}
+	d.note(HeaderPlain, 8)
+	d.skip(8)
+	if len(d.data) == 0 || d.data[0]>>4 != 4 && d.data[0]>>4 != 6 {
+		return protocolKind(protoPIM)
+	}
+	return d.rawIP()
 }
 
 // gre decodes GRE (RFC 2784, 2890), its PPTP variant (RFC 2637 §4.1) and ERSPAN inside it.

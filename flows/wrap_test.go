@@ -142,6 +142,7 @@ func ipWrappings() []wrapping {
 		ip("802.11 of Aruba in GRE", func(b []byte) []byte {
 			return inIPv4(47, be(uint16(0), uint16(0x8240), "\x08\x01", zeros(22), "\xaa\xaa\x03\x00\x00\x00", etherOf(b), b))
 		}),
+		ip("PIM Register (RFC 7761 §4.9.3)", func(b []byte) []byte { return inIPv4(103, be("\x21\x00", uint16(0xdeff), uint32(0), b)) }),
 		ip("AH (RFC 4302)", func(b []byte) []byte { return inIPv4(51, be(protoOf(b), 4, zeros(22), b)) }),
 		ip("AH in IPv6", func(b []byte) []byte { return inIPv6(51, be(protoOf(b), 4, zeros(22), b)) }),
 		ip("destination options", func(b []byte) []byte { return inIPv6(60, be(protoOf(b), 0, "\x01\x04\x00\x00\x00\x00", b)) }),

@@ -82,7 +82,7 @@ func methodLength(b []byte) int {
 }
 
 // requestLine looks at a line after its method. SMTP and FTP have lines that begin like that; none names HTTP at
-// its end.
+// its end, or goes on with a Host field.
 func requestLine(b []byte) mode {
 	line := b[:min(len(b), maxRequestLine)]
 	end := bytes.IndexByte(line, '\n')
@@ -92,10 +92,27 @@ func requestLine(b []byte) mode {
 		}
 		return unsure
 	}
-	if i := bytes.LastIndexByte(line[:end], ' '); i >= 0 && bytes.HasPrefix(line[i:], []byte(" HTTP/1.")) {
+	switch i := bytes.LastIndexByte(line[:end], ' '); {
+	case i >= 0 && bytes.HasPrefix(line[i:], []byte(" HTTP/1.")):
 		return httpHead
+	case i == 0 && line[1] == '/':
+		return afterTarget(line[end+1:])
 	}
 	return noStart
+}
+
+// afterTarget looks at what follows a request line that ends with its target, as a client writes that forgets the version:
+// only a Host field makes it HTTP.
+func afterTarget(b []byte) mode {
+	const field = "host:"
+	n := min(len(b), len(field))
+	switch {
+	case !bytes.EqualFold(b[:n], []byte(field[:n])):
+		return noStart
+	case n < len(field):
+		return unsure
+	}
+	return httpHead
 }
 
 // preamble is the length of what may stand before TLS or HTTP in the same segment: the PROXY protocol (haproxy
