@@ -17,6 +17,7 @@ type direct struct {
 	since  time.Time     // when the first piece of those that are judged together was begun
 	pieces int           // of these
 	waited time.Duration // for them
+	ended  time.Time     // when the piece before was written
 }
 
 const (
@@ -24,8 +25,10 @@ const (
 	directPage = 4096
 	// leastDirect bytes are worth it. Shorter pieces come at low rates.
 	leastDirect = 256 << 10
-	// A disk is slow that has a capture wait for half of the time, by the measure of judgedPieces of some 900 KiB, or this long for one.
+	// A disk is slow that has a capture wait for half of the time, by the measure of judgedPieces of some 900 KiB, or for one as long as
+	// slowDirect and as slowPieces more take to come: those wait in the capture's buffer, which has 32 MiB or more.
 	slowDirect   = 50 * time.Millisecond
+	slowPieces   = 8
 	judgedPieces = 16
 	// directPause pieces later it is tried again.
 	directPause = 64
@@ -65,12 +68,14 @@ func (d *direct) judge(begun, ended time.Time, err error) {
 	if d.pieces == 0 {
 		d.since, d.waited = begun, 0
 	}
-	d.waited += ended.Sub(begun)
+	waited, gathered := ended.Sub(begun), begun.Sub(d.ended)
+	d.ended = ended
+	d.waited += waited
 	d.pieces++
 	switch {
 	case err != nil:
 		d.pause = math.MaxInt
-	case ended.Sub(begun) > slowDirect, d.pieces == judgedPieces && d.waited > ended.Sub(d.since)/2:
+	case waited > slowDirect && waited/slowPieces > gathered, d.pieces == judgedPieces && d.waited > ended.Sub(d.since)/2:
 		d.pause = directPause
 	case d.pieces < judgedPieces:
 		return

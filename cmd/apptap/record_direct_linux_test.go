@@ -77,7 +77,8 @@ func TestDirectJudges(t *testing.T) {
 		pieces, want int
 	}{
 		{"quick", 7 * time.Millisecond, time.Millisecond, nil, 1000, 0},
-		{"one wait too long", time.Second, slowDirect + 1, nil, 1, directPause},
+		{"one wait too long", 5 * time.Millisecond, slowDirect + 1, nil, 2, directPause},
+		{"one wait in which little came", 70 * time.Millisecond, slowDirect + 1, nil, judgedPieces - 1, 0},
 		{"as fast as it comes", time.Millisecond, 2 * time.Millisecond, nil, judgedPieces, directPause},
 		{"a burst", time.Millisecond, 2 * time.Millisecond, nil, judgedPieces - 1, 0},
 		{"refused", time.Second, 0, os.ErrInvalid, 1, math.MaxInt},
