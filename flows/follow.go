@@ -78,7 +78,10 @@ func (f *Follower) readHello(o *Observation, payload []byte, p *Payload) bool {
 
 // readReply reads an answer of DNS over UDP.
 func (f *Follower) readReply(o *Observation, payload []byte, p *Payload) bool {
-	if o.Proto != UDP || !o.carriesDNS() || !names.MessageStart(payload) || payload[2]&0x80 == 0 {
+	if o.Proto != UDP || len(payload) < 12 || payload[2]&0x80 == 0 {
+		return false
+	}
+	if o.carriesDNS() && !names.MessageStart(payload) || !o.carriesDNS() && !names.IsAnswer(payload) {
 		return false
 	}
 	reply, quick := f.message.QuickReply(payload, f.addresses)
@@ -116,7 +119,7 @@ func (f *Follower) wants(o *Observation, payload []byte) bool {
 		if o.carriesDNS() && names.MessageStart(payload) && (payload[2]&0x80 != 0 || f.queries && o.Dst.Port == 53) {
 			return true
 		}
-		return f.wantsQUIC(o, payload)
+		return !o.carriesDNS() && names.IsAnswer(payload) || f.wantsQUIC(o, payload)
 	}
 	if len(payload) == 0 && o.Flags&SYN == 0 {
 		return false

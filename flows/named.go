@@ -124,7 +124,7 @@ func (b *nameBook) known(flow uint32) found {
 
 // read takes a payload of a flow. isn is valid if its sender's SYN was seen.
 func (b *nameBook) read(flow uint32, o *Observation, payload []byte, sawSYN bool, isn uint32) {
-	if o.carriesDNS() && b.readDNS(flow, o, payload) {
+	if (o.carriesDNS() || o.Proto == UDP && names.IsAnswer(payload)) && b.readDNS(flow, o, payload) {
 		return
 	}
 	if o.Proto == UDP && b.readQUIC(flow, payload) {

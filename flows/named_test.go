@@ -149,26 +149,28 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 }
 
-// TestNamesFromDNS: the name is the one that this host had asked for before it opened the flow.
+// TestNamesFromDNS: the name is the one that this host had asked for before it opened the flow, whatever the resolver's port.
 func TestNamesFromDNS(t *testing.T) {
-	table := flows.NewTable()
-	follower := table.Follower()
-	resolver := netip.MustParseAddrPort("192.0.2.53:53")
-	query := []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x00\x00\x01\x00\x01")
-	answer := append([]byte("\x12\x34\x81\x80\x00\x01\x00\x01"), query[8:]...)
-	a := peer4.Addr().As4()
-	answer = append(append(answer, "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04"...), a[:]...)
-	run(table, follower,
-		fixtures.UDP(host4, peer4, []byte("before")),
-		fixtures.UDP(host4, resolver, query),
-		fixtures.UDP(resolver, host4, answer),
-		fixtures.TCP(host4, peer4, "S", 1, 0, nil),
-	)
-	want := map[string]string{"udp/443": "", "udp/53": "", "tcp/443": "www.example"}
-	for f := range table.All(local4()) {
-		key := fmt.Sprintf("%v/%d", f.Key.Proto, f.Key.Remote.Port)
-		if name, known := want[key]; !known || f.Names.DNS != name {
-			t.Errorf("%s is %q, want %q", key, f.Names.DNS, name)
+	for _, port := range []uint16{53, 5335} {
+		table := flows.NewTable()
+		defer table.Close()
+		resolver := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.53"), port)
+		query := []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x00\x00\x01\x00\x01")
+		answer := append([]byte("\x12\x34\x81\x80\x00\x01\x00\x01"), query[8:]...)
+		a := peer4.Addr().As4()
+		answer = append(append(answer, "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04"...), a[:]...)
+		run(table, table.Follower(),
+			fixtures.UDP(host4, peer4, []byte("before")),
+			fixtures.UDP(host4, resolver, query),
+			fixtures.UDP(resolver, host4, answer),
+			fixtures.TCP(host4, peer4, "S", 1, 0, nil),
+		)
+		want := map[string]string{"udp/443": "", fmt.Sprintf("udp/%d", port): "", "tcp/443": "www.example"}
+		for f := range table.All(local4()) {
+			key := fmt.Sprintf("%v/%d", f.Key.Proto, f.Key.Remote.Port)
+			if name, known := want[key]; !known || f.Names.DNS != name {
+				t.Errorf("%s is %q, want %q", key, f.Names.DNS, name)
+			}
 		}
 	}
 }

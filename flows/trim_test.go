@@ -71,6 +71,8 @@ func TestTrimmerKeeps(t *testing.T) {
 		{"bulk of TCP", fixtures.TCP(client, server, "A", 1, 1, bulk), 14 + 20 + 20 + 32},
 		{"bulk of UDP", fixtures.UDP(client, server, bulk), 14 + 20 + 8 + 32},
 		{"DNS", fixtures.UDP(client, dns, bulk), all},
+		{"DNS on another port", fixtures.UDP(server, client, []byte("\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x03www\x07example\x00\x00\x01\x00\x01"+
+			"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc6\x33\x64\x07")), all},
 		{"DNS over TCP", fixtures.TCP(dns, client, "A", 1, 1, bulk), all},
 		{"ServerHello", fixtures.TCP(server, client, "A", 1, 1, after("\x16\x03\x03\x05\x00\x02")), all},
 		{"TLS data", fixtures.TCP(server, client, "A", 1, 1, after("\x17\x03\x03\x40\x00")), 14 + 20 + 20 + 32},
@@ -90,6 +92,23 @@ func TestTrimmerKeeps(t *testing.T) {
 		var trimmer flows.Trimmer
 		if got := trimmer.Needs(p); got != want {
 			t.Errorf("%s: got %d bytes of %d, want %d", tt.name, got, len(tt.frame), want)
+		}
+	}
+}
+
+// TestTrimmerKeepsTunnels: what states a name inside of a tunnel is kept, whatever tunnel it is.
+func TestTrimmerKeepsTunnels(t *testing.T) {
+	request := append([]byte("GET / HTTP/1.1\r\nHost: www.example\r\n"), make([]byte, 400)...)
+	ip := fixtures.TCP(host4, peer4, "PA", 1, 1, request, fixtures.Link(capture.LinkTypeRaw))
+	for _, w := range tunnelWrappings() {
+		inside := ip
+		if w.from == etherFrame {
+			inside = inEthernet(0x0800, ip)
+		}
+		p := packet(capture.LinkTypeRaw, w.wrap(inside))
+		var trimmer flows.Trimmer
+		if got := trimmer.Needs(p); got != len(p.Data) {
+			t.Errorf("%s: %d bytes of %d are kept, want all", w.name, got, len(p.Data))
 		}
 	}
 }
