@@ -98,6 +98,23 @@ func TestRunCutFile(t *testing.T) {
 	}
 }
 
+// TestRunOversized: a length that cannot be counts as it is claimed, as far as it goes, and is said.
+func TestRunOversized(t *testing.T) {
+	for _, tt := range []struct {
+		length int
+		bytes  uint64
+		said   bool
+	}{{65_536, 65_536, false}, {128 << 20, 128 << 20, false}, {128<<20 + 1, 128<<20 + 1, true}, {1<<32 - 1, 1<<31 - 1, true}} {
+		packets, _ := datagrams(1, time.Unix(1000, 0))
+		packets[0].Length = tt.length
+		s := Run(t.Context(), Config{Sources: []capture.Source{&tapeSource{packets: packets, end: io.EOF, iface: ethernet("")}}}).Summary
+		said := strings.Contains(strings.Join(s.Degraded, " "), "more than 128 MiB on the wire: 1;")
+		if s.Totals.Bytes() != tt.bytes || said != tt.said {
+			t.Errorf("%d bytes: counted %d, want %d; said %v, want %v (%q)", tt.length, s.Totals.Bytes(), tt.bytes, said, tt.said, s.Degraded)
+		}
+	}
+}
+
 // TestRunManyCutFiles: each file that is cut is a warning of its own.
 func TestRunManyCutFiles(t *testing.T) {
 	var sources []capture.Source

@@ -65,6 +65,7 @@ type shared struct {
 	once       bool // see Config.Once
 	sources    int
 	taken      atomic.Uint64
+	oversized  atomic.Uint64 // packets of more than mostOnWire
 	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
 	reachedMax context.CancelFunc
 	batches    chan *batch
@@ -229,6 +230,9 @@ func (r *reader) take(p *capture.Packet) (taken, last bool) {
 		if last = n == r.run.maxPackets; last {
 			r.run.reachedMax()
 		}
+	}
+	if p.Length > mostOnWire {
+		r.run.oversized.Add(1)
 	}
 	p.Interface += r.base
 	return true, last
