@@ -61,6 +61,8 @@ func (in *Input) unreadable(i *InterfaceInput) string {
 		return r.Unavailable
 	case *r == InterfaceReadings{} && i.CapturedPackets > 0: // else it is an interface that never had a packet
 		return "its counters were not read"
+	case r.AfterClose.uncounted():
+		return "its driver counts packets and no bytes"
 	case !r.BeforeOpen.upTo(r.AfterOpen) || !r.AfterOpen.upTo(r.BeforeClose) || !r.BeforeClose.upTo(r.AfterClose):
 		return "its counters went backwards: they are 32 bits wide, or it was made anew"
 	}

@@ -126,6 +126,8 @@ func TestInterfaceAudit(t *testing.T) {
 		{name: "never had a packet", in: InterfaceInput{Readings: &InterfaceReadings{}}, verdict: VerdictExact},
 		{name: "unavailable", in: InterfaceInput{Readings: &InterfaceReadings{Unavailable: "any is no interface"}}, captured: 6,
 			want: InterfaceAudit{Unavailable: "any is no interface"}, verdict: VerdictUnavailable},
+		{name: "packets without bytes", in: InterfaceInput{Readings: &InterfaceReadings{BeforeClose: InterfaceCounters{RxPackets: 6}, AfterClose: InterfaceCounters{RxPackets: 6}}}, captured: 6,
+			want: InterfaceAudit{Unavailable: "its driver counts packets and no bytes"}, verdict: VerdictUnavailable},
 		{name: "backwards", in: InterfaceInput{Readings: &InterfaceReadings{BeforeOpen: counters(9, 9), AfterOpen: counters(9, 9), BeforeClose: counters(0, 1), AfterClose: counters(0, 1)}}, captured: 6,
 			want: InterfaceAudit{Unavailable: "its counters went backwards: they are 32 bits wide, or it was made anew"}, verdict: VerdictUnavailable},
 	}

@@ -66,6 +66,11 @@ func (c InterfaceCounters) Sub(o InterfaceCounters) InterfaceCounters {
 	}
 }
 
+// uncounted says that the driver leaves out bytes where it counts packets, as some of Apple's do: no mismatch.
+func (c InterfaceCounters) uncounted() bool {
+	return c.RxPackets > 0 && c.RxBytes == 0 || c.TxPackets > 0 && c.TxBytes == 0
+}
+
 // InterfaceReadings are the counters of one interface around a capture. Two readings at each edge
 // bound what passed while the capture was being opened or closed.
 type InterfaceReadings struct {

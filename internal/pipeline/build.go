@@ -195,6 +195,8 @@ func (o *owner) readings(name string) *summarize.InterfaceReadings {
 	r.AfterClose, ok[3] = o.afterClose[name]
 	r.Limited = o.limited
 	switch {
+	case name == "any": // Linux's
+		r.Unavailable = "any is all interfaces together: name them with -i, each has its counters"
 	case !ok[0] || !ok[1]:
 		r.Unavailable = "the kernel has no counters of this interface"
 	case o.end != 0 && (!ok[2] || !ok[3]):

@@ -140,7 +140,7 @@ func (o *owner) readInterfaces() map[string]summarize.InterfaceCounters {
 		return nil
 	}
 	readings, err := o.config.Counters.Interfaces(o.config.Source.Interfaces)
-	if err != nil && len(readings) == 0 {
+	if err != nil && readings == nil {
 		o.degrade(fmt.Sprintf("interface counters: %v", err))
 	}
 	return readings

@@ -3,14 +3,10 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/shirou/gopsutil/v3/net"
 )
-
-// ErrUncounted says that an interface's driver does not count, which is no mismatch: some of Apple's count packets alone.
-var ErrUncounted = errors.New("its driver does not count bytes")
 
 // Offsets into struct ifmibdata (xnu bsd/net/if_mib.h): the interface's name, and a struct if_data64.
 const (
@@ -27,12 +23,8 @@ func decodeIFMIB(b []byte) (net.IOCountersStat, error) {
 	}
 	name, _, _ := bytes.Cut(b[:ifmibNameSize], []byte{0})
 	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(b[ifmibDataAt+at:]) }
-	s := net.IOCountersStat{
+	return net.IOCountersStat{
 		Name: string(name), PacketsRecv: u64(24), Errin: u64(32), PacketsSent: u64(40), Errout: u64(48),
 		BytesRecv: u64(64), BytesSent: u64(72), Dropin: u64(96),
-	}
-	if s.PacketsRecv > 0 && s.BytesRecv == 0 || s.PacketsSent > 0 && s.BytesSent == 0 {
-		return s, fmt.Errorf("read counters of %s: %w", name, ErrUncounted)
-	}
-	return s, nil
+	}, nil
 }

@@ -13,7 +13,7 @@ import (
 var ErrNoInterface = errors.New("no such interface")
 
 // Interfaces reads the counters of the named interfaces. It returns those that it found, with an error that
-// wraps ErrNoInterface if some are missing.
+// wraps ErrNoInterface if some are missing, and nil where there are none to be had at all.
 //
 // Source on Linux: /proc/net/dev by way of gopsutil. It and /sys/class/net/NAME/statistics print the same
 // dev_get_stats, which on veth grow by exactly the frame bytes that a capture sees; lo leaves out its
