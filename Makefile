@@ -14,10 +14,10 @@ export PATH := $(PATH):/usr/local/go/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test check darwin-check fuzz bench bench-live bench-ownership soak fixtures generate clean
 
-help: # list the targets
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: # install what the build needs: a C compiler and libpcap's headers
+setup: ## install what the build needs: a C compiler and libpcap's headers
 	@$(SETUP) build go version
 
 build: ## build bin/apptap, and the programs of the demo beside it
@@ -69,15 +69,15 @@ soak: build ## open connections for half an hour under a capture (root, Linux; S
 # Written as the user who asks: only what is in the files comes from root. demo.pcapng stays as it is: it was recorded before
 # there were sessions, so that no owner is in it, which tests of captures from elsewhere want.
 # servers.pcap wants nginx, dnsmasq and curl, and a machine without other work: no delay may be a tenth too long.
-fixtures: build # record the committed captures again
+fixtures: build ## record the committed captures again
 	@: > fixtures/demo-session.pcapng; : > fixtures/demo-session.truth.jsonl
 	@$(SETUP) root unshare -n -C sh -c 'ip link set lo up; exec bin/demo -record fixtures/demo-session.pcapng -truth fixtures/demo-session.truth.jsonl -- --headers'
 	@$(SETUP) build go test -c -o bin/apptap.test ./cmd/apptap
 	@cd cmd/apptap && sh ../../$(lastword $(SETUP)) root ../../bin/apptap.test -test.run '^Test(Integration(Times|Servers)|Golden(Explanation|Servers))$$' -update
 	@go test ./fixtures -update
 
-generate: # compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does
+generate: ## compile the eBPF programs again; wants clang-14 and llvm-strip-14 (Debian: clang-14 llvm-14), which nothing else does
 	@go generate ./pidmap/bpf
 
-clean: # remove what was built
+clean: ## remove what was built
 	rm -rf bin dist
