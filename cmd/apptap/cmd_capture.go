@@ -194,7 +194,7 @@ func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) 
 	}
 	closeSources, err := openLive(ctx, &c, f, expr)
 	if err != nil {
-		return err
+		return interfaceAsFilter(expr, err)
 	}
 	defer closeSources()
 	if s.through != nil {

@@ -18,9 +18,11 @@ type streams struct {
 }
 
 func newRootCommand(s streams) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "apptap",
-		Short: "which app sent and received how many bytes, to and from where, and does the kernel agree",
+	var root *cobra.Command
+	root = &cobra.Command{
+		Use:     "apptap",
+		Version: version(),
+		Short:   "which app sent and received how many bytes, to and from where, and does the kernel agree",
 		Long: `apptap captures packets, finds the app behind each of them, and prints what every app sent and
 received, to and from where. It checks its own totals against the kernel's counters and says so.
 
@@ -34,7 +36,7 @@ Exit status: 0 ok, 1 error, 2 usage, 3 report made but incomplete (with --strict
 		SilenceUsage:      true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError("unknown command %q", args[0])
+				return unknownCommand(root, args[0])
 			}
 			return nil
 		},
@@ -43,7 +45,9 @@ Exit status: 0 ok, 1 error, 2 usage, 3 report made but incomplete (with --strict
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitErr{code: exitUsage, err: flagError(err)} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return mistaken(c, err) })
+	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
+	root.SetVersionTemplate("apptap {{.Version}}\n")
 	root.AddCommand(
 		newCaptureCommand(s), newReplayCommand(s), newAssertCommand(s), newDiffCommand(s), newExportCommand(s), newInterfacesCommand(s), newDoctorCommand(s), newVersionCommand(s),
 	)
