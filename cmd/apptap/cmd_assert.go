@@ -81,7 +81,7 @@ func runAssert(ctx context.Context, s streams, format string, args []string) err
 		return fmt.Errorf("write to standard output: %w", pathCause(err))
 	}
 	if broken > 0 {
-		return fmt.Errorf("%d of %d rules broken", broken, len(rules))
+		return fmt.Errorf("%d of %s broken", broken, plural(len(rules), "rule"))
 	}
 	return nil
 }
