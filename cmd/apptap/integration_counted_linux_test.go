@@ -52,7 +52,6 @@ func TestIntegrationCountedWindow(t *testing.T) {
 		t.Skip("kernel events do not count packets here")
 	}
 	dir := t.TempDir()
-	apptap := build(t, dir, "apptap/cmd/apptap")
 	lasting := newLastingSockets(t, here)
 	lasting.send(t, countedBefore)
 
@@ -66,7 +65,7 @@ func TestIntegrationCountedWindow(t *testing.T) {
 	count := func(name string, flags ...string) (file string, end func()) {
 		file = filepath.Join(dir, name+".json")
 		args := append([]string{"capture", "-i", "lo", "--count-only", "--format", "json", "-o", file}, flags...)
-		run := here.Command(t, apptap, args...)
+		run := here.Command(t, "apptap", args...)
 		wait := start(t, run, "counting on ")
 		return file, func() { interrupt(t, run); wait() }
 	}

@@ -56,7 +56,7 @@ const masquerade = `table inet apptap {
 type forwarding struct {
 	*testing.T
 	inside, host, outside *netns.Namespace
-	dir, talk, apptap     string
+	dir, talk             string
 }
 
 func newForwarding(t *testing.T) *forwarding {
@@ -71,7 +71,7 @@ func newForwarding(t *testing.T) *forwarding {
 	if out, err := nft.CombinedOutput(); err != nil {
 		t.Skipf("this kernel translates no addresses: %v: %s", err, out)
 	}
-	f.talk, f.apptap = build(t, f.dir, "apptap/fixtures/talk"), build(t, f.dir, "apptap/cmd/apptap")
+	f.talk = build(t, "talk")
 	return f
 }
 
@@ -84,7 +84,7 @@ func (f *forwarding) capture(moves func() (truths string), interfaces ...string)
 	for _, name := range interfaces {
 		args = append(args, "-i", name)
 	}
-	run := f.host.Command(f.T, f.apptap, args...)
+	run := f.host.Command(f.T, "apptap", args...)
 	wait := start(f.T, run, "capturing on")
 	truths := moves()
 	interrupt(f.T, run)
@@ -94,7 +94,7 @@ func (f *forwarding) capture(moves func() (truths string), interfaces ...string)
 	if slices.ContainsFunc(report.Degraded, func(s string) bool { return strings.Contains(s, "polled") }) {
 		f.Skipf("sockets of other namespaces are not told of here: %q", report.Degraded)
 	}
-	if out, err := exec.CommandContext(f.Context(), f.apptap, "replay", "--format", "json", "--flows", "-o", again, session).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(f.Context(), "apptap", "replay", "--format", "json", "--flows", "-o", again, session).CombinedOutput(); err != nil {
 		f.Fatalf("replay: %v: %s", err, out)
 	}
 	readJSON(f.T, again, &replayed)

@@ -36,7 +36,7 @@ func TestIntegrationKilledRecording(t *testing.T) {
 	}
 	defer receiver.Close()
 	_, port, _ := net.SplitHostPort(receiver.LocalAddr().String())
-	c := exec.CommandContext(t.Context(), build(t, dir, "apptap/cmd/apptap"), "capture", "-i", "lo", "-w", session, "udp port "+port)
+	c := exec.CommandContext(t.Context(), "apptap", "capture", "-i", "lo", "-w", session, "udp port "+port)
 	start(t, c, "capturing on")
 
 	changes := watchFile(t, session)

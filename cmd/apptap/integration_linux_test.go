@@ -94,13 +94,12 @@ func TestIntegrationShortLived(t *testing.T) {
 	}
 	here, there := netns.Pair(t)
 	dir := t.TempDir()
-	talk := build(t, dir, "apptap/fixtures/talk")
-	apptap := build(t, dir, "apptap/cmd/apptap")
+	talk := build(t, "talk")
 	startServer(t, there, talk)
 	dumpFile, stopDump := startTcpdump(t, here, dir)
 
 	reportFile, session := filepath.Join(dir, "report.json"), filepath.Join(dir, "session.pcapng")
-	capture := here.Command(t, apptap, "capture", "-i", netns.Interface, "-s", "128", "-w", session, "--format", "json", "--flows", "-o", reportFile)
+	capture := here.Command(t, "apptap", "capture", "-i", netns.Interface, "-s", "128", "-w", session, "--format", "json", "--flows", "-o", reportFile)
 	waitCapture := start(t, capture, "capturing on")
 	truthFile := runClients(t, here, there, talk, dir)
 	interrupt(t, capture)
@@ -113,7 +112,7 @@ func TestIntegrationShortLived(t *testing.T) {
 	checkAttribution(t, &report, truths)
 	checkTotals(t, &report)
 	checkAgainstTcpdump(t, &report, truths, dumpFile)
-	checkRecording(t, &report, apptap, session)
+	checkRecording(t, &report, session)
 	if *update {
 		keep(t, session, "../../fixtures/namespaces.pcapng")
 		keep(t, truthFile, "../../fixtures/namespaces.truth.jsonl")
@@ -121,9 +120,9 @@ func TestIntegrationShortLived(t *testing.T) {
 }
 
 // checkRecording replays what was recorded and expects the same flows and bytes.
-func checkRecording(t *testing.T, live *reportJSON, apptap, session string) {
+func checkRecording(t *testing.T, live *reportJSON, session string) {
 	t.Helper()
-	out, err := exec.Command(apptap, "replay", "--format", "json", "--flows", session).Output()
+	out, err := exec.Command("apptap", "replay", "--format", "json", "--flows", session).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,15 +145,6 @@ func keep(t *testing.T, from, to string) {
 	if err := os.WriteFile(to, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func build(t *testing.T, dir, pkg string) string {
-	t.Helper()
-	path := filepath.Join(dir, filepath.Base(pkg))
-	if out, err := exec.Command("go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
-	}
-	return path
 }
 
 // start runs a program and waits until a line of its standard error contains ready. The function it returns

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"apptap": main, "apptap-lossy": lossyMain})
+	testscript.Main(withPrograms{m}, map[string]func(){"apptap": main, "apptap-lossy": lossyMain})
 }
 
 // writeCut writes two capture files that end within a packet.

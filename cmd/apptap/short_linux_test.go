@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -18,7 +17,7 @@ import (
 // short runs programs that live milliseconds, a few at a time: three in four move bytes over TCP, the others over UDP.
 func short(t *testing.T, here *netns.Namespace, server netip.Addr, dir string, programs int) {
 	t.Helper()
-	program := buildStorm(t, dir)
+	program := build(t, "storm")
 	slots := make(chan struct{}, 8)
 	var all sync.WaitGroup
 	for i := range programs {
@@ -40,20 +39,6 @@ func short(t *testing.T, here *netns.Namespace, server netip.Addr, dir string, p
 		})
 	}
 	all.Wait()
-}
-
-func buildStorm(t *testing.T, dir string) string {
-	t.Helper()
-	program := filepath.Join(dir, "storm")
-	if _, err := os.Stat(program); err == nil {
-		return program
-	}
-	c := exec.Command("go", "build", "-o", program, "apptap/fixtures/storm")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Skipf("the short-lived program cannot be built here: %v: %s", err, out)
-	}
-	return program
 }
 
 // serveShort answers those programs until the test ends.
