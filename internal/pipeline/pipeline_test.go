@@ -98,6 +98,19 @@ func TestRunCutFile(t *testing.T) {
 	}
 }
 
+// TestRunLimitEndsWindow: a live run that ends at a packet ends with it, and not when it was noticed: what sockets moved in between is
+// under way while the capture ended.
+func TestRunLimitEndsWindow(t *testing.T) {
+	packets, _ := datagrams(10, time.Unix(1000, 0))
+	s := Run(t.Context(), Config{
+		Live: true, MaxPackets: 3, Now: func() time.Time { return time.Unix(2000, 0) },
+		Sources: []capture.Source{&tapeSource{packets: packets, end: io.EOF, iface: ethernet("eth0")}},
+	}).Summary
+	if want := packets[2].Time; s.Window.End != want || s.Totals.Packets() != 3 {
+		t.Errorf("%d packets until %d, want 3 until %d", s.Totals.Packets(), s.Window.End, want)
+	}
+}
+
 // TestRunOversized: a length that cannot be counts as it is claimed, as far as it goes, and is said.
 func TestRunOversized(t *testing.T) {
 	for _, tt := range []struct {

@@ -223,6 +223,9 @@ func (o *owner) result(errs []error) Result {
 	if o.end == 0 {
 		o.end = o.config.Now().UnixNano()
 	}
+	if o.limited && o.packets > 0 {
+		o.end = min(o.end, o.last) // the packet that was the last ended the capture, and what sockets moved since then is no part of it
+	}
 	o.readLate()
 	o.writeState(true)
 	if result.RecordErr = o.run.recordErr; result.RecordErr != nil {
