@@ -66,7 +66,7 @@ type shared struct {
 	sources    int
 	taken      atomic.Uint64
 	oversized  atomic.Uint64 // packets of more than mostOnWire
-	stopAt     atomic.Int64 // packets captured later are not part of the run; MaxInt64 while it goes on
+	stopAt     atomic.Int64  // packets captured later are not part of the run; MaxInt64 while it goes on
 	reachedMax context.CancelFunc
 	batches    chan *batch
 	free       chan *batch
