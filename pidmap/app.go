@@ -23,7 +23,11 @@ type subject struct {
 func AppOf(p Process) App {
 	exe, deleted := strings.CutSuffix(p.Path, " (deleted)")
 	if exe == "" && isKernelThread(p) {
-		return App{ID: "kernel", Name: "kernel", Kind: "kernel", Why: []string{"a kernel thread: no executable, no command line"}}
+		why := "a kernel thread: no executable, no command line"
+		if p.Key.PID == 0 {
+			why = "a socket that the kernel made for itself"
+		}
+		return App{ID: "kernel", Name: "kernel", Kind: "kernel", Why: []string{why}}
 	}
 	var why []string
 	if deleted {

@@ -63,6 +63,11 @@ func (h *History) datagramOwner(key flows.Key, first, last int64) Attribution {
 			break
 		}
 	}
+	if len(lives) == 0 {
+		if a, ok := h.tunnelOwner(key, first, last); ok {
+			return a
+		}
+	}
 	a := h.attribute(lives, first, last, method)
 	if !whole && a.Known() {
 		return Attribution{Reason: ReasonAmbiguous, Candidates: []Process{a.Process}}

@@ -13,6 +13,9 @@ const (
 	MethodEBPFCreator Method = "ebpf_creator"
 	// MethodEBPFListener: nobody sent or received on the accepted socket; the process listens where it was accepted.
 	MethodEBPFListener Method = "ebpf_listener"
+	// MethodEBPFTunnel: datagrams to the port on which a tunnel of the kernel's own listens, from a port of this host that no socket has. Tunnels
+	// take a port for each flow inside (RFC 7348 section 5).
+	MethodEBPFTunnel Method = "ebpf_tunnel"
 )
 
 // exitGrace is how long an ended process is remembered, in nanoseconds since boot: records of other processors about it

@@ -21,6 +21,8 @@ const (
 	traceGather = 50 * time.Millisecond
 	// traceBurst is how many bytes of events are too much to wait, as in ownership.bpf.c.
 	traceBurst = 512 << 10
+	// kernelInterval is how often the kernel's own sockets are listed: a tunnel may be set up meanwhile.
+	kernelInterval = 10 * time.Second
 )
 
 // trace fetches kernel events and translates them.
@@ -181,6 +183,20 @@ func (tr *trace) room() []Event {
 	}
 }
 
+// kernelSockets appends the UDP sockets that the kernel has made for itself. No event tells of them.
+func (tr *trace) kernelSockets(dst []Event) []Event {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	listed, err := tr.tracer.KernelSockets()
+	if err != nil {
+		return dst // what they send and receive is without an owner then
+	}
+	for i := range listed {
+		dst = tr.t.addSocket(dst, &listed[i])
+	}
+	return dst
+}
+
 // current appends the shares of now, and that all that was told still holds.
 func (tr *trace) current(dst []Event) []Event {
 	tr.mu.Lock()
@@ -213,7 +229,8 @@ func (tr *trace) lost() uint64 {
 // runTrace is Run with kernel events: one look at what was there before them, then what they tell.
 func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 	events, err := w.scanner.scan(ctx, true)
-	lost, current, sure := uint64(0), time.Time{}, int64(0)
+	events = w.trace.kernelSockets(events)
+	lost, current, sure, listed := uint64(0), time.Time{}, int64(0), time.Now()
 	for err == nil && ctx.Err() == nil {
 		told := len(events)
 		events = w.nat.look(events)
@@ -239,6 +256,9 @@ func (w *Watcher) runTrace(ctx context.Context, emit func([]Event)) error {
 		if n := w.trace.lost(); n > lost {
 			lost = n
 			events, err = w.recover(ctx, events, sure)
+		}
+		if now.Sub(listed) >= kernelInterval {
+			listed, events = now, w.trace.kernelSockets(events)
 		}
 		sure = now.UnixNano()
 		events = w.trace.current(events)

@@ -3,6 +3,8 @@ package pidmap
 import (
 	"cmp"
 	"slices"
+
+	"apptap/flows"
 )
 
 // maxPeers bounds the peers that are told apart of one UDP socket; beyond them its port has to do.
@@ -106,7 +108,23 @@ func (h *History) tracedLife(t *traced, e *Event) *life {
 		l.traced = t
 		t.lives = append(t.lives, l)
 	}
+	l.socket.Kernel = l.socket.Kernel || e.Socket.Kernel
 	return l
+}
+
+// tunnelOwner is the kernel for datagrams that one of its tunnels sends: from ports that no socket has, to that on which it listens itself. Without
+// kernel events a socket may be there that nobody has seen.
+func (h *History) tunnelOwner(key flows.Key, first, last int64) (a Attribution, ok bool) {
+	key.Local.Port = key.Remote.Port
+	for _, b := range bindsOf(key) {
+		for _, l := range choose(h.serving(b, key), first, last, h.current) {
+			if l.socket.Kernel && !l.socket.Foreign && l.traced != nil {
+				p := kernelProcess()
+				return Attribution{App: AppOf(p), Process: p, Method: MethodEBPFTunnel}, true
+			}
+		}
+	}
+	return a, false
 }
 
 // mark says that the socket had its key at a time, and not before another.

@@ -114,7 +114,7 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 	events = w.nat.look(events)
 	if w.trace != nil {
 		told, traceErr := w.trace.poll()
-		events = append(w.trace.current(told), events...)
+		events = append(w.trace.kernelSockets(w.trace.current(told)), events...)
 		err = errors.Join(err, traceErr)
 	}
 	if err != nil {

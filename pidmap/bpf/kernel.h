@@ -82,6 +82,7 @@ struct sock {
 	u16 sk_protocol, sk_type;
 	struct socket *sk_socket;
 	void *sk_user_data;
+	u8 sk_kern_sock : 1; /* made by the kernel, for itself */
 };
 struct inet_sock { u16 inet_sport; }; /* network order; stays after unhash */
 struct tcp_sock { u64 bytes_received, bytes_sent, bytes_retrans, bytes_acked; u8 is_mptcp; };
@@ -90,6 +91,8 @@ struct mptcp_subflow_context { struct sock *conn; };
 
 struct sk_buff { u32 len; };
 struct bpf_iter_meta { void *seq; };
+struct udp_sock;
+struct bpf_iter__udp { struct bpf_iter_meta *meta; struct udp_sock *udp_sk; };
 struct bpf_iter__tcp { struct bpf_iter_meta *meta; struct sock_common *sk_common; };
 
 struct qstr { const u8 *name; };

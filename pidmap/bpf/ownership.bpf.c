@@ -820,6 +820,30 @@ int open_tcp(struct bpf_iter__tcp *ctx)
 	return tp ? list(ctx->meta, (struct sock *)tp) : 0;
 }
 
+/* The UDP sockets that the kernel has made for itself, as for a tunnel: no program does I/O on them that could be told of. */
+SEC("iter/udp")
+int kernel_sockets(struct bpf_iter__udp *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->udp_sk;
+	asm volatile("" : "+r"(sk));
+	if (!sk || !BITFIELD(sk, sk_kern_sock))
+		return 0;
+	struct socket_record r;
+	__builtin_memset(&r, 0, sizeof(r));
+	r.kind = OPENED;
+	r.flags = KERNEL;
+	if (BITFIELD(sk, __sk_common.skc_ipv6only))
+		r.flags |= V6ONLY;
+	r.time = boot_time();
+	r.cookie = socket_cookie(sk);
+	r.netns = READ(sk->__sk_common.skc_net.net->ns.inum);
+	r.tuple.protocol = UDP;
+	r.tuple.local_port = sk->__sk_common.skc_num;
+	addresses_of(&r.tuple, &sk->__sk_common);
+	seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}
+
 /* ---- processes ---- */
 
 /* path_of writes the names on the way from a file up to the root, leaf first, an empty one where a mount is crossed, and

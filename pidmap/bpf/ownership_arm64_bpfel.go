@@ -139,6 +139,7 @@ const (
 	ownershipProgInetRecvmsg        = "inet_recvmsg"
 	ownershipProgInetSendmsg        = "inet_sendmsg"
 	ownershipProgInetSockSetState   = "inet_sock_set_state"
+	ownershipProgKernelSockets      = "kernel_sockets"
 	ownershipProgOpenSockets        = "open_sockets"
 	ownershipProgOpenTcp            = "open_tcp"
 	ownershipProgSchedProcessExec   = "sched_process_exec"
@@ -203,6 +204,7 @@ type ownershipProgramSpecs struct {
 	InetRecvmsg        *ebpf.ProgramSpec `ebpf:"inet_recvmsg"`
 	InetSendmsg        *ebpf.ProgramSpec `ebpf:"inet_sendmsg"`
 	InetSockSetState   *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	KernelSockets      *ebpf.ProgramSpec `ebpf:"kernel_sockets"`
 	OpenSockets        *ebpf.ProgramSpec `ebpf:"open_sockets"`
 	OpenTcp            *ebpf.ProgramSpec `ebpf:"open_tcp"`
 	SchedProcessExec   *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
@@ -295,6 +297,7 @@ type ownershipPrograms struct {
 	InetRecvmsg        *ebpf.Program `ebpf:"inet_recvmsg"`
 	InetSendmsg        *ebpf.Program `ebpf:"inet_sendmsg"`
 	InetSockSetState   *ebpf.Program `ebpf:"inet_sock_set_state"`
+	KernelSockets      *ebpf.Program `ebpf:"kernel_sockets"`
 	OpenSockets        *ebpf.Program `ebpf:"open_sockets"`
 	OpenTcp            *ebpf.Program `ebpf:"open_tcp"`
 	SchedProcessExec   *ebpf.Program `ebpf:"sched_process_exec"`
@@ -319,6 +322,7 @@ func (p *ownershipPrograms) Close() error {
 		p.InetRecvmsg,
 		p.InetSendmsg,
 		p.InetSockSetState,
+		p.KernelSockets,
 		p.OpenSockets,
 		p.OpenTcp,
 		p.SchedProcessExec,

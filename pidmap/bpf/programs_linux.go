@@ -36,6 +36,7 @@ func allPrograms() []program {
 		{name: "udp_fail_queue_rcv_skb"}, // without it, before Linux 6.10, what was dropped was never read
 		{name: openSockets},              // without these only sockets that end are counted
 		{name: openTCP},
+		{name: kernelSockets}, // without it the kernel's own datagrams have no owner
 		{name: "tcp_retransmit_skb", lost: "connections that nobody answers, while they wait"},
 		{name: "tcp_rcv_space_adjust", lost: "who takes bytes out of a socket by splice(2) alone"},
 		{name: "sched_process_exit", lost: "the end of processes"},
@@ -45,7 +46,7 @@ func allPrograms() []program {
 }
 
 // The programs that are read, not run.
-const openSockets, openTCP = "open_sockets", "open_tcp"
+const openSockets, openTCP, kernelSockets = "open_sockets", "open_tcp", "kernel_sockets"
 
 // ioPrograms tell who moves bytes; the first set that loads is the tier.
 func ioPrograms() map[string][]program {
@@ -61,8 +62,9 @@ type loaded struct {
 	maps     map[string]*ebpf.Map
 	programs []*ebpf.Program
 	links    []link.Link
-	kernel   *btf.Cache // its types: reading them takes longer than all the rest of loading
-	cgroup   *os.File   // its root
+	read     map[string]*link.Iter // of links, those of programs that are read
+	kernel   *btf.Cache            // its types: reading them takes longer than all the rest of loading
+	cgroup   *os.File              // its root
 }
 
 // load takes every program into the kernel that it accepts, each by itself: one that is refused costs what it tells.
@@ -71,7 +73,7 @@ func load(report *Report) (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read eBPF object: %w", err)
 	}
-	l := &loaded{spec: spec, maps: map[string]*ebpf.Map{}, kernel: btf.NewCache()}
+	l := &loaded{spec: spec, maps: map[string]*ebpf.Map{}, read: map[string]*link.Iter{}, kernel: btf.NewCache()}
 	if l.cgroup, err = openCgroupRoot(); err != nil {
 		return nil, err
 	}
@@ -143,8 +145,11 @@ func (l *loaded) attach(p program) error {
 	prog := c.DetachProgram(p.name)
 	c.Close() // its maps are clones
 	var attached link.Link
-	if p.name == openSockets || p.name == openTCP {
-		attached, err = link.AttachIter(link.IterOptions{Program: prog})
+	if slices.Contains([]string{openSockets, openTCP, kernelSockets}, p.name) {
+		var it *link.Iter
+		if it, err = link.AttachIter(link.IterOptions{Program: prog}); err == nil {
+			attached, l.read[p.name] = it, it
+		}
 	} else if p.cgroup != 0 || strings.HasPrefix(p.name, "skb_") {
 		attached, err = link.AttachCgroup(link.CgroupOptions{Path: fmt.Sprintf("/proc/self/fd/%d", l.cgroup.Fd()), Attach: p.cgroup, Program: prog})
 	} else {

@@ -38,5 +38,8 @@ func (t *Tracer) Counters() Counters { return Counters{} }
 // CgroupPath knows nothing.
 func (t *Tracer) CgroupPath(uint64) string { return "" }
 
+// KernelSockets returns an error that wraps errors.ErrUnsupported.
+func (t *Tracer) KernelSockets() ([]Event, error) { return nil, unsupported() }
+
 // OpenSockets returns an error that wraps errors.ErrUnsupported.
 func (t *Tracer) OpenSockets() ([]Event, error) { return nil, unsupported() }
