@@ -327,7 +327,7 @@ func (h *History) one(p *Process) *program {
 			return q
 		}
 	}
-	kept := &program{*p, AppOf(*p)}
+	kept := &program{*p, appOf(*p)}
 	if len(list) < maxSightings {
 		h.programs[p.Key] = append(list, kept)
 	}

@@ -33,7 +33,8 @@ type Process struct {
 	Name      string // the kernel's short name (comm), 15 characters on Linux
 	Path      string // executable, "" if it may not be read or there is none (kernel threads)
 	Cmdline   []string
-	// Bundle is the app that a source on macOS found while the processes that it works for were there; nil elsewhere.
+	// Bundle is the app that a source on macOS found while the processes that it works for were there, or that an anonymized
+	// session has in place of what named it; nil elsewhere.
 	Bundle *App
 	Cgroup string // path below the root of cgroup v2, "/" = the root itself, "" if unknown; of a host without
 	// version 2 the path in a hierarchy of version 1
