@@ -137,7 +137,11 @@ func checkWritable(path string) error {
 		return nil
 	}
 	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("write %s: %w", path, pathCause(err))
+	case err != nil || !info.IsDir():
 		return withHint(fmt.Errorf("write %s: there is no directory %s", path, dir), "make it first: mkdir -p "+dir)
 	}
 	return nil
