@@ -169,7 +169,7 @@ const (
 )
 
 // udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside, the
-// packet belongs to the flow that carries it.
+// packet belongs to the flow that carries it; a later IP fragment inside finds its flow as others do.
 func (d *decoder) udpTunnel() {
 	if d.tunnels != Inner || d.o.FragMore || len(d.data) < 8 {
 		return
@@ -181,7 +181,7 @@ func (d *decoder) udpTunnel() {
 	if kind == noTunnel {
 		kind = d.tunnel(carrier.Src.Port)
 	}
-	if !kind.Decoded() || d.o.FragLater {
+	if !kind.Decoded() {
 		*d.o, d.payload = carrier, payload
 		d.headers.forget(headers)
 	}

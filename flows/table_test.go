@@ -189,6 +189,30 @@ func TestTableFragments(t *testing.T) {
 	})
 }
 
+// TestTunnelledFragments: IP fragments inside of a tunnel count for the flow inside, where that is asked for.
+func TestTunnelledFragments(t *testing.T) {
+	var frames [][]byte
+	for _, frame := range fixtures.UDPFragments(400, host4, peer4, make([]byte, 1000), fixtures.ID(77)) {
+		frames = append(frames, inUDP(4789, be("\x08\x00\x00\x00\x00\x00\x07\x00", frame)))
+	}
+	for tunnels, want := range map[flows.Tunnels]flows.Endpoint{
+		flows.Inner: flows.MakeKey(flows.UDP, host4, peer4).Local, flows.Outer: {Port: 40000},
+	} {
+		for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}} {
+			table := flows.NewTable()
+			for _, i := range order {
+				var o flows.Observation
+				tunnels.Decode(packet(capture.LinkTypeRaw, frames[i]), &o)
+				table.Add(&o)
+			}
+			got := table.Flows(nil, flows.Local{})
+			if len(got) != 1 || got[0].TxPackets+got[0].RxPackets != 3 || got[0].Key.Local.Port != want.Port && got[0].Key.Remote.Port != want.Port {
+				t.Errorf("tunnels %d, order %v: got %+v, want one flow of port %d with 3 packets", tunnels, order, got, want.Port)
+			}
+		}
+	}
+}
+
 func TestInferLocal(t *testing.T) {
 	third := netip.MustParseAddrPort("203.0.113.9:80")
 	tests := []struct {
