@@ -17,7 +17,7 @@ func (t Tunnels) Inside(p *capture.Packet, o *Observation, index int) (in Inside
 	}
 	in.Packet = index
 	_, in.trace = Inner.DecodeTraced(p, &in.inner)
-	return in, in.inner.Kind.Decoded() && !in.inner.Snapped && !in.inner.FragLater && in.inner.pair() != o.pair()
+	return in, in.inner.Kind.Decoded() && !in.inner.Snapped && !in.inner.FragLater && in.inner.marks&markCarried == 0 && in.inner.pair() != o.pair()
 }
 
 func tunnelPort(port uint16) bool {

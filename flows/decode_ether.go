@@ -44,7 +44,9 @@ func (d *decoder) etherType(t uint16) Kind {
 			if len(d.data) < 4 {
 				return simple(kindTruncated)
 			}
-			d.o.tagged = d.o.tagged || d.hops <= 2
+			if d.hops <= 2 {
+				d.o.marks |= markTagged
+			}
 			t = binary.BigEndian.Uint16(d.data[2:])
 			d.skip(4)
 		case etherVNTag:

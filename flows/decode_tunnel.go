@@ -169,21 +169,26 @@ const (
 )
 
 // udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside, the
-// packet belongs to the flow that carries it; a later IP fragment inside finds its flow as others do.
+// packet belongs to the flow that carries it; a later IP fragment inside finds its flow as others do, and so do
+// those of a datagram that carries a packet.
 func (d *decoder) udpTunnel() {
-	if d.tunnels != Inner || d.o.FragMore || len(d.data) < 8 {
+	if d.tunnels != Inner || len(d.data) < 8 {
 		return
 	}
 	carrier, payload, headers := *d.o, d.payload, d.headers.count()
-	d.payload = nil
+	d.payload, d.o.FragMore = nil, false
 	d.skip(8)
 	kind := d.tunnel(carrier.Dst.Port)
 	if kind == noTunnel {
 		kind = d.tunnel(carrier.Src.Port)
 	}
-	if !kind.Decoded() {
+	switch {
+	case !kind.Decoded(), carrier.FragMore && (d.o.FragMore || d.o.FragLater):
 		*d.o, d.payload = carrier, payload
 		d.headers.forget(headers)
+	case carrier.FragMore:
+		key := fragmentOf(&carrier)
+		d.o.FragMore, d.o.FragID, d.o.marks = true, key.number(), d.o.marks|markCarried
 	}
 }
 

@@ -1,5 +1,7 @@
 package flows
 
+import "encoding/binary"
+
 const (
 	// fragmentLife is how long the fragments of one datagram belong together: Linux's
 	// net.ipv4.ipfrag_time. Identifications are used again after that.
@@ -13,8 +15,8 @@ const (
 // fragments finds the flow of IP fragments that carry no ports (RFC 791 §3.2, RFC 8200 §4.5): the first fragment
 // names it, and fragments that were captured earlier wait.
 type fragments struct {
-	datagrams map[fragmentKey]*datagram
-	order     []fragmentKey // a ring, once it is full
+	datagrams map[uint32]*datagram // by fragmentKey.number
+	order     []uint32             // a ring, once it is full
 	oldest    int
 }
 
@@ -25,16 +27,34 @@ type fragmentKey struct {
 	iface    uint16
 }
 
-type datagram struct {
-	seen             int64
-	srcPort, dstPort uint16
-	known            bool
-	wait             []Observation
+// fragmentOf is the key of a fragment's datagram.
+func fragmentOf(o *Observation) fragmentKey {
+	return fragmentKey{o.Src.Addr, o.Dst.Addr, o.FragID, o.Proto, o.Interface}
 }
 
-func newFragments() fragments { return fragments{datagrams: make(map[fragmentKey]*datagram)} }
+// number stands for the key where that has no room, which is where a tunnel's packet is in fragments: then the flow inside is all
+// that is kept of the first. Of maxDatagrams at a time a further one shares it with another by a chance of one in a million, and then
+// takes its place.
+func (k *fragmentKey) number() uint32 {
+	const k0, k1, k2 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3
+	src := mix(binary.BigEndian.Uint64(k.src[:])^k0^hashSeed, binary.BigEndian.Uint64(k.src[8:])^k1)
+	dst := mix(binary.BigEndian.Uint64(k.dst[:])^src, binary.BigEndian.Uint64(k.dst[8:])^k2)
+	h := mix(dst^k1, uint64(k.id)<<32|uint64(k.iface)<<8|uint64(k.proto))
+	return uint32(h ^ h>>32)
+}
 
-// place sets the ports of a later fragment and returns true, or keeps the fragment until its first comes
+type datagram struct {
+	key   fragmentKey // if keyed
+	keyed bool
+	known bool // who follows is
+	seen  int64
+	flow  Key // as the first fragment's sender sees it
+	wait  []Observation
+}
+
+func newFragments() fragments { return fragments{datagrams: make(map[uint32]*datagram)} }
+
+// place sets the flow of a later fragment and returns true, or keeps the fragment until its first comes
 // and returns false.
 func (f *fragments) place(t *Table, o *Observation) bool {
 	d := f.datagram(t, o)
@@ -42,20 +62,23 @@ func (f *fragments) place(t *Table, o *Observation) bool {
 		f.keep(t, d, o)
 		return false
 	}
-	o.Src.Port, o.Dst.Port = d.srcPort, d.dstPort
-	o.locate()
+	d.take(o)
 	return true
 }
 
-// release notes the ports of a first fragment and counts the fragments that waited for it.
+// take makes o a fragment of the datagram's flow.
+func (d *datagram) take(o *Observation) {
+	o.Src, o.Dst, o.Proto, o.IPv6 = d.flow.Local, d.flow.Remote, d.flow.Proto, d.flow.IPv6
+	o.locate()
+}
+
+// release notes the flow of a first fragment and counts the fragments that waited for it.
 func (f *fragments) release(t *Table, o *Observation) {
 	d := f.datagram(t, o)
-	d.known, d.srcPort, d.dstPort = true, o.Src.Port, o.Dst.Port
+	d.known, d.flow = true, o.key()
 	for i := range d.wait {
-		w := &d.wait[i]
-		w.Src.Port, w.Dst.Port = d.srcPort, d.dstPort
-		w.locate()
-		t.add(w)
+		d.take(&d.wait[i])
+		t.add(&d.wait[i])
 	}
 	d.wait = nil
 }
@@ -70,33 +93,39 @@ func (f *fragments) keep(t *Table, d *datagram, o *Observation) {
 
 // datagram finds the datagram of a fragment or begins one.
 func (f *fragments) datagram(t *Table, o *Observation) *datagram {
-	k := fragmentKey{o.Src.Addr, o.Dst.Addr, o.FragID, o.Proto, o.Interface}
-	d := f.datagrams[k]
-	if d != nil && o.Time-d.seen <= fragmentLife {
-		return d
+	carried := o.marks&markCarried != 0
+	number, k := o.FragID, fragmentKey{}
+	if !carried {
+		k = fragmentOf(o)
+		number = k.number()
 	}
-	if d != nil {
+	d := f.datagrams[number]
+	switch {
+	case d == nil:
+		d = &datagram{seen: o.Time}
+		f.remember(t, number)
+		f.datagrams[number] = d
+	case o.Time-d.seen > fragmentLife, !carried && d.keyed && d.key != k:
 		f.giveUp(t, d)
 		*d = datagram{seen: o.Time}
-		return d
 	}
-	d = &datagram{seen: o.Time}
-	f.remember(t, k)
-	f.datagrams[k] = d
+	if !carried {
+		d.key, d.keyed = k, true
+	}
 	return d
 }
 
 // remember puts a new datagram in line and gives up the oldest where there are too many. It is a ring because moving
 // 4096 keys for each fragment of a flood took longer than all else.
-func (f *fragments) remember(t *Table, k fragmentKey) {
+func (f *fragments) remember(t *Table, number uint32) {
 	if len(f.order) < maxDatagrams {
-		f.order = append(f.order, k)
+		f.order = append(f.order, number)
 		return
 	}
 	given := &f.order[f.oldest]
 	f.giveUp(t, f.datagrams[*given])
 	delete(f.datagrams, *given)
-	*given = k
+	*given = number
 	f.oldest = (f.oldest + 1) % maxDatagrams
 }
 

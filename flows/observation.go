@@ -32,9 +32,17 @@ type Observation struct {
 
 	fromLow bool // Src is the low endpoint of the flow's pair
 	signs   signs
-	tagged  bool   // a VLAN tag is the first that follows the link-layer addresses
+	marks   marks
 	hash    uint32 // of the pair
 }
+
+// marks are what is rarely so of a packet.
+type marks uint8
+
+const (
+	markTagged  marks = 1 << iota // a VLAN tag is the first that follows the link-layer addresses
+	markCarried                   // a tunnel carries it in IP fragments, of which this is the first: FragID is the carrier's fragmentKey.number
+)
 
 // TCPFlags are the control bits of a TCP header (RFC 9293 §3.1).
 type TCPFlags uint8

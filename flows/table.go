@@ -317,7 +317,7 @@ func (t *Table) countInterface(o *Observation) {
 	c := &t.ifaces[o.Interface]
 	c.Packets++
 	c.Bytes += uint64(o.Frame)
-	if o.tagged {
+	if o.marks&markTagged != 0 {
 		c.Tagged++
 	}
 	if o.Frame > longestFrame && o.Proto == TCP && o.Payload > 0 {

@@ -213,6 +213,30 @@ func TestTunnelledFragments(t *testing.T) {
 	}
 }
 
+// TestFragmentedTunnel: a packet that its tunnel carries in IP fragments counts for the flow inside with all of them, where that is
+// asked for, in whatever order they come.
+func TestFragmentedTunnel(t *testing.T) {
+	inside := fixtures.TCP(host4, peer4, "PA", 1, 1, make([]byte, 1000), fixtures.Link(capture.LinkTypeRaw))
+	outer := netip.MustParseAddrPort("192.0.2.9:40000")
+	frames := fixtures.UDPFragments(400, outer, netip.MustParseAddrPort("198.51.100.9:2152"), be("\x30\xff", uint16(len(inside)), uint32(1), inside), fixtures.ID(5))
+	for tunnels, want := range map[flows.Tunnels]flows.Key{
+		flows.Inner: flows.MakeKey(flows.TCP, host4, peer4), flows.Outer: flows.MakeKey(flows.UDP, outer, netip.MustParseAddrPort("198.51.100.9:2152")),
+	} {
+		for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}, {2, 1, 0}} {
+			table := flows.NewTable()
+			for _, i := range order {
+				var o flows.Observation
+				tunnels.Decode(packet(capture.LinkTypeEthernet, frames[i]), &o)
+				table.Add(&o)
+			}
+			got := table.Flows(nil, local4())
+			if len(got) != 1 || got[0].Key != want || got[0].TxPackets != uint64(len(frames)) || len(table.Undecoded()) > 0 {
+				t.Errorf("tunnels %d, order %v: got %+v and undecoded %v, want %v with %d packets", tunnels, order, got, table.Undecoded(), want, len(frames))
+			}
+		}
+	}
+}
+
 func TestInferLocal(t *testing.T) {
 	third := netip.MustParseAddrPort("203.0.113.9:80")
 	tests := []struct {
