@@ -272,8 +272,8 @@ func looksEthernet(b []byte) bool {
 		return false
 	}
 	switch t := binary.BigEndian.Uint16(b[12:]); t {
-	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherMPLS, etherPPPoE, etherPBB,
-		etherETag, etherHSR, etherRTag, etherCMD, etherTRILL, etherArista, etherMACsec:
+	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherOldQinQ, etherOldQinQ2, etherMPLS, etherMPLSMulti, etherPPPoE, etherPPP,
+		etherPBB, etherETag, etherVNTag, etherHSR, etherRTag, etherCMD, etherTRILL, etherTrans, etherFabricPath, etherArista, etherMACsec, etherNSH:
 		return true
 	default:
 		return t < etherMinimum && b[14] == 0xaa && b[15] == 0xaa
