@@ -74,6 +74,7 @@ type vpn struct {
 	random *rand.Rand
 	even   bool
 	now    int64 // ms
+	step   int64 // ms from packet to packet
 	inside []capture.Packet
 	out    []capture.Packet // of the carrier and of others
 	bytes  uint64           // inside
@@ -100,7 +101,7 @@ func (v *vpn) payload() int {
 // packet passes the tunnel, and is carried with added bytes.
 func (v *vpn) packet(outgoing bool, added func(length int) int) {
 	from, to, here, there := repeatA, repeatB, tunnelHere, tunnelThere
-	late := v.random.Int64N(4)
+	late := v.random.Int64N(min(4, v.step)) // their order is kept
 	carried := v.now + late
 	if !outgoing {
 		from, to, here, there = to, from, there, here
@@ -111,7 +112,7 @@ func (v *vpn) packet(outgoing bool, added func(length int) int) {
 	v.datagram(here, there, len(packet)+added(len(packet)), carried)
 	v.last = uint64(len(packet))
 	v.bytes += v.last
-	v.now += 5
+	v.now += v.step
 }
 
 // TestCarriers holds that an encrypted tunnel's carrier is found by lengths and times, and nothing else is taken for one.
@@ -125,6 +126,7 @@ func TestCarriers(t *testing.T) {
 		before func(v *vpn)
 		also   func(v *vpn)
 		even   bool // the payload of most packets has one of two lengths
+		ahead  bool // of 150 ms, as fast as one a millisecond, all datagrams come before the packets of the tunnel
 		lost   int  // one of so many carriers is not captured
 		none   bool // nothing may be found
 	}{
@@ -147,11 +149,15 @@ func TestCarriers(t *testing.T) {
 			v.datagram(mine, other, 40+v.random.IntN(1300), v.now+1)
 			v.datagram(other, mine, 1452, v.now+1)
 		}},
+		{name: "a reader behind the other", added: wireguard, ahead: true},
 		{name: "some lost", added: wireguard, lost: 50},
 		{name: "no carrier captured", added: wireguard, lost: 1, also: func(v *vpn) { v.datagram(mine, other, 40+v.random.IntN(1300), v.now+1) }, none: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := &vpn{random: rand.New(rand.NewPCG(1, 2)), now: 1000}
+			v := &vpn{random: rand.New(rand.NewPCG(1, 2)), now: 1000, step: 5}
+			if c.ahead {
+				v.step, v.now = 1, 1050 // where 150 ms begin
+			}
 			if c.before != nil {
 				c.before(v)
 			}
@@ -168,6 +174,9 @@ func TestCarriers(t *testing.T) {
 			}
 			in := slices.Concat(v.inside, v.out)
 			slices.SortStableFunc(in, func(a, b capture.Packet) int { // as readers deliver them: some milliseconds out of order
+				if c.ahead {
+					return cmp.Or(cmp.Compare(a.Time/150e6, b.Time/150e6), cmp.Compare(b.Interface, a.Interface))
+				}
 				return cmp.Compare(a.Time/20e6, b.Time/20e6)
 			})
 			table := countOnce(in, tunnelOwn...)

@@ -8,8 +8,9 @@ import (
 const (
 	// maxCarriers bounds the UDP flows looked at by tunnel; the one that was silent longest makes way.
 	maxCarriers = 64
-	// maxPassages bounds the packets that wait to be put in order, maxBefore those of them that came before any of a tunnel.
-	maxPassages, maxBefore = 1 << 16, 64
+	// maxPassages bounds the packets that wait to be put in order, maxBefore those of them that came before any of a tunnel: the reader of
+	// the tunnel's interface may be a tenth of a second behind the other's.
+	maxPassages, maxBefore = 1 << 16, 1 << 13
 )
 
 // Carriers finds the UDP flows that carry what passes an interface without a link layer (TUN, WireGuard, utun) where
