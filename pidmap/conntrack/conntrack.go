@@ -8,20 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"syscall"
 
 	"apptap/flows"
+	"apptap/pidmap/nlsocket"
 )
 
 // Sizes and numbers of include/uapi/linux/netlink.h, netfilter/nfnetlink.h and netfilter/nfnetlink_conntrack.h.
 const (
-	messageHeader = 16 // struct nlmsghdr
-	familyHeader  = 4  // struct nfgenmsg
-	attrHeader    = 4  // struct nlattr
-	attrTypeMask  = 0x3fff
+	familyHeader = 4 // struct nfgenmsg
 
-	typeError  = 2             // NLMSG_ERROR
-	typeDone   = 3             // NLMSG_DONE
 	subsystem  = 1 << 8        // NFNL_SUBSYS_CTNETLINK
 	typeNew    = subsystem | 0 // IPCTNL_MSG_CT_NEW
 	typeGet    = subsystem | 1 // IPCTNL_MSG_CT_GET
@@ -66,44 +61,31 @@ func (e *Entry) translated() bool {
 // things are passed over. The error wraps ErrMessage, or is the errno with which the kernel answered.
 func Append(dst []Entry, datagram []byte) (list []Entry, done bool, err error) {
 	for len(datagram) > 0 {
-		if len(datagram) < messageHeader {
-			return dst, done, fmt.Errorf("%w: %d bytes behind the last one", ErrMessage, len(datagram))
+		var m nlsocket.Message
+		if m, datagram, err = nlsocket.Next(datagram); err != nil {
+			return dst, done, fmt.Errorf("%w: %w", ErrMessage, err)
 		}
-		length := int(binary.NativeEndian.Uint32(datagram))
-		if length < messageHeader || length > len(datagram) {
-			return dst, done, fmt.Errorf("%w: one of %d bytes where %d are left", ErrMessage, length, len(datagram))
-		}
-		kind, body := binary.NativeEndian.Uint16(datagram[4:]), datagram[messageHeader:length]
-		datagram = datagram[min(align(length), len(datagram)):]
-		switch kind {
-		case typeDone:
+		switch m.Kind {
+		case nlsocket.KindDone:
 			return dst, true, nil
-		case typeError:
-			if err := errorOf(body); err != nil {
+		case nlsocket.KindError: // 0 is an acknowledgement
+			if len(m.Body) < 4 {
+				return dst, true, fmt.Errorf("%w: error of %d bytes", ErrMessage, len(m.Body))
+			}
+			if err := m.Errno(); err != nil {
 				return dst, true, err
 			}
 		case typeNew, typeDelete:
-			e, ok, err := parse(body)
+			e, ok, err := parse(m.Body)
 			if err != nil {
 				return dst, done, err
 			}
-			if e.Ended = kind == typeDelete; ok {
+			if e.Ended = m.Kind == typeDelete; ok {
 				dst = append(dst, e)
 			}
 		}
 	}
 	return dst, done, nil
-}
-
-// errorOf reads a struct nlmsgerr; 0 is an acknowledgement.
-func errorOf(body []byte) error {
-	if len(body) < 4 {
-		return fmt.Errorf("%w: error of %d bytes", ErrMessage, len(body))
-	}
-	if code := int32(binary.NativeEndian.Uint32(body)); code != 0 {
-		return syscall.Errno(-code)
-	}
-	return nil
 }
 
 // parse reads what follows the header of one message; false if it tells of nothing that is translated.
@@ -169,23 +151,14 @@ func tuple(b []byte) (key flows.Key, zoned bool, err error) {
 	return flows.MakeKey(proto, netip.AddrPortFrom(src, ports[0]), netip.AddrPortFrom(dst, ports[1])), zoned, nil
 }
 
-// attributes calls f for each struct nlattr of a list (netlink(7)).
+// attributes are nlsocket's, with an error of this room's.
 func attributes(b []byte, f func(kind uint16, value []byte) error) error {
-	for len(b) >= attrHeader {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < attrHeader || length > len(b) {
-			return fmt.Errorf("%w: attribute of %d bytes where %d are left", ErrMessage, length, len(b))
-		}
-		if err := f(binary.NativeEndian.Uint16(b[2:])&attrTypeMask, b[attrHeader:length]); err != nil {
-			return err
-		}
-		b = b[min(align(length), len(b)):]
+	err := nlsocket.Attributes(b, f)
+	if errors.Is(err, nlsocket.ErrMessage) && !errors.Is(err, ErrMessage) {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	return nil
+	return err
 }
-
-// align rounds up to the 4 bytes of NLMSG_ALIGNTO and NLA_ALIGNTO.
-func align(n int) int { return (n + 3) &^ 3 }
 
 // appendDump appends the request for all entries, of both families.
 func appendDump(b []byte) []byte { return append(b, 0, 0, 0, 0) } // AF_UNSPEC, NFNETLINK_V0

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"apptap/pidmap/nlsocket"
 )
 
 // recorded reads datagrams of a kernel that masquerades 10.88.0.2 and fd88::2, and translates its port 80 to 10.88.0.2:8080.
@@ -76,9 +78,9 @@ func TestAppend(t *testing.T) {
 
 // message is a netlink message.
 func message(kind uint16, body ...byte) []byte {
-	b := binary.NativeEndian.AppendUint32(nil, uint32(messageHeader+len(body)))
+	b := binary.NativeEndian.AppendUint32(nil, uint32(nlsocket.HeaderLen+len(body)))
 	b = binary.NativeEndian.AppendUint16(b, kind)
-	return append(append(b, make([]byte, messageHeader-6)...), body...)
+	return append(append(b, make([]byte, nlsocket.HeaderLen-6)...), body...)
 }
 
 func TestAppendRefuses(t *testing.T) {
@@ -88,14 +90,14 @@ func TestAppendRefuses(t *testing.T) {
 		datagram []byte
 		want     error
 	}{
-		{"no rights", message(typeError, refused...), syscall.EPERM},
-		{"half a header", make([]byte, messageHeader-1), ErrMessage},
-		{"longer than it is", message(typeDone)[:messageHeader-1], ErrMessage},
-		{"length 0", make([]byte, messageHeader), ErrMessage},
+		{"no rights", message(nlsocket.KindError, refused...), syscall.EPERM},
+		{"half a header", make([]byte, nlsocket.HeaderLen-1), ErrMessage},
+		{"longer than it is", message(nlsocket.KindDone)[:nlsocket.HeaderLen-1], ErrMessage},
+		{"length 0", make([]byte, nlsocket.HeaderLen), ErrMessage},
 		{"no family", message(typeNew, 0, 0), ErrMessage},
 		{"attribute that is longer than it is", message(typeNew, 0, 0, 0, 0, 9, 0, 1, 0), ErrMessage},
-		{"short error", message(typeError), ErrMessage},
-		{"acknowledged", message(typeError, 0, 0, 0, 0), nil},
+		{"short error", message(nlsocket.KindError), ErrMessage},
+		{"acknowledged", message(nlsocket.KindError, 0, 0, 0, 0), nil},
 		{"nothing in it", message(typeNew, 0, 0, 0, 0), nil},
 		{"of another kind", message(77, 1), nil},
 	}
@@ -125,7 +127,7 @@ func FuzzAppend(f *testing.F) {
 			f.Add(b)
 		}
 	}
-	f.Add(message(typeError, 1))
+	f.Add(message(nlsocket.KindError, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, done, err := Append(nil, b)
 		for _, e := range list {

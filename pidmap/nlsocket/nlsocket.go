@@ -1,5 +1,5 @@
 // Package nlsocket reads Linux's netlink sockets (netlink(7)) a datagram at a time: of those that tell of sockets
-// (pidmap/sockdiag) and those that tell of tracked connections (pidmap/conntrack). It opens no message.
+// (pidmap/sockdiag), of tracked connections (pidmap/conntrack) and of interfaces' queues (summarize/kernel). What a message says it leaves to them.
 package nlsocket
 
 import "errors"

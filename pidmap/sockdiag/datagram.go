@@ -1,40 +1,33 @@
 package sockdiag
 
 import (
-	"encoding/binary"
 	"fmt"
-	"syscall"
 
 	"apptap/flows"
+	"apptap/pidmap/nlsocket"
 )
 
-// Netlink's own numbers, include/uapi/linux/netlink.h.
+// Kinds of messages, include/uapi/linux/sock_diag.h.
 const (
-	netlinkHeader = 16 // struct nlmsghdr
-	typeError     = 2  // NLMSG_ERROR
-	typeDone      = 3  // NLMSG_DONE
-	typeDiag      = 20 // SOCK_DIAG_BY_FAMILY
-	typeOldDiag   = 18 // TCPDIAG_GETSOCK, the name and number before Linux 3.3
+	typeDiag    = 20 // SOCK_DIAG_BY_FAMILY
+	typeOldDiag = 18 // TCPDIAG_GETSOCK, the name and number before Linux 3.3
 )
 
 // appendDatagram appends the sockets in a datagram of netlink messages. done says that the last message of
 // a dump was among them. Answers to another request than sequence are skipped, unless sequence is 0. Sockets in
 // front of a damaged message are returned with the error.
 func appendDatagram(dst []Socket, b []byte, proto flows.Protocol, sequence uint32) (sockets []Socket, done bool, err error) {
-	for len(b) >= netlinkHeader {
-		length := int(binary.NativeEndian.Uint32(b))
-		if length < netlinkHeader || length > len(b) {
-			return dst, false, fmt.Errorf("%w: netlink message of %d bytes where %d are left", ErrMessage, length, len(b))
+	for len(b) >= nlsocket.HeaderLen {
+		var m nlsocket.Message
+		if m, b, err = nlsocket.Next(b); err != nil {
+			return dst, false, fmt.Errorf("%w: %w", ErrMessage, err)
 		}
-		kind, payload := binary.NativeEndian.Uint16(b[4:]), b[netlinkHeader:length]
-		ours := sequence == 0 || binary.NativeEndian.Uint32(b[8:]) == sequence
-		b = b[min(align(length), len(b)):]
 		switch {
-		case !ours:
-		case kind == typeDone || kind == typeError:
-			return dst, true, kernelError(payload)
-		case kind == typeDiag || kind == typeOldDiag:
-			s, err := Parse(payload, proto)
+		case sequence != 0 && m.Sequence != sequence:
+		case m.Kind == nlsocket.KindDone || m.Kind == nlsocket.KindError:
+			return dst, true, m.Errno()
+		case m.Kind == typeDiag || m.Kind == typeOldDiag:
+			s, err := Parse(m.Body, proto)
 			if err != nil {
 				return dst, false, err
 			}
@@ -42,15 +35,4 @@ func appendDatagram(dst []Socket, b []byte, proto flows.Protocol, sequence uint3
 		}
 	}
 	return dst, false, nil
-}
-
-// kernelError is the negative error number that NLMSG_ERROR and NLMSG_DONE begin with; 0 is success.
-func kernelError(b []byte) error {
-	if len(b) < 4 {
-		return nil
-	}
-	if code := int32(binary.NativeEndian.Uint32(b)); code < 0 {
-		return syscall.Errno(-code)
-	}
-	return nil
 }

@@ -7,18 +7,17 @@ import (
 	"net/netip"
 
 	"apptap/flows"
+	"apptap/pidmap/nlsocket"
 )
 
 // Sizes and numbers of include/uapi/linux/inet_diag.h and sock_diag.h.
 const (
 	requestLen = 56 // struct inet_diag_req_v2
 	messageLen = 72 // struct inet_diag_msg
-	attrHeader = 4  // struct nlattr
 
 	attrInfo     = 2  // INET_DIAG_INFO: struct tcp_info
 	attrProtocol = 10 // INET_DIAG_PROTOCOL: u8
 	attrV6Only   = 11 // INET_DIAG_SKV6ONLY: u8
-	attrTypeMask = 0x3fff
 
 	familyINET  = 2  // AF_INET on Linux
 	familyINET6 = 10 // AF_INET6 on Linux
@@ -83,8 +82,8 @@ func Parse(b []byte, proto flows.Protocol) (Socket, error) {
 	default:
 		return Socket{}, fmt.Errorf("%w: family %d", ErrMessage, b[0])
 	}
-	if err := s.attributes(b[messageLen:]); err != nil {
-		return Socket{}, err
+	if err := nlsocket.Attributes(b[messageLen:], s.attribute); err != nil {
+		return Socket{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return s, nil
 }
@@ -97,20 +96,8 @@ func addrPort6(addr, port []byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(addr)), binary.BigEndian.Uint16(port))
 }
 
-// attributes reads the struct nlattr list behind a message (netlink(7)); unknown ones are skipped.
-func (s *Socket) attributes(b []byte) error {
-	for len(b) >= attrHeader {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < attrHeader || length > len(b) {
-			return fmt.Errorf("%w: attribute of %d bytes where %d are left", ErrMessage, length, len(b))
-		}
-		s.attribute(binary.NativeEndian.Uint16(b[2:])&attrTypeMask, b[attrHeader:length])
-		b = b[min(align(length), len(b)):]
-	}
-	return nil
-}
-
-func (s *Socket) attribute(kind uint16, b []byte) {
+// attribute reads one attribute; unknown ones are skipped.
+func (s *Socket) attribute(kind uint16, b []byte) error {
 	switch {
 	case kind == attrInfo:
 		s.Counters, s.HasCounters = parseCounters(b), true
@@ -119,6 +106,7 @@ func (s *Socket) attribute(kind uint16, b []byte) {
 	case kind == attrV6Only && len(b) >= 1:
 		s.V6Only = b[0] != 0
 	}
+	return nil
 }
 
 func parseCounters(b []byte) (c Counters) {
@@ -133,6 +121,3 @@ func parseCounters(b []byte) (c Counters) {
 	c.Sent, c.Retrans = at(infoBytesSent), at(infoBytesRetrans)
 	return c
 }
-
-// align rounds up to the 4 bytes of NLMSG_ALIGNTO and NLA_ALIGNTO.
-func align(n int) int { return (n + 3) &^ 3 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"apptap/flows"
+	"apptap/pidmap/nlsocket"
 )
 
 // recorded reads testdata/inet_diag.hex.
@@ -129,7 +130,7 @@ func TestShortCounters(t *testing.T) {
 	if at < 0 {
 		t.Fatal("no INET_DIAG_INFO in the recorded message")
 	}
-	info := b[at+attrHeader : at+284]
+	info := b[at+4 : at+284]
 	tests := []struct {
 		name string
 		size int
@@ -150,7 +151,7 @@ func TestShortCounters(t *testing.T) {
 
 func TestDatagramEnds(t *testing.T) {
 	message := func(kind byte, sequence byte, payload ...byte) []byte {
-		b := []byte{byte(netlinkHeader + len(payload)), 0, 0, 0, kind, 0, 2, 0, sequence, 0, 0, 0, 0, 0, 0, 0}
+		b := []byte{byte(nlsocket.HeaderLen + len(payload)), 0, 0, 0, kind, 0, 2, 0, sequence, 0, 0, 0, 0, 0, 0, 0}
 		return append(b, payload...)
 	}
 	tests := []struct {
@@ -159,9 +160,9 @@ func TestDatagramEnds(t *testing.T) {
 		done bool
 		err  error
 	}{
-		{"done", message(typeDone, 7, 0, 0, 0, 0), true, nil},
-		{"done of another request", message(typeDone, 6, 0, 0, 0, 0), false, nil},
-		{"refused", message(typeError, 7, 0xfe, 0xff, 0xff, 0xff), true, syscall.ENOENT},
+		{"done", message(nlsocket.KindDone, 7, 0, 0, 0, 0), true, nil},
+		{"done of another request", message(nlsocket.KindDone, 6, 0, 0, 0, 0), false, nil},
+		{"refused", message(nlsocket.KindError, 7, 0xfe, 0xff, 0xff, 0xff), true, syscall.ENOENT},
 		{"longer than the datagram", message(typeDiag, 7)[:8], false, nil},
 		{"length runs out", append([]byte{200}, message(typeDiag, 7)[1:]...), false, ErrMessage},
 		{"short socket", message(typeDiag, 7, 2, 1, 0, 0), false, ErrMessage},
@@ -191,7 +192,7 @@ func FuzzDatagram(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		whole, _, err := appendDatagram(nil, b, flows.UDP, 0)
-		if len(whole)*(netlinkHeader+messageLen) > len(b) {
+		if len(whole)*(nlsocket.HeaderLen+messageLen) > len(b) {
 			t.Fatalf("%d sockets from %d bytes", len(whole), len(b))
 		}
 		if err != nil && !errors.Is(err, ErrMessage) {
