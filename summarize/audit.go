@@ -30,6 +30,8 @@ const (
 	CauseNotDelivered = "not_delivered"
 	// CauseNoSocket: frames of an interface that no socket sent or received, where only sockets were counted.
 	CauseNoSocket = "no_socket"
+	// CauseEgressQueue: packets that sockets sent and the interface's queue dropped or still held, where only sockets were counted.
+	CauseEgressQueue = "egress_queue"
 	// CauseLinkHeader: link-layer headers that an interface's driver left out of its counters (bridges, VLAN, VXLAN).
 	CauseLinkHeader = "link_header"
 	// CauseVLANTag: VLAN tags that travel beside a frame and not in it: a capture has them, the interface's counters do not.

@@ -44,6 +44,8 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 	a.atEdge(low, high, i.Readings.edge())
 	if in.CountOnly && a.ResidualBytes > 0 {
 		a.Causes, a.ResidualBytes = append(a.Causes, Cause{CauseNoSocket, a.ResidualBytes}), 0
+	} else if in.CountOnly && a.ResidualBytes < 0 && i.Readings.queued(a.CapturedPackets-min(a.CapturedPackets, a.KernelPackets)) {
+		a.Causes, a.ResidualBytes = append(a.Causes, Cause{CauseEgressQueue, a.ResidualBytes}), 0
 	} else if a.ResidualBytes > 0 {
 		a.explain(i.DroppedKernel+i.DroppedInterface+in.DroppedUserspace > 0, in.Filter+in.Source.Filter+i.Filter != "")
 	}
@@ -81,6 +83,12 @@ type frames struct{ packets, bytes uint64 }
 // first two readings and ended between the last two.
 func (r *InterfaceReadings) bounds(loopback bool) (low, high frames) {
 	return r.BeforeClose.Sub(r.AfterOpen).frames(loopback), r.AfterClose.Sub(r.BeforeOpen).frames(loopback)
+}
+
+// queued says that so many packets, more than none, may have been dropped by the interface's queue or wait in it. Their bytes nobody counts.
+func (r *InterfaceReadings) queued(packets uint64) bool {
+	lost := r.AfterClose.Sub(r.BeforeOpen)
+	return packets > 0 && packets <= lost.QueueDropped+lost.QueuePackets
 }
 
 // edge names what lies between the bounds.

@@ -56,6 +56,9 @@ const (
 type InterfaceCounters struct {
 	RxPackets, RxBytes, TxPackets, TxBytes uint64
 	RxDropped, TxDropped                   uint64
+	// QueueDropped are packets that the queue in front of the interface (traffic control) dropped, QueuePackets and QueueBytes those that wait in
+	// it: whoever sent them has, the interface has not. 0 where that is not known.
+	QueueDropped, QueuePackets, QueueBytes uint64
 }
 
 // Sub returns c - o field by field; counters only grow.
@@ -63,6 +66,7 @@ func (c InterfaceCounters) Sub(o InterfaceCounters) InterfaceCounters {
 	return InterfaceCounters{
 		c.RxPackets - o.RxPackets, c.RxBytes - o.RxBytes, c.TxPackets - o.TxPackets, c.TxBytes - o.TxBytes,
 		c.RxDropped - o.RxDropped, c.TxDropped - o.TxDropped,
+		c.QueueDropped - min(c.QueueDropped, o.QueueDropped), c.QueuePackets, c.QueueBytes, // what waits is no sum
 	}
 }
 

@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"pidmap":         {"flows", "pidmap/bpf", "pidmap/bundle", "pidmap/conntrack", "pidmap/libproc", "pidmap/nettop", "pidmap/ntstat", "pidmap/sockdiag"},
 
 	"summarize":        {"flows", "pidmap"},
-	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag"},
+	"summarize/kernel": {"summarize", "flows", "pidmap/sockdiag", "pidmap/nlsocket"},
 	"summarize/report": {"summarize", "flows", "pidmap"},
 
 	"internal/pipeline":  {"capture", "flows", "pidmap", "summarize"},

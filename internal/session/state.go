@@ -65,6 +65,10 @@ type countsRecord struct {
 	TxBytes   uint64 `json:"tx_bytes"`
 	RxDropped uint64 `json:"rx_dropped"`
 	TxDropped uint64 `json:"tx_dropped"`
+
+	QueueDropped uint64 `json:"queue_dropped,omitempty"`
+	QueuePackets uint64 `json:"queue_packets,omitempty"`
+	QueueBytes   uint64 `json:"queue_bytes,omitempty"`
 }
 
 func (r *stateRecord) continued() bool { return r.Part != nil && r.Part.Continued }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	gonet "net"
 
 	"github.com/shirou/gopsutil/v3/net"
 
@@ -25,6 +26,7 @@ func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCou
 	if err != nil {
 		return nil, fmt.Errorf("read interface counters: %w", err)
 	}
+	queues := egressQueues()
 	found := make(map[string]summarize.InterfaceCounters, len(names))
 	var missing []error
 	for _, name := range names {
@@ -33,14 +35,24 @@ func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCou
 			missing = append(missing, fmt.Errorf("read interface counters of %s: %w", name, ErrNoInterface))
 			continue
 		}
-		s, header := &stats[at], uncountedHeader(name)
+		s, header, q := &stats[at], uncountedHeader(name), queues[indexOfInterface(name)]
 		found[name] = summarize.InterfaceCounters{
 			RxPackets: s.PacketsRecv, RxBytes: s.BytesRecv + header*s.PacketsRecv,
 			TxPackets: s.PacketsSent, TxBytes: s.BytesSent + header*s.PacketsSent,
 			RxDropped: s.Dropin, TxDropped: s.Dropout,
+			QueueDropped: q.dropped, QueuePackets: q.packets, QueueBytes: q.bytes,
 		}
 	}
 	return found, errors.Join(missing...)
+}
+
+// indexOfInterface is the number of an interface in the system, 0 for none.
+func indexOfInterface(name string) uint32 {
+	i, err := gonet.InterfaceByName(name)
+	if err != nil {
+		return 0
+	}
+	return uint32(i.Index)
 }
 
 func indexOf(stats []net.IOCountersStat, name string) int {
