@@ -85,7 +85,8 @@ func dnsPairs(t *testing.T, path string) map[dnsPair]bool {
 	var m names.Message
 	var cache names.Cache
 	eachPacket(t, path, flows.Inner, func(o *flows.Observation, payload []byte) {
-		if !isDNSPort(o.Src.Port) && !isDNSPort(o.Dst.Port) || len(payload) == 0 {
+		named := isDNSPort(o.Src.Port) || isDNSPort(o.Dst.Port) || o.Proto == flows.UDP && names.IsAnswer(payload)
+		if !named || len(payload) == 0 {
 			return
 		}
 		k := flows.Key{Local: o.Src, Remote: o.Dst, IPv6: o.IPv6}
