@@ -91,7 +91,12 @@ func (o *outputFlags) check() error {
 	if o.file == "-" {
 		return nil
 	}
-	return checkWritable(o.file)
+	if err := checkWritable(o.file); err != nil {
+		return err
+	}
+	free, err := keepFree(o.file)
+	free()
+	return notFree(o.file, "-o", err)
 }
 
 // checkNames finds what asks for names beside -n, which reads none.
@@ -188,47 +193,6 @@ func writeReport(w io.Writer, summary *summarize.Summary, opts report.Options) e
 		return err
 	}
 	return buffered.Flush()
-}
-
-// writeReportFile writes beside path and renames, so that nobody ever reads half a report; what is no regular
-// file (a pipe, /dev/null) is written directly. A link is followed and an old report keeps its mode.
-func writeReportFile(path string, summary *summarize.Summary, opts report.Options) error {
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		if !info.Mode().IsRegular() {
-			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			return writeAndClose(f, summary, opts)
-		}
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return err
-		}
-		mode = info.Mode().Perm()
-	}
-	// A name that nobody can foresee, and made new: in a directory open to all a link could wait under it.
-	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	err = part.Chmod(mode)
-	err = errors.Join(err, writeAndClose(part, summary, opts))
-	if err == nil {
-		err = os.Rename(part.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(part.Name()))
-	}
-	return err
-}
-
-func writeAndClose(f *os.File, summary *summarize.Summary, opts report.Options) error {
-	if err := writeReport(f, summary, opts); err != nil {
-		f.Close() // the first error is the one to tell
-		return err
-	}
-	return f.Close()
 }
 
 // sameFile says whether two paths name one existing regular file.

@@ -36,7 +36,7 @@ func createFile(ctx context.Context, name string) (*outFile, error) {
 	}
 	if err := claim(file); err != nil {
 		file.Close()
-		return nil, withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "give another name with -w, or end the other one first")
+		return nil, notFree(name, "-w", err)
 	}
 	o := &outFile{name: name, file: file, waiting: impatient{file: file, patience: patience}}
 	if o.compressor, err = capture.NewCompressor(name, o); err != nil {

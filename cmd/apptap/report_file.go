@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"apptap/summarize"
+	"apptap/summarize/report"
+)
+
+// writeReportFile writes beside path and renames, so that nobody ever reads half a report; what is no regular
+// file (a pipe, /dev/null) is written directly. A link is followed and an old report keeps its mode. A file that is being recorded
+// into stays: errClaimed.
+func writeReportFile(path string, summary *summarize.Summary, opts report.Options) error {
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			return writeAndClose(f, summary, opts)
+		}
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+		mode = info.Mode().Perm()
+	}
+	free, err := keepFree(path)
+	defer free()
+	if err != nil {
+		return err
+	}
+	// A name that nobody can foresee, and made new: in a directory open to all a link could wait under it.
+	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	err = part.Chmod(mode)
+	err = errors.Join(err, writeAndClose(part, summary, opts))
+	if err == nil {
+		err = os.Rename(part.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(part.Name()))
+	}
+	return err
+}
+
+func writeAndClose(f *os.File, summary *summarize.Summary, opts report.Options) error {
+	if err := writeReport(f, summary, opts); err != nil {
+		f.Close() // the first error is the one to tell
+		return err
+	}
+	return f.Close()
+}
+
+// keepFree keeps recordings out of a file until free, which is never nil. errClaimed: one goes into it already. What is no file, or cannot be
+// read, or is on a file system without locks, is not looked at.
+func keepFree(path string) (free func(), err error) {
+	free = func() {}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return free, nil
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return free, nil
+	}
+	// Shared: it conflicts with claim's alone, and NFS takes it for a file that is only read (flock(2)).
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		file.Close()
+		return free, errClaimed
+	}
+	return func() { file.Close() }, nil
+}
+
+// notFree is the error for a file that flag names and that another one records into, nil for nil.
+func notFree(name, flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "give another name with "+flag+", or end the other one first")
+}
