@@ -198,6 +198,7 @@ func newExport(ctx context.Context, s streams, f *exportFlags, c *pipeline.Confi
 		r.writer.KeepHeaders()
 	}
 	r.nameless = f.anonymize
+	r.endsWith(ctx)
 	return &export{r, mapper, anonymized(mapper, r.writer)}, nil
 }
 

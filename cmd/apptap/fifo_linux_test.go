@@ -56,7 +56,7 @@ func TestOpenToWriteInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	opened := make(chan error)
 	go func() {
-		out, err := createFile(ctx, pipe)
+		out, err := createFile(ctx, t.Output(), pipe)
 		if err == nil {
 			out.close()
 		}
@@ -79,7 +79,7 @@ func TestPipeReaderStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	out, err := createFile(t.Context(), pipe)
+	out, err := createFile(t.Context(), t.Output(), pipe)
 	if err != nil {
 		t.Fatal(err)
 	}

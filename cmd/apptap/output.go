@@ -176,7 +176,7 @@ func (o *outputFlags) write(ctx context.Context, s streams, summary *summarize.S
 		}
 		return o.strictly(summary)
 	}
-	failed := writeReportFile(o.file, summary, opts)
+	failed := writeReportFile(s.err, o.file, summary, opts)
 	if failed == nil {
 		return o.strictly(summary)
 	}

@@ -73,7 +73,7 @@ func newRecorder(ctx context.Context, s streams, name string) (*recorder, io.Wri
 	if name == "-" {
 		return &recorder{}, s.out, nil
 	}
-	out, err := createFile(ctx, name)
+	out, err := createFile(ctx, s.err, name)
 	if err != nil {
 		return nil, nil, err
 	}

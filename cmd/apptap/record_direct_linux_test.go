@@ -39,7 +39,7 @@ func writePackets(t *testing.T, to io.Writer) {
 func TestDirect(t *testing.T) {
 	for _, refused := range []bool{false, true} {
 		name := filepath.Join(t.TempDir(), "s.pcapng")
-		out, err := createFile(t.Context(), name)
+		out, err := createFile(t.Context(), t.Output(), name)
 		if err != nil {
 			t.Fatal(err)
 		}

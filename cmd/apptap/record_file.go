@@ -22,12 +22,12 @@ type outFile struct {
 	bytes      int64
 }
 
-// createFile opens a file to record into, empty. ctx ends the wait for the reader of a named pipe.
-func createFile(ctx context.Context, name string) (*outFile, error) {
+// createFile opens a file to record into, empty. ctx ends the wait for the reader of a named pipe, of which is said that it is waited for.
+func createFile(ctx context.Context, said io.Writer, name string) (*outFile, error) {
 	if err := checkWritable(name); err != nil {
 		return nil, err
 	}
-	file, err := openToWrite(ctx, name) // not emptied before it is known to be nobody else's
+	file, err := openToWrite(ctx, said, name) // not emptied before it is known to be nobody else's
 	if errors.Is(err, errInterrupted) {
 		return nil, err
 	}

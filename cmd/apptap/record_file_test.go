@@ -11,7 +11,7 @@ import (
 func TestCreateFileClaims(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "s.pcapng")
-	first, err := createFile(t.Context(), name)
+	first, err := createFile(t.Context(), t.Output(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestCreateFileClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, again := range []string{name, link} {
-		if _, err := createFile(t.Context(), again); !errors.Is(err, errClaimed) {
+		if _, err := createFile(t.Context(), t.Output(), again); !errors.Is(err, errClaimed) {
 			t.Errorf("second writer of %s: error %v, want %v", filepath.Base(again), err, errClaimed)
 		}
 	}
@@ -33,7 +33,7 @@ func TestCreateFileClaims(t *testing.T) {
 	if err := first.close(); err != nil {
 		t.Fatal(err)
 	}
-	next, err := createFile(t.Context(), name)
+	next, err := createFile(t.Context(), t.Output(), name)
 	if err != nil {
 		t.Fatalf("a finished file: %v", err)
 	}
@@ -46,7 +46,7 @@ func TestCreateFileClaims(t *testing.T) {
 // TestCreateFileDevice: what is no file has no writer of its own.
 func TestCreateFileDevice(t *testing.T) {
 	for range 2 {
-		out, err := createFile(t.Context(), os.DevNull)
+		out, err := createFile(t.Context(), t.Output(), os.DevNull)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -21,8 +22,7 @@ func (f *captureFlags) openPipe(ctx context.Context, s streams, limit time.Durat
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	fmt.Fprintf(s.err, "apptap: waiting until somebody reads %s\n", printable(f.record))
-	out, err := createFile(ctx, f.record)
+	out, err := createFile(ctx, s.err, f.record)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, withHint(fmt.Errorf("write %s: nobody has read it for %v", f.record, limit), "begin to read first, such as: wireshark -k -i "+f.record)
 	}
@@ -34,12 +34,16 @@ func isPipe(name string) bool {
 	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
-// openToWrite opens a file to write to, which it makes if need be and does not empty. A named pipe waits for a reader, but gives up
-// with errInterrupted when ctx ends.
-func openToWrite(ctx context.Context, name string) (*os.File, error) {
+// openToWrite opens a file to write to, which it makes if need be and does not empty. A named pipe waits for a reader, which is said to a
+// person, but gives up with errInterrupted when ctx ends.
+func openToWrite(ctx context.Context, said io.Writer, name string) (*os.File, error) {
 	if !isPipe(name) {
 		return os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
 	}
+	if file, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0); !errors.Is(err, syscall.ENXIO) { // fifo(7): nobody reads it
+		return file, err
+	}
+	fmt.Fprintf(said, "apptap: waiting until somebody reads %s\n", printable(name))
 	opened, done := context.WithCancel(context.Background())
 	stop := context.AfterFunc(ctx, func() {
 		// A reader, which is there until the open has seen it, is what that waits for.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 
@@ -14,9 +18,12 @@ import (
 // writeReportFile writes beside path and renames, so that nobody ever reads half a report; what is no regular
 // file (a pipe, /dev/null) is written directly. A link is followed and an old report keeps its mode. A file that is being recorded
 // into stays: errClaimed.
-func writeReportFile(path string, summary *summarize.Summary, opts report.Options) error {
+func writeReportFile(said io.Writer, path string, summary *summarize.Summary, opts report.Options) error {
 	mode := os.FileMode(0o644)
 	if info, err := os.Stat(path); err == nil {
+		if isPipe(path) {
+			return writeReportPipe(said, path, summary, opts)
+		}
 		if !info.Mode().IsRegular() {
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
 			if err != nil {
@@ -48,6 +55,26 @@ func writeReportFile(path string, summary *summarize.Summary, opts report.Option
 		err = errors.Join(err, os.Remove(part.Name()))
 	}
 	return err
+}
+
+var errUnread = errors.New("interrupted before anybody read it")
+
+// writeReportPipe writes into a named pipe once somebody reads it, which is said to a person. The signals that end a capture end this too,
+// after a capture that they have ended as well: errUnread, and errPatience for a reader who takes no more.
+func writeReportPipe(said io.Writer, path string, summary *summarize.Summary, opts report.Options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
+	defer stop()
+	f, err := openToWrite(ctx, said, path)
+	if errors.Is(err, errInterrupted) {
+		return errUnread
+	}
+	if err != nil {
+		return err
+	}
+	out := impatient{file: f, patience: patience}
+	defer out.after(ctx)()
+	err = writeReport(&out, summary, opts)
+	return cmp.Or(err, f.Close())
 }
 
 func writeAndClose(f *os.File, summary *summarize.Summary, opts report.Options) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ func (r rotation) check(name string) error {
 		return usageError("-G wants a time in the file's name, or each file would overwrite the one before: -w %s", withTime(name))
 	case r.seconds > maxRotationSeconds || r.megabytes > maxRotationMegabytes || r.count > maxRotationCount:
 		return usageError("-C, -G or -W is too large: at most %d, %d and %d", uint64(maxRotationMegabytes), uint64(maxRotationSeconds), uint64(maxRotationCount))
+	}
+	if first := r.path(name, time.Now(), 0); isPipe(first) {
+		return usageError("-C, -G and -W are about files, and %s is a named pipe: whoever reads it gets all in one, without them", first)
 	}
 	return nil
 }
@@ -159,7 +163,10 @@ func (r *rotating) next(p *capture.Packet) error {
 	if name == r.out.name {
 		return fmt.Errorf("the next file would be called %s too, and overwrite it", name)
 	}
-	out, err := createFile(context.Background(), name)
+	if isPipe(name) {
+		return fmt.Errorf("the next file would be %s, which is a named pipe", name)
+	}
+	out, err := createFile(context.Background(), io.Discard, name)
 	if err != nil {
 		return err
 	}

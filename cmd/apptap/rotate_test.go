@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,11 +42,27 @@ func TestRotationNames(t *testing.T) {
 	}
 }
 
+// TestRotationPipe: a named pipe among the names of a run is not waited for.
+func TestRotationPipe(t *testing.T) {
+	when, begun := rotation{megabytes: 1, count: 2}, time.Now()
+	r, pattern := newRotating(t, when, "s", begun)
+	defer r.out.close()
+	if err := syscall.Mkfifo(pattern+"1", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := when.check(pattern); err != nil {
+		t.Errorf("the first file: %v", err)
+	}
+	if err := r.next(&capture.Packet{}); err == nil || !strings.Contains(err.Error(), "s1, which is a named pipe") {
+		t.Errorf("error %v, want that the second one is a named pipe", err)
+	}
+}
+
 // newRotating is a rotating recording to a folder, and the path that its files' names begin with.
 func newRotating(t *testing.T, when rotation, name string, begun time.Time) (r *rotating, pattern string) {
 	t.Helper()
 	pattern = filepath.Join(t.TempDir(), name)
-	out, err := createFile(t.Context(), when.path(pattern, begun, 0))
+	out, err := createFile(t.Context(), t.Output(), when.path(pattern, begun, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
