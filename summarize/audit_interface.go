@@ -31,7 +31,11 @@ func auditInterface(in *Input, i *InterfaceInput) InterfaceAudit {
 		return a
 	}
 	low, high := i.Readings.bounds(i.Loopback)
-	a.compare(low, high)
+	if i.Readings.Limited { // only the last reading is known to have counted all that was captured
+		a.count(high)
+	} else {
+		a.compare(low, high)
+	}
 	if a.KernelPackets != a.CapturedPackets {
 		a.atEdge(low, high, i.Readings.edge())
 	}
@@ -126,8 +130,13 @@ func (a *InterfaceAudit) compare(low, high frames) {
 		magnitude(difference(high.bytes, a.CapturedBytes)) < magnitude(difference(low.bytes, a.CapturedBytes))) {
 		nearest = high
 	}
-	a.KernelPackets, a.KernelBytes = nearest.packets, nearest.bytes
-	a.ResidualBytes = difference(nearest.bytes, a.CapturedBytes)
+	a.count(nearest)
+}
+
+// count takes what the kernel counted, the difference being residual.
+func (a *InterfaceAudit) count(kernel frames) {
+	a.KernelPackets, a.KernelBytes = kernel.packets, kernel.bytes
+	a.ResidualBytes = difference(kernel.bytes, a.CapturedBytes)
 }
 
 // atEdge books what is left if the capture lies between the bounds, which is uncertain by nature.

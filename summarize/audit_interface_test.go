@@ -57,6 +57,8 @@ func TestInterfaceAudit(t *testing.T) {
 			want: InterfaceAudit{KernelPackets: 13, KernelBytes: 1300, Causes: []Cause{{CauseWindowEdge, 100}}}, verdict: VerdictExplained},
 		{name: "fewer, behind the last packet asked for", in: InterfaceInput{Readings: &InterfaceReadings{BeforeClose: counters(0, 0), AfterClose: counters(7, 3), Limited: true}}, captured: 6,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CausePacketLimit, 400}}}, verdict: VerdictExplained},
+		{name: "most of them behind the last packet asked for", in: InterfaceInput{Readings: &InterfaceReadings{BeforeClose: counters(0, 0), AfterClose: counters(7, 3), Limited: true}}, captured: 2,
+			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CausePacketLimit, 800}}}, verdict: VerdictExplained},
 		{name: "fewer, with drops", in: InterfaceInput{Readings: readings, DroppedKernel: 4}, captured: 6,
 			want: InterfaceAudit{KernelPackets: 10, KernelBytes: 1000, Causes: []Cause{{CauseCaptureDrop, 400}}}, verdict: VerdictExplained},
 		{name: "fewer, with a filter", in: InterfaceInput{Readings: readings, Filter: "tcp"}, captured: 6,
