@@ -38,7 +38,7 @@ func datagramRunOf(in *Input) datagramRun {
 
 // noDatagrams says why no UDP socket was counted, where none was.
 func (in *Input) noDatagrams() string {
-	if !in.Live && in.SocketsUnavailable != "" {
+	if !in.Live && in.SocketsUnavailable != "" || in.SocketsUnavailable == OtherHost {
 		return in.SocketsUnavailable
 	}
 	return noDatagramCounters

@@ -182,5 +182,8 @@ const KeptNothing = "nothing"
 // CountedOnly says that no packet was captured: every flow is what the kernel counted of a socket.
 func (s *Source) CountedOnly() bool { return s.Kept == KeptNothing }
 
+// OtherHost is why no flow is compared whose host is said to be another one than that of the counters.
+const OtherHost = "--local says other addresses than those of the host whose kernel counted"
+
 // OnlyCounted is why no flow of a run without a capture was compared.
 const OnlyCounted = "nothing was captured: the figures are the kernel's own"

@@ -99,8 +99,24 @@ func (r *Replay) Local() (local []netip.Prefix, from string) {
 }
 
 // Complete fills in what the files say of the run, as far as they have been read. Where one of them is no session the
-// run is none: owners and counters are still those of the sessions. The addresses are in Local.
+// run is none: owners and counters are still those of the sessions. The addresses are in Local. The counters are no measure for flows of
+// another host, which somebody may take for local by a flag.
 func (r *Replay) Complete(in *summarize.Input) {
+	r.fill(in)
+	if in.Source.LocalFrom == "flag" && !r.counted(in.Source.Local) {
+		in.Sockets, in.Datagrams, in.DatagramsWhole = nil, nil, false
+		in.SocketsUnavailable = summarize.OtherHost
+	}
+}
+
+// counted says that all of local are addresses of the host whose sessions these are, or that no file says which it has.
+func (r *Replay) counted(local []netip.Prefix) bool {
+	recorded, _ := r.Local()
+	of := func(p netip.Prefix) bool { return slices.ContainsFunc(recorded, p.Overlaps) }
+	return len(recorded) == 0 || !slices.ContainsFunc(local, func(p netip.Prefix) bool { return !of(p) })
+}
+
+func (r *Replay) fill(in *summarize.Input) {
 	states, whole := r.states()
 	in.Degraded = slices.Clone(in.Degraded)
 	rest := make([]*summarize.InterfaceInput, len(in.Interfaces))
