@@ -28,6 +28,7 @@ type Watcher struct {
 	wake      int                // eventfd(2)
 	woken     atomic.Bool        // spares a system call for every Wake until the scan has begun
 	lost      atomic.Uint64
+	untold    error // see Untold
 }
 
 // Open prepares watching. The strings say what it cannot do here, each with the mend; it is an error if no
@@ -63,6 +64,7 @@ func Open(c Config) (*Watcher, []string, error) {
 		if w.trace, lacks, err = openTrace(c.ProcRoot); err == nil {
 			return w, append(lacks, degraded...), nil
 		}
+		w.untold = err
 		degraded = append(degraded, polledFor(err))
 	}
 	return w, append(degraded, w.openEvents(c.ProcRoot)...), nil
@@ -125,6 +127,9 @@ func (w *Watcher) Scan(ctx context.Context) ([]Event, error) {
 
 // Told says whether kernel events tell of owners, so that nothing has to be looked at in time.
 func (w *Watcher) Told() bool { return w.trace != nil }
+
+// Untold is why kernel events do not tell of owners, os.ErrPermission for one; nil where they do or were not asked for.
+func (w *Watcher) Untold() error { return w.untold }
 
 // Counts says whether the packets of sockets are counted, those of open ones too.
 func (w *Watcher) Counts() bool {

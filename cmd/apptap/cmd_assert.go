@@ -30,7 +30,7 @@ func newAssertCommand(s streams) *cobra.Command {
 A RULE is terms with spaces between them. ` + strings.Join(selecting, ", ") + `
 select rows, all terms together; texts are compared with = or !=, without case, with * and ? as in a shell, and addresses also with a prefix.
 ` + strings.Join(limiting, ", ") + `
-limit the sum of those rows, also in kB, MB, GB, KiB, MiB or GiB. A rule without a limit wants no such row.
+limit the sum of those rows, also in kB, MB, GB, TB, KiB, MiB, GiB or TiB. A rule without a limit wants no such row.
 What has no owner is the app "` + usage.Unattributed + `".`,
 		Example: `  apptap assert session.pcapng 'app=updater bytes<10MB' 'app!=browser dst=*.example.com'
   apptap replay ci.pcap --format json | apptap assert - 'proto=udp port=53 flows<=20' 'app=unattributed'`,

@@ -129,6 +129,15 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		}
 	}
 	result = pipeline.Run(ctx, c)
+	if name, earlier := owners.Copy(); name != "" { // files are looked at beforehand
+		called := func(name string) string {
+			if name == "-" {
+				return "standard input"
+			}
+			return name
+		}
+		return pipeline.Result{}, usageError("%s is a copy of %s: its packets would count twice", called(name), called(earlier))
+	}
 	if len(f.sockets) > 0 && !ownedBy(result.Summary, session.MethodSocketsFile) {
 		result.Summary.Degraded = append(result.Summary.Degraded,
 			"no flow has a socket that --sockets tells of: compare their addresses, ports and times with the capture's")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"os"
 
@@ -12,6 +13,8 @@ import (
 // The zero value is ready to use.
 type copies struct {
 	sessions map[string]string  // name by session.Identity.Session
+	begun    map[string]string  // name by session.Identity.Begun
+	unnamed  map[string]string  // the same of those that are anonymized
 	lengths  map[int64][]string // names by bytes
 }
 
@@ -22,10 +25,16 @@ func (c *copies) of(name string, id session.Identity) (earlier string) {
 	}
 	if c.sessions == nil {
 		c.sessions, c.lengths = map[string]string{}, map[int64][]string{}
+		c.begun, c.unnamed = map[string]string{}, map[string]string{}
 	}
 	if id.Session != "" {
-		earlier = c.sessions[id.Session]
+		earlier = cmp.Or(c.sessions[id.Session], c.unnamed[id.Begun])
 		c.sessions[id.Session] = name
+		if id.Unnamed {
+			earlier = cmp.Or(earlier, c.begun[id.Begun])
+			c.unnamed[id.Begun] = name
+		}
+		c.begun[id.Begun] = name
 		return earlier
 	}
 	info, err := os.Stat(name)

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
 
 	"apptap/capture"
 	"apptap/internal/pipeline"
@@ -15,7 +18,7 @@ func (f *captureFlags) checkCountOnly(expr string) error {
 		return nil
 	}
 	for what, given := range map[string]bool{
-		"-w": f.record != "", "a filter": expr != "", "-c": f.packets > 0, "-s": f.snapLenGiven, "-B": f.bufferGiven, "--reader": f.reader != "auto",
+		"-w": f.record != "", "a filter": expr != "", "-c": f.packets > 0, "-s": f.snapLenGiven, "-B": f.bufferGiven, "--reader": f.reader != "auto", "-j": f.timeStamps != "",
 	} {
 		if given {
 			return usageError("--count-only captures nothing: %s is about packets", what)
@@ -30,6 +33,9 @@ const onlyCounts = "nothing was captured (--count-only): the figures are what th
 // openCounting makes sources that describe the interfaces and have no packets. It wants the kernel events of c.Owners.
 func openCounting(ctx context.Context, c *pipeline.Config) error {
 	watcher, ok := c.Owners.(interface{ Counts() bool })
+	if refused, asked := c.Owners.(interface{ Untold() error }); asked && errors.Is(refused.Untold(), os.ErrPermission) {
+		return &exitErr{exitPermission, fmt.Errorf("%w: %w", errNoCounting, refused.Untold()), "run it with sudo; 'apptap doctor' says which capabilities do"}
+	}
 	if !ok || !watcher.Counts() {
 		return withHint(errNoCounting, "see 'apptap doctor'; without --count-only apptap captures")
 	}

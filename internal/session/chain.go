@@ -117,6 +117,8 @@ type Identity struct {
 	Run     string // of which it is a part, "" for a file that is none
 	Part    int    // from 0
 	Session string // the same for copies of one session, however compressed, and for nothing else; "" for what is none
+	Begun   string // the same for all copies and pieces of it, anonymized ones too
+	Unnamed bool   // anonymized: of which piece of the session it is one is not told
 	Empty   bool   // it has no packet
 }
 
@@ -132,7 +134,7 @@ func Head(source capture.Source) (id Identity) {
 	if head.state == nil {
 		return id
 	}
-	id.Session = head.state.identity()
+	id.Session, id.Begun, id.Unnamed = head.state.identity(), head.state.begin(), head.state.Filter == anonymizedFilter
 	if part := head.state.Part; part != nil {
 		id.Run, id.Part = string(part.Run), part.Part
 	}
@@ -145,9 +147,35 @@ func (r *stateRecord) identity() string {
 	if r.Start == 0 {
 		return ""
 	}
-	id := fmt.Sprintf("%d %s", r.Start, r.Filter)
+	return fmt.Sprintf("%s %s", r.begin(), r.Filter)
+}
+
+// begin is what copies and pieces of a session have alike, and those of a rotated run not.
+func (r *stateRecord) begin() string {
+	id := fmt.Sprint(r.Start)
 	if r.Part != nil {
 		id += fmt.Sprintf(" %s %d", r.Part.Run, r.Part.Part)
 	}
 	return id
+}
+
+// anonymizedFilter stands in place of the filter of an anonymized session: see internal/anonymize.
+const anonymizedFilter = "anonymized"
+
+// Copy names a file that has the same session as an earlier one, "" for none, as far as they have been read.
+func (r *Replay) Copy() (name, earlier string) {
+	known := map[string]string{}
+	for _, s := range r.sources {
+		s.mu.Lock()
+		states := s.records.states()
+		s.mu.Unlock()
+		for _, state := range states {
+			id := state.identity()
+			if first, ok := known[id]; ok && id != "" && first != s.name {
+				return s.name, first
+			}
+			known[id] = s.name
+		}
+	}
+	return "", ""
 }

@@ -225,6 +225,9 @@ func parseEndpoint(what, text string) (a netip.AddrPort, every bool, err error) 
 
 func (l *socketLine) process() (p pidmap.Process, err error) {
 	if l.PID <= 0 {
+		if l.PID == 0 {
+			return p, errors.New("no pid: want the number of the process that had the socket")
+		}
 		return p, fmt.Errorf("pid %d: want the number of a process", l.PID)
 	}
 	p = pidmap.Process{

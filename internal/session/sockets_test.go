@@ -78,7 +78,7 @@ func TestReadSocketsErrors(t *testing.T) {
 		{"no local", `{"proto":"tcp","pid":1}`, `local "": want an address and a port`},
 		{"no port", `{"proto":"tcp","local":"192.0.2.2:0","pid":1}`, "want a port"},
 		{"bad port", `{"proto":"tcp","local":"*:99999","pid":1}`, "want a port behind *:"},
-		{"no process", `{"proto":"tcp","local":"192.0.2.2:5"}`, "pid 0: want the number of a process"},
+		{"no process", `{"proto":"tcp","local":"192.0.2.2:5"}`, "no pid: want the number of the process"},
 		{"families", `{"proto":"tcp","local":"192.0.2.2:5","remote":"[2001:db8::1]:4","pid":1}`, "different families"},
 		{"peer of all", `{"proto":"tcp","local":"0.0.0.0:5","remote":"192.0.2.1:4","pid":1}`, "has an address"},
 		{"no peer's port", `{"proto":"tcp","local":"192.0.2.2:5","remote":"192.0.2.1:0","pid":1}`, "or nothing for a socket without a peer"},
