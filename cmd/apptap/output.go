@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,25 +130,6 @@ func (o *outputFlags) endpoint() (e summarize.Endpoint, err error) {
 	}
 	e.Port = uint16(number)
 	return e, nil
-}
-
-// checkWritable says whether a file can be made at path, without making it.
-func checkWritable(path string) error {
-	if info, err := os.Stat(path); err == nil {
-		if info.IsDir() {
-			return withHint(fmt.Errorf("write %s: is a directory", path), "name a file in it")
-		}
-		return nil
-	}
-	dir := filepath.Dir(path)
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("write %s: %w", path, pathCause(err))
-	case err != nil || !info.IsDir():
-		return withHint(fmt.Errorf("write %s: there is no directory %s", path, dir), "make it first: mkdir -p "+dir)
-	}
-	return nil
 }
 
 // write prints the report where it is wanted. A report that cannot be written to its file goes to standard

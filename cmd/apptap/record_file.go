@@ -32,7 +32,7 @@ func createFile(ctx context.Context, said io.Writer, name string) (*outFile, err
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", name, pathCause(err))
+		return nil, notWritable(name, err)
 	}
 	if err := claim(file); err != nil {
 		file.Close()
