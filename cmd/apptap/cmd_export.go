@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	slashpath "path"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -118,7 +120,7 @@ func runExport(ctx context.Context, s streams, f *exportFlags, args []string) er
 		return err
 	}
 	written.Interfaces = nil // what was received and dropped is not the selection's
-	if err := closeExport(r, written); err != nil {
+	if err := r.close(written); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.err, "apptap: %s of %s written to %s\n", plural(wanted.packets, "packet"), plural(len(wanted.uses), "flow"), printable(f.out))
@@ -132,11 +134,19 @@ func (f *exportFlags) replayFlags() replayFlags {
 	return r
 }
 
-func closeExport(r *export, written pipeline.Result) error {
-	if err := r.close(written); err != nil {
-		return withHint(err, "what was written until then can be replayed; make room and export again")
+// exportAgain is the hint for an export that ended in err: replayable says whether a part of it is there, file whether -w names a file.
+func exportAgain(err error, replayable, file bool) string {
+	hint := "export again on another disk"
+	switch {
+	case !file:
+		return "-w FILE writes to a file"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		hint = "make room and export again"
 	}
-	return nil
+	if replayable {
+		hint = "what was written until then can be replayed; " + hint
+	}
+	return hint
 }
 
 // isLive says whether the files of a run were sessions.
@@ -198,6 +208,7 @@ func newExport(ctx context.Context, s streams, f *exportFlags, c *pipeline.Confi
 		r.writer.KeepHeaders()
 	}
 	r.nameless = f.anonymize
+	r.exported = true
 	r.endsWith(ctx)
 	return &export{r, mapper, anonymized(mapper, r.writer)}, nil
 }

@@ -30,7 +30,7 @@ func convert(ctx context.Context, s streams, f *exportFlags, args []string) erro
 	}
 	warn(s, written.Warnings)
 	written.Interfaces = written.Interfaces[:min(len(written.Interfaces), w.interfaces)] // not all are described after an error
-	if err := closeExport(r, written); err != nil {
+	if err := r.close(written); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -76,6 +76,9 @@ func TestIntegrationRecordingFails(t *testing.T) {
 			if n := strings.Count(said.String(), tt.want); n != 1 {
 				t.Errorf("%q was said %d times, want once: %s", tt.want, n, &said)
 			}
+			if strings.Contains(said.String(), "can be replayed") || !strings.Contains(said.String(), "hint: the report is of the whole capture\n") {
+				t.Errorf("what is in no file is said to be there: %s", &said)
+			}
 			text, err := os.ReadFile(live)
 			if err != nil {
 				t.Fatal(err)

@@ -24,6 +24,7 @@ type recorder struct {
 	out      *outFile  // nil = standard output
 	rotating *rotating // nil = one file
 	nameless bool      // names of addresses are not written
+	exported bool      // packets of other captures, which can be written again
 }
 
 // openRecorder opens the file, unless pipe is it and open already, and has the run write to it.
@@ -110,9 +111,22 @@ func (r *recorder) close(result pipeline.Result) error {
 		name, err = r.out.name, cmp.Or(err, r.out.end())
 	}
 	if err != nil {
-		return withHint(fmt.Errorf("write %s: %w", name, pathCause(err)), "the recording ended there and can be replayed; the report is of the whole capture")
+		return r.failed(fmt.Errorf("write %s: %w", name, pathCause(err)))
 	}
 	return nil
+}
+
+// failed is the error of close with what there is now.
+func (r *recorder) failed(err error) error {
+	replayable := r.out != nil && r.out.failed() || r.rotating != nil && r.rotating.files > 1
+	if r.exported {
+		return withHint(err, exportAgain(err, replayable, r.out != nil && r.out.info.Mode().IsRegular()))
+	}
+	hint := "the report is of the whole capture"
+	if replayable {
+		hint = "the recording ended there and can be replayed; " + hint
+	}
+	return withHint(err, hint)
 }
 
 // addressNames are the names that a report has for addresses, for other programs that read the recording.

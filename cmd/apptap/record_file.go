@@ -20,6 +20,7 @@ type outFile struct {
 	compressor capture.Compressor // nil = none
 	direct     *direct            // nil = none
 	bytes      int64
+	info       os.FileInfo // as it was opened
 }
 
 // createFile opens a file to record into, empty. ctx ends the wait for the reader of a named pipe, of which is said that it is waited for.
@@ -38,7 +39,12 @@ func createFile(ctx context.Context, said io.Writer, name string) (*outFile, err
 		file.Close()
 		return nil, notFree(name, "-w", err)
 	}
-	o := &outFile{name: name, file: file, waiting: impatient{file: file, patience: patience}}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, notWritable(name, err)
+	}
+	o := &outFile{name: name, file: file, info: info, waiting: impatient{file: file, patience: patience}}
 	if o.compressor, err = capture.NewCompressor(name, o); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("write %s: %w", name, err)
@@ -101,6 +107,18 @@ func (o *outFile) end() (err error) {
 		err = cmp.Or(err, o.file.Sync())
 	}
 	return cmp.Or(err, o.close())
+}
+
+// failed says after close whether what was written before an error can be replayed: what went into a pipe or a device is not there to be, and
+// a file without anything is removed.
+func (o *outFile) failed() (replayable bool) {
+	if !o.info.Mode().IsRegular() || o.bytes > 0 {
+		return o.info.Mode().IsRegular()
+	}
+	if now, err := os.Lstat(o.name); err == nil && os.SameFile(now, o.info) { // no link, and nobody else's meanwhile
+		_ = os.Remove(o.name) // it stays, empty
+	}
+	return false
 }
 
 func (o *outFile) close() (err error) {
