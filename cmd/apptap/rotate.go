@@ -96,8 +96,9 @@ type rotating struct {
 	slot  time.Time // when the first file of this name began
 	n     uint64    // of this name
 	files uint64
-	head  int64 // how large the file was before its first packet
-	fresh bool  // no packet is in it yet
+	head  int64           // how large the file was before its first packet
+	fresh bool            // no packet is in it yet
+	open  map[string]bool // names of files that are not ended yet
 }
 
 // WritePacket begins another file where one is due and writes the packet.
@@ -166,6 +167,11 @@ func (r *rotating) next(p *capture.Packet) error {
 	if isPipe(name) {
 		return fmt.Errorf("the next file would be %s, which is a named pipe", name)
 	}
+	if r.open[name] {
+		if err := r.EndEarlier(); err != nil {
+			return err
+		}
+	}
 	out, err := createFile(context.Background(), io.Discard, name)
 	if err != nil {
 		return err
@@ -173,8 +179,16 @@ func (r *rotating) next(p *capture.Packet) error {
 	before := r.out
 	r.out, r.fresh = out, true
 	r.files++
+	if r.open == nil {
+		r.open = map[string]bool{}
+	}
+	r.open[before.name] = true
+	ended := func() error {
+		delete(r.open, before.name)
+		return before.close()
+	}
 	// Flushed, so that who is killed leaves no file without a beginning.
-	return errors.Join(r.Writer.Next(out.writer(), p.Time), r.Writer.Flush(), before.close())
+	return errors.Join(r.Next(out.writer(), p.Time, ended), r.Flush())
 }
 
 // newRun names a run, so that its files are told from others'.

@@ -175,3 +175,39 @@ func TestRotating(t *testing.T) {
 		})
 	}
 }
+
+// TestRotatingQuickly begins files so quickly that the ones before still wait for what is told of their sockets: a ring takes the name of one
+// of these, and all are whole in the end.
+func TestRotatingQuickly(t *testing.T) {
+	for _, when := range []rotation{{megabytes: 1}, {megabytes: 1, count: 2}} {
+		begun := time.Unix(1_700_000_000, 0)
+		r, pattern := newRotating(t, when, "s.pcapng", begun)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		in := summarize.Input{Window: summarize.Window{Start: begun.UnixNano(), End: begun.UnixNano()}}
+		must(r.WriteState(&in, false))
+		for i := range 7000 {
+			must(r.WritePacket(&capture.Packet{Data: make([]byte, 1000), Length: 1000, Time: begun.UnixNano() + int64(i)}))
+		}
+		if waiting := len(r.open); waiting == 0 {
+			t.Errorf("%+v: no file waits", when)
+		}
+		must(r.WriteState(&in, true))
+		must(r.Close())
+		must(r.out.close())
+		if len(r.open) > 0 {
+			t.Errorf("%+v: still open: %v", when, r.open)
+		}
+		files, err := filepath.Glob(pattern + "*")
+		must(err)
+		var out, errs bytes.Buffer
+		code := run(append([]string{"replay", "--strict"}, files...), strings.NewReader(""), &out, &errs)
+		if code != 0 || errs.Len() > 0 {
+			t.Errorf("%+v: replay of %d files: exit code %d\n%s%s", when, len(files), code, &out, &errs)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"io"
 
 	"apptap/capture"
@@ -21,22 +22,18 @@ func (w *Writer) Rotate(run string) {
 	w.living = newLiving()
 }
 
-// Next ends the file and goes on in out, at a time in nanoseconds since 1970 UTC: a file of its own with the same interfaces, the
-// circumstances and whoever owns a socket by now. The file before it has been written when Next returns, and is its
-// caller's to close; packets and drops of the interfaces stand in the last file alone.
-func (w *Writer) Next(out io.Writer, at int64) error {
-	last := w.state
-	last.Part, last.End = w.partSo(true), max(last.End, at)
-	if err := w.addState(last); err != nil {
-		return err
-	}
-	if err := w.Writer.Close(); err != nil {
+// Next goes on in out, at a time in nanoseconds since 1970 UTC: a file of its own with the same interfaces, the
+// circumstances and whoever owns a socket by now. The file before it takes in what is told late of its sockets, for a second or so; once it has been
+// written it is its caller's to close, which is what ended is for. Packets and drops of the interfaces stand in the last file alone.
+func (w *Writer) Next(out io.Writer, at int64, ended func() error) error {
+	if err := w.endBefore(at); err != nil {
 		return err
 	}
 	packets, err := capture.NewWriter(out, w.options)
 	if err != nil {
-		return err
+		return errors.Join(err, ended())
 	}
+	w.endings = append(w.endings, w.ending(at, ended))
 	w.Writer = packets
 	w.numbered.forget()
 	clear(w.labels.processes)

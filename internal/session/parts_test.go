@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
@@ -17,7 +18,10 @@ import (
 	"apptap/summarize"
 )
 
-const partSeconds = 100_000_000_000 // nanoseconds that a file covers
+const (
+	partSeconds = 100_000_000_000 // nanoseconds that a file covers
+	late        = 10_000_000_000  // into a file: nothing is told of the one before any more
+)
 
 // rotated is a run of three files with a packet in each: a socket that is there all the time, one that is opened in the first file
 // and gone long before the third, one that is opened in the second.
@@ -41,13 +45,13 @@ func rotated(t *testing.T) (files [][]byte, events []pidmap.Event) {
 	told := [][]pidmap.Event{
 		{made(1, 1, program(1, "stays")), made(2, 2, program(2, "goes")), {Kind: pidmap.SocketClosed, Time: 3, Socket: pidmap.Socket{Cookie: 2}},
 			{Kind: pidmap.SocketUsed, Time: 4, Socket: pidmap.Socket{Cookie: 1}, User: pidmap.UserKey{PID: 1}, Moved: pidmap.Moved{Tx: 1}}},
-		{made(partSeconds+1, 3, program(3, "comes")), {Kind: pidmap.SocketUsed, Time: partSeconds + 2, Socket: pidmap.Socket{Cookie: 1}, User: pidmap.UserKey{PID: 1}, Moved: pidmap.Moved{Tx: 2}}},
-		{{Kind: pidmap.ProcessExit, Time: 2*partSeconds + 1, Process: program(3, "comes")}},
+		{made(partSeconds+late, 3, program(3, "comes")), {Kind: pidmap.SocketUsed, Time: partSeconds + late, Socket: pidmap.Socket{Cookie: 1}, User: pidmap.UserKey{PID: 1}, Moved: pidmap.Moved{Tx: 2}}},
+		{{Kind: pidmap.ProcessExit, Time: 2*partSeconds + late, Process: program(3, "comes")}},
 	}
 	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 1}}, false))
 	for i := range out {
 		if i > 0 {
-			must(w.Next(&out[i], int64(i)*partSeconds))
+			must(w.Next(&out[i], int64(i)*partSeconds, func() error { return nil }))
 		}
 		must(w.WriteEvents(told[i]))
 		events = append(events, told[i]...)
@@ -128,7 +132,9 @@ func TestParts(t *testing.T) {
 		{"the second", files[1:2], []string{"stays", "comes"}, 1, partSeconds, []string{"began in another file: file 1 of the run is not given", "goes on in another file: file 2 of the run"}, "", ""},
 		{"the last", files[2:], []string{"stays", "comes"}, 1, 2 * partSeconds, []string{"began in another file: files 1 to 2 of the run are not given"}, "", "the capture began in another file"},
 		{"one missing", [][]byte{files[0], files[2]}, []string{"stays", "goes", "stays", "comes"}, 2, 1, nil, "file 2 of the run is not given", "file 2 of the run is not given"},
-		{"one cut", [][]byte{files[0], files[1][:len(files[1])-30], files[2]}, []string{"stays", "goes", "comes"}, 3, 1, nil, "cut short", "a file of the run could not be read to its end"},
+		{"one cut", [][]byte{files[0], files[1][:len(files[1])-30], files[2]}, []string{"stays", "goes", "comes", "stays", "comes"}, 3, 1, nil, "cut short", "a file of the run could not be read to its end"},
+		{"one cut before its owners", [][]byte{files[0], files[1][:bytes.Index(files[1], []byte(`"again"`))], files[2]}, []string{"stays", "goes", "stays", "comes"}, 2, 1, nil, "cut short", "a file of the run could not be read to its end"},
+		{"one cut between blocks", [][]byte{files[0], withoutLastBlock(files[1]), files[2]}, []string{"stays", "goes", "comes", "stays", "comes"}, 3, 1, nil, "file 2 of the run is without an end", "a file of the run could not be read to its end"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in, events, packets, err := readParts(t, c.files...)
@@ -196,4 +202,9 @@ func TestPartsJoined(t *testing.T) {
 	if !in.Live {
 		t.Error("it is no session")
 	}
+}
+
+// withoutLastBlock is a pcapng file but for its last block.
+func withoutLastBlock(file []byte) []byte {
+	return file[:len(file)-int(binary.LittleEndian.Uint32(file[len(file)-4:]))]
 }

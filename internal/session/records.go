@@ -28,6 +28,7 @@ type records struct {
 	processes map[uint32]pidmap.Process
 
 	told         int // events in all
+	counted      countedSockets
 	processBytes int
 	newer        string // version of blocks that are not understood
 	unread       int    // records that make no sense
@@ -37,8 +38,11 @@ type records struct {
 	files   int         // of the run, as far as they were opened
 	first   *partRecord // of the first of them that is one of several
 	skipped []span      // parts of the run that lie between others and are not there
-	resumes bool        // the file begins behind such a gap
+	unended []span      // those that lack their end, though nothing in them is cut in the middle
 	cut     bool        // a part of the run was not read to its end
+	torn    bool        // it is the one read last
+	resumes bool        // the file begins behind something that is missing: what it tells again may not have been told
+	empty   bool        // it has been read, and no packet is in it
 	joined  bool        // parts of one run stand one behind the other in this file
 }
 
@@ -81,7 +85,7 @@ func (r *records) add(line []byte) error {
 		return r.addProcess(one.Process, len(line))
 	case one.Again && (r.files > 1 || r.joined) && !r.resumes: // the file before has it
 	case one.Event != nil:
-		return r.addEvent(one.Event)
+		return r.addEvent(one.Event, one.Again)
 	case one.Counters != nil:
 		return r.addCounters(one.Counters)
 	case one.State != nil && len(line) <= maxStateBytes:
@@ -131,12 +135,19 @@ func (r *records) follows(p *partRecord) {
 		return
 	}
 	r.joined = r.joined || r.files <= 1 && p.Run == r.state.Part.Run && p.Part != r.state.Part.Part
-	if before := r.state.Part.Part; p.Part > before+1 {
-		r.skipped = append(r.skipped, span{before + 1, p.Part - 1})
-		r.resumes = true
-	} else if p.Part > before {
-		r.resumes = false
+	before := r.state.Part.Part
+	if p.Part <= before {
+		return
 	}
+	if !r.torn && !r.state.continued() {
+		r.unended = append(r.unended, span{before, before})
+		r.cut, r.torn = true, true
+	}
+	skips := p.Part > before+1
+	if skips {
+		r.skipped = append(r.skipped, span{before + 1, p.Part - 1})
+	}
+	r.resumes, r.torn = skips || r.torn, false
 }
 
 // gap says why packets are missing that were captured between the first and the last file, "" if none are.
@@ -202,10 +213,13 @@ func (r *records) process(number uint32) (pidmap.Process, error) {
 	return p, nil
 }
 
-func (r *records) addEvent(e *eventRecord) error {
+func (r *records) addEvent(e *eventRecord, again bool) error {
 	event, err := e.event(r.process)
 	if err != nil {
 		return err
+	}
+	if r.first != nil && event.Datagrams != nil && !r.counted.add(&event) && again {
+		return nil
 	}
 	if r.told++; r.told > maxEvents {
 		r.beyond = true
@@ -238,6 +252,9 @@ func (r *records) troubles() (list []string) {
 	}
 	if len(r.skipped) > 0 {
 		list = append(list, parts(r.skipped...)+" not given: what was captured then is not counted")
+	}
+	if len(r.unended) > 0 {
+		list = append(list, parts(r.unended...)+" without an end: packets and owners may be missing")
 	}
 	if r.joined {
 		list = append(list, "files of one run were put one behind the other, and each describes the interfaces anew: they are not held against the "+

@@ -50,9 +50,10 @@ func (r *Replay) Events() []pidmap.Event {
 	return all
 }
 
-// states are the latest of each session of each file; whole says that there is one in each.
+// states are the latest of each session of each file; whole says that there is one in each that has packets: of a session that is cut
+// before its first record nothing can be told.
 func (r *Replay) states() (list []*stateRecord, whole bool) {
-	whole = len(r.sources) > 0
+	whole = true
 	for _, s := range r.sources {
 		s.mu.Lock()
 		known := s.records.states()
@@ -64,10 +65,10 @@ func (r *Replay) states() (list []*stateRecord, whole bool) {
 			}
 			list = append(list, &state)
 		}
+		whole = whole && (len(known) > 0 || s.records.empty)
 		s.mu.Unlock()
-		whole = whole && len(known) > 0
 	}
-	return list, whole
+	return list, whole && len(list) > 0
 }
 
 // partial says which files of a run that wrote several were not given at its beginning and end.

@@ -17,6 +17,7 @@ type Source struct {
 	capture.Source
 	name string
 	last int64 // time of the newest packet
+	any  bool  // there was one
 
 	mu      sync.Mutex // guards records: a report may be made while the file is read. Packets do not take it.
 	records records
@@ -47,7 +48,7 @@ func (s *Source) listen(file capture.Source) {
 func (s *Source) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records.cut = true
+	s.records.cut, s.records.torn = true, true
 }
 
 // Next implements capture.Source. A session that ends without its last record, however cleanly, ends with an error that
@@ -55,7 +56,7 @@ func (s *Source) cut() {
 func (s *Source) Next(p *capture.Packet) error {
 	err := s.Source.Next(p)
 	if err == nil {
-		s.last = max(s.last, p.Time)
+		s.last, s.any = max(s.last, p.Time), true
 		if s.records.state != nil { // only this goroutine sets it
 			p.Owner, p.Direction = nil, capture.DirectionUnknown // written from the session's own events, for other programs: no second opinion
 		}
@@ -63,6 +64,11 @@ func (s *Source) Next(p *capture.Packet) error {
 	}
 	if errors.Is(err, capture.ErrTimeout) {
 		return err
+	}
+	if !s.any {
+		s.mu.Lock()
+		s.records.empty = true
+		s.mu.Unlock()
 	}
 	if missing := s.missing(); len(missing) > 0 {
 		if errors.Is(err, io.EOF) {

@@ -34,6 +34,7 @@ type Writer struct {
 	state    stateRecord // the last one
 	part     *partRecord // nil where there is one file
 	living   *living     // likewise
+	endings  []*ending   // files that are not ended yet, in their order
 	numbered numbered
 	labels   labels
 	trimmer  *flows.Trimmer    // nil = whole frames
@@ -50,9 +51,14 @@ func NewWriter(w io.Writer, o capture.WriterOptions) (*Writer, error) {
 		return nil, err
 	}
 	s := &Writer{Writer: packets, options: o, labels: newLabels()}
-	s.encoder = json.NewEncoder(&s.block)
-	s.encoder.SetEscapeHTML(false)
+	s.encode()
 	return s, nil
+}
+
+// encode makes the encoder of records.
+func (w *Writer) encode() {
+	w.encoder = json.NewEncoder(&w.block)
+	w.encoder.SetEscapeHTML(false)
 }
 
 // KeepHeaders has of every packet no more written than a report needs: see flows.Trimmer. It must come before the first packet.
@@ -70,23 +76,30 @@ func (w *Writer) WriteDecoded(p *capture.Packet, o *flows.Observation, payload [
 		keep = w.trimmer.NeedsDecoded(p, o, payload)
 	}
 	if owner == nil && keep == len(p.Data) {
-		return w.Writer.WritePacket(p)
+		return w.writePacket(p)
 	}
 	w.written = *p
 	w.written.Data = p.Data[:keep]
 	if owner != nil {
 		w.written.Owner = owner
 	}
-	return w.Writer.WritePacket(&w.written)
+	return w.writePacket(&w.written)
 }
 
 // WriteEvents appends what sources of ownership told.
 func (w *Writer) WriteEvents(events []pidmap.Event) error {
 	for i := range events {
-		if err := w.addEvent(&events[i], false); err != nil {
+		told, err := w.tellEndings(&events[i])
+		if err != nil {
+			return err
+		}
+		if err := w.addEvent(&events[i], told); err != nil {
 			return err
 		}
 		w.living.learn(&events[i])
+	}
+	if err := w.writeEndings(); err != nil {
+		return err
 	}
 	return w.end()
 }
