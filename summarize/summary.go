@@ -47,6 +47,9 @@ type Source struct {
 	LocalFrom  string // interface, file, process_blocks, flag or inferred
 }
 
+// FilterAnonymized stands in place of a Source's filter of which nothing is to be told.
+const FilterAnonymized = "anonymized"
+
 // Window is the time covered, in nanoseconds since 1970 UTC: of a file its first to its last packet,
 // live from the start of the capture to its end. Both 0: nothing was captured.
 type Window struct{ Start, End int64 }

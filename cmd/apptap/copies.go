@@ -2,51 +2,41 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"os"
 
 	"apptap/internal/session"
 )
 
-// copies are the files seen so far, by what a copy has as well: of a session what it says of itself, of another capture its length.
-// The zero value is ready to use.
-type copies struct {
-	sessions map[string]string  // name by session.Identity.Session
-	begun    map[string]string  // name by session.Identity.Begun
-	unnamed  map[string]string  // the same of those that are anonymized
-	lengths  map[int64][]string // names by bytes
+// copies are the files seen so far. The zero value is ready to use.
+type copies struct{ seen []seenFile }
+
+type seenFile struct {
+	name   string
+	id     session.Identity
+	length int64 // of what is no session, bytes
 }
 
-// of takes in a file and names the earlier one whose packets it has, "" for none.
+// of takes in a file and names the earlier one whose packets it has, "" for none: of a session what it says of itself tells, of another capture its
+// length and its ends.
 func (c *copies) of(name string, id session.Identity) (earlier string) {
 	if id.Empty {
 		return ""
 	}
-	if c.sessions == nil {
-		c.sessions, c.lengths = map[string]string{}, map[int64][]string{}
-		c.begun, c.unnamed = map[string]string{}, map[string]string{}
-	}
-	if id.Session != "" {
-		earlier = cmp.Or(c.sessions[id.Session], c.unnamed[id.Begun])
-		c.sessions[id.Session] = name
-		if id.Unnamed {
-			earlier = cmp.Or(earlier, c.begun[id.Begun])
-			c.unnamed[id.Begun] = name
+	file := seenFile{name: name, id: id}
+	if !id.Session {
+		info, err := os.Stat(name)
+		if err != nil {
+			return "" // told when it is read
 		}
-		c.begun[id.Begun] = name
-		return earlier
+		file.length = info.Size()
 	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return "" // told when it is read
-	}
-	for _, other := range c.lengths[info.Size()] {
-		if sameEnds(name, other, info.Size()) {
-			return other
+	for _, e := range c.seen {
+		if id.Copies(e.id) || !id.Session && !e.id.Session && file.length == e.length && sameEnds(name, e.name, e.length) {
+			return e.name
 		}
 	}
-	c.lengths[info.Size()] = append(c.lengths[info.Size()], name)
+	c.seen = append(c.seen, file)
 	return ""
 }
 

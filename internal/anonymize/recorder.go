@@ -101,7 +101,7 @@ func FilterOf(filter string) string {
 	if filter == "" {
 		return ""
 	}
-	return "anonymized"
+	return summarize.FilterAnonymized
 }
 
 // Interface is an interface with its addresses replaced.

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"apptap/capture"
+	"apptap/summarize"
 )
 
 // Part is one of the files of a run. Close comes after the Source's.
@@ -116,10 +117,18 @@ func (c *chain) Close() error {
 type Identity struct {
 	Run     string // of which it is a part, "" for a file that is none
 	Part    int    // from 0
-	Session string // the same for copies of one session, however compressed, and for nothing else; "" for what is none
-	Begun   string // the same for all copies and pieces of it, anonymized ones too
-	Unnamed bool   // anonymized: of which piece of the session it is one is not told
+	Session bool   // it says of what session it is
 	Empty   bool   // it has no packet
+
+	start  int64  // when the capture began, which no other session has
+	filter string // tells pieces of a session apart (export --app)
+}
+
+// Copies says that two files have the same session, however compressed, and the same piece of it. Of an anonymized one is not told which piece it
+// is: it may be any.
+func (i Identity) Copies(o Identity) bool {
+	same := i.Session && o.Session && i.start == o.start && i.Run == o.Run && i.Part == o.Part
+	return same && (i.filter == o.filter || i.filter == summarize.FilterAnonymized || o.filter == summarize.FilterAnonymized)
 }
 
 // Head identifies a file. It reads up to the first packet.
@@ -130,51 +139,42 @@ func Head(source capture.Source) (id Identity) {
 		ng.OnBlock(BlockType, head.take)
 	}
 	var p capture.Packet
-	id.Empty = source.Next(&p) != nil // its errors are told when the file is read
-	if head.state == nil {
-		return id
+	empty := source.Next(&p) != nil // its errors are told when the file is read
+	if head.state != nil {
+		id = head.state.identity()
 	}
-	id.Session, id.Begun, id.Unnamed = head.state.identity(), head.state.begin(), head.state.Filter == anonymizedFilter
-	if part := head.state.Part; part != nil {
-		id.Run, id.Part = string(part.Run), part.Part
-	}
+	id.Empty = empty
 	return id
 }
 
-// identity is what no other session has: the moment, in nanoseconds, when the capture began. Pieces of one (export --app) are told apart by
-// their filter, and those of a rotated run by their number. What has no start has no identity.
-func (r *stateRecord) identity() string {
-	if r.Start == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s %s", r.begin(), r.Filter)
-}
-
-// begin is what copies and pieces of a session have alike, and those of a rotated run not.
-func (r *stateRecord) begin() string {
-	id := fmt.Sprint(r.Start)
+// identity is what tells it from other sessions. What has no start is none's copy.
+func (r *stateRecord) identity() Identity {
+	id := Identity{Session: r.Start != 0, start: r.Start, filter: string(r.Filter)}
 	if r.Part != nil {
-		id += fmt.Sprintf(" %s %d", r.Part.Run, r.Part.Part)
+		id.Run, id.Part = string(r.Part.Run), r.Part.Part
 	}
 	return id
 }
-
-// anonymizedFilter stands in place of the filter of an anonymized session: see internal/anonymize.
-const anonymizedFilter = "anonymized"
 
 // Copy names a file that has the same session as an earlier one, "" for none, as far as they have been read.
 func (r *Replay) Copy() (name, earlier string) {
-	known := map[string]string{}
+	type named struct {
+		id   Identity
+		name string
+	}
+	var known []named
 	for _, s := range r.sources {
 		s.mu.Lock()
 		states := s.records.states()
 		s.mu.Unlock()
 		for _, state := range states {
 			id := state.identity()
-			if first, ok := known[id]; ok && id != "" && first != s.name {
-				return s.name, first
+			for _, k := range known {
+				if k.name != s.name && id.Copies(k.id) {
+					return s.name, k.name
+				}
 			}
-			known[id] = s.name
+			known = append(known, named{id, s.name})
 		}
 	}
 	return "", ""

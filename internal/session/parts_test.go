@@ -183,7 +183,7 @@ func TestHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if id := session.Head(source); id.Run != want.run || id.Part != want.part || (id.Session != "") != (want.run != "") {
+		if id := session.Head(source); id.Run != want.run || id.Part != want.part || id.Session != (want.run != "") {
 			t.Errorf("file %d: got %+v, want %q, %d", i, id, want.run, want.part)
 		}
 	}
