@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	gonet "net"
 
 	"github.com/shirou/gopsutil/v3/net"
 
@@ -35,7 +34,7 @@ func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCou
 			missing = append(missing, fmt.Errorf("read interface counters of %s: %w", name, ErrNoInterface))
 			continue
 		}
-		s, header, q := &stats[at], uncountedHeader(name), queues[indexOfInterface(name)]
+		s, header, q := &stats[at], uncountedHeader(name), queues.of(name)
 		found[name] = summarize.InterfaceCounters{
 			RxPackets: s.PacketsRecv, RxBytes: s.BytesRecv + header*s.PacketsRecv,
 			TxPackets: s.PacketsSent, TxBytes: s.BytesSent + header*s.PacketsSent,
@@ -44,15 +43,6 @@ func (c *Counters) Interfaces(names []string) (map[string]summarize.InterfaceCou
 		}
 	}
 	return found, errors.Join(missing...)
-}
-
-// indexOfInterface is the number of an interface in the system, 0 for none.
-func indexOfInterface(name string) uint32 {
-	i, err := gonet.InterfaceByName(name)
-	if err != nil {
-		return 0
-	}
-	return uint32(i.Index)
 }
 
 func indexOf(stats []net.IOCountersStat, name string) int {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"net"
 
 	"apptap/pidmap/nlsocket"
 )
@@ -20,8 +21,20 @@ const (
 // queue is an interface's egress queue: packets that it has dropped since it was made, and what waits in it.
 type queue struct{ dropped, packets, bytes uint64 }
 
-// addQueues reads a datagram of RTM_GETQDISC's answer and adds the root queue of each interface, by index. done says that it was the last.
-func addQueues(queues map[uint32]queue, datagram []byte) (done bool, err error) {
+// queues are the root queues of interfaces, by index.
+type queues map[uint32]queue
+
+// of is the queue of an interface of that name, which is empty where it is not known.
+func (q queues) of(name string) queue {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return queue{}
+	}
+	return q[uint32(i.Index)]
+}
+
+// add reads a datagram of RTM_GETQDISC's answer. done says that it was the last.
+func (q queues) add(datagram []byte) (done bool, err error) {
 	for len(datagram) > 0 {
 		var m nlsocket.Message
 		if m, datagram, err = nlsocket.Next(datagram); err != nil {
@@ -40,7 +53,7 @@ func addQueues(queues map[uint32]queue, datagram []byte) (done bool, err error) 
 			return nlsocket.Attributes(value, func(kind uint16, value []byte) error {
 				if kind == attrCounters && len(value) >= 12 {
 					at := func(n int) uint64 { return uint64(binary.NativeEndian.Uint32(value[4*n:])) }
-					queues[binary.NativeEndian.Uint32(m.Body[4:])] = queue{packets: at(0), bytes: at(1), dropped: at(2)}
+					q[binary.NativeEndian.Uint32(m.Body[4:])] = queue{packets: at(0), bytes: at(1), dropped: at(2)}
 				}
 				return nil
 			})

@@ -11,12 +11,12 @@ import (
 // queueTimeout bounds the wait for the kernel's answer, which is there before the request returns.
 const queueTimeout = time.Second
 
-// egressQueues are the queues of the interfaces of this network namespace, by index; those that cannot be read are not there.
-func egressQueues() map[uint32]queue {
-	queues := map[uint32]queue{}
+// egressQueues are the queues of the interfaces of this network namespace; those that cannot be read are not there.
+func egressQueues() queues {
+	all := queues{}
 	socket, err := nlsocket.Open(unix.NETLINK_ROUTE, 1<<16)
 	if err != nil {
-		return queues
+		return all
 	}
 	defer socket.Close()
 	if err = socket.SetDeadline(time.Now().Add(queueTimeout)); err == nil {
@@ -25,8 +25,8 @@ func egressQueues() map[uint32]queue {
 	for done := false; err == nil && !done; {
 		var datagram []byte
 		if datagram, err = socket.Receive(); err == nil {
-			done, err = addQueues(queues, datagram)
+			done, err = all.add(datagram)
 		}
 	}
-	return queues
+	return all
 }

@@ -3,4 +3,4 @@
 package kernel
 
 // egressQueues are not known on this system.
-func egressQueues() map[uint32]queue { return nil }
+func egressQueues() queues { return nil }

@@ -10,7 +10,7 @@ const recordedQueue = "bc00000024000200f387a261b72d0000000000000100000000000780f
 	"0048e80100000000000000000000000000b80b0000400d03000000000005000c00000000003000070014000100101a0000000000000c000000000000001800030000000000000000" +
 	"002200000000000000350000002c000300101a0000000000000c00000022000000350000000000000000000000000000000000000000000000"
 
-func TestAddQueues(t *testing.T) {
+func TestQueues(t *testing.T) {
 	recorded, err := hex.DecodeString(recordedQueue)
 	if err != nil {
 		t.Fatal(err)
@@ -21,23 +21,23 @@ func TestAddQueues(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		datagram []byte
-		want     map[uint32]queue
+		want     queues
 		done     bool
 	}{
-		{"root", append(append([]byte{}, recorded...), done...), map[uint32]queue{1: {dropped: 34}}, true},
-		{"a queue within", child, map[uint32]queue{}, false},
-		{"the end", done, map[uint32]queue{}, true},
+		{"root", append(append([]byte{}, recorded...), done...), queues{1: {dropped: 34}}, true},
+		{"a queue within", child, queues{}, false},
+		{"the end", done, queues{}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := map[uint32]queue{}
-			done, err := addQueues(got, tt.datagram)
+			got := queues{}
+			done, err := got.add(tt.datagram)
 			if err != nil || done != tt.done || len(got) != len(tt.want) || got[1] != tt.want[1] {
 				t.Errorf("got %v, done %v, %v; want %v, done %v", got, done, err, tt.want, tt.done)
 			}
 		})
 	}
 	for n := 1; n < len(recorded); n++ {
-		if _, err := addQueues(map[uint32]queue{}, recorded[:n]); err == nil {
+		if _, err := (queues{}).add(recorded[:n]); err == nil {
 			t.Errorf("cut to %d bytes: no error", n)
 		}
 	}
