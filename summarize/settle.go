@@ -10,8 +10,7 @@ import (
 func NewSettled() *Folded { return &Folded{newSums(maxDestinations)} }
 
 // Settle counts those of over that came out exact, or whose difference has a cause that stays, or that nothing compares with, and says
-// which. The others are left to
-// a Build that knows all circumstances of the run. Flows that ended after waited are left too if their socket's last
+// which. The others are left to a Build that knows all circumstances of the run. Flows that ended after waited are left too if their socket's last
 // counters may still come. What is left of in.Sockets are the readings of other sockets than the flows' that were taken; it reuses the list.
 func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []bool) {
 	y.sums.of(in)
@@ -22,6 +21,7 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 	readings := in.Sockets
 	in.Sockets = readingsOf(over, uses, readings)
 	pairs := auditFlows(in, uses)
+	c := circumstancesOf(in)
 	used := map[lifeKey]bool{}
 	taken = make([]bool, len(over))
 	for i := range uses {
@@ -33,7 +33,7 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 		if in.explains(&use.Flow) { // its owner is still to be asked about
 			continue
 		}
-		if use.Verdict != VerdictExact && !in.neverCompared(use, waited) && !in.staysExplained(use, pairs.own(i)) {
+		if use.Verdict != VerdictExact && !in.neverCompared(use, waited) && !c.staysExplained(use, pairs.own(i)) {
 			continue
 		}
 		taken[i] = true
@@ -99,12 +99,11 @@ func (in *Input) neverCompared(use *FlowUse, waited int64) bool {
 // staysExplained says that nothing that is still to come changes what a difference was explained by: packets are known to have been
 // dropped, which is the one cause that may come up later than a flow, and the kernel told the last counters of its socket. A capture that
 // loses packets for days would keep every flow that lost some.
-func (in *Input) staysExplained(use *FlowUse, life *socketLife) bool {
-	if use.Verdict != VerdictExplained || use.Flow.Key.Proto != flows.TCP || life == nil || life.last.Moment != AtClose || !life.last.FINKnown {
+func (c *circumstances) staysExplained(use *FlowUse, life *socketLife) bool {
+	if !c.dropped || use.Verdict != VerdictExplained || use.Flow.Key.Proto != flows.TCP || life == nil || life.last.Moment != AtClose || !life.last.FINKnown {
 		return false
 	}
-	c := circumstancesOf(in)
-	return c.dropped && !slices.ContainsFunc(use.Causes, func(c Cause) bool { return c.Name == CauseStillOpen })
+	return !slices.ContainsFunc(use.Causes, func(c Cause) bool { return c.Name == CauseStillOpen })
 }
 
 // Lose keeps in mind what the kernel counted of sockets that no flow has come of, whose readings are forgotten.

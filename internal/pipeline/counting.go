@@ -139,7 +139,7 @@ func (o *owner) sumCounted() {
 		delete(o.counting.base.Counted, done.Sockets[i].Cookie)
 	}
 	o.last = now
-	o.forget()
+	o.forget(nil)
 }
 
 // withStarts adds what the sockets of ended had counted when the run began.

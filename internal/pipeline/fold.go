@@ -26,7 +26,7 @@ func (o *owner) fold() {
 		o.folded.Add(&in, f)
 		o.stated.forget(f)
 	})
-	o.forget()
+	o.forget(nil)
 }
 
 // settleLocal fixes what a file has said until now of the host that captured: flows that were folded cannot be

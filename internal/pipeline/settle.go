@@ -39,8 +39,8 @@ func (o *owner) settle() {
 	}
 	taken := o.settled.Settle(&in, over, now-int64(readingGrace))
 	o.table.Drop(over, taken)
-	o.forget()
 	inUse := o.table.InUse()
+	o.forget(inUse)
 	o.datagrams.sockets = o.settled.SettlePorts(&in, inUse, now-int64(flowGrace))
 	sockets, forgotten := summarize.Unsettled(in.Sockets, inUse, now-int64(flowGrace), now-int64(readingGrace))
 	o.settled.Lose(&in, forgotten)
