@@ -73,7 +73,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("capture on %s: snaplen of %d bytes", c.Interface, c.SnapLen)
 	case c.BufferBytes < 0 || c.BufferBytes > most:
 		return c, fmt.Errorf("capture on %s: buffer of %d bytes, at most %d", c.Interface, c.BufferBytes, most)
-	case c.TimeStamps != "" && c.Reader != ReaderAuto && c.Reader != ReaderPcap:
+	case c.TimeStamps != "" && c.Reader != ReaderPcap:
 		return c, fmt.Errorf("capture on %s: the reader %s has the kernel's time stamps alone; leave it to libpcap (--reader pcap), or leave out -j", c.Interface, c.Reader)
 	case strings.HasSuffix(c.TimeStamps, "_unsynced"):
 		return c, fmt.Errorf("capture on %s: time stamps of a clock that is not the system's (%s) cannot be held against the times of its sockets; take adapter or host", c.Interface, c.TimeStamps)

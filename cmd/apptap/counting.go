@@ -32,11 +32,10 @@ const onlyCounts = "nothing was captured (--count-only): the figures are what th
 
 // openCounting makes sources that describe the interfaces and have no packets. It wants the kernel events of c.Owners.
 func openCounting(ctx context.Context, c *pipeline.Config) error {
-	watcher, ok := c.Owners.(interface{ Counts() bool })
 	if refused, asked := c.Owners.(interface{ Untold() error }); asked && errors.Is(refused.Untold(), os.ErrPermission) {
 		return &exitErr{exitPermission, fmt.Errorf("%w: %w", errNoCounting, refused.Untold()), "run it with sudo; 'apptap doctor' says which capabilities do"}
 	}
-	if !ok || !watcher.Counts() {
+	if watcher, ok := c.Owners.(interface{ Counts() bool }); !ok || !watcher.Counts() {
 		return withHint(errNoCounting, "see 'apptap doctor'; without --count-only apptap captures")
 	}
 	for _, name := range c.Source.Interfaces {

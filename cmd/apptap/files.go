@@ -74,8 +74,7 @@ func untilDone(ctx context.Context, f *os.File) io.Reader {
 
 // openWaiting opens a file, but for a named pipe gives up when ctx ends: such an open waits until somebody writes.
 func openWaiting(ctx context.Context, name string) (*os.File, error) {
-	info, err := os.Stat(name)
-	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+	if !isPipe(name) {
 		return os.Open(name)
 	}
 	var opened atomic.Bool

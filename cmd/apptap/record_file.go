@@ -64,10 +64,18 @@ func claim(file *os.File) error {
 	if err != nil || !info.Mode().IsRegular() {
 		return err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		return errClaimed
+	if err := lock(file, syscall.LOCK_EX); err != nil {
+		return err
 	}
 	return file.Truncate(0)
+}
+
+// lock locks a file as long as it is open, without waiting: errClaimed. A file system without locks gives none and no error.
+func lock(file *os.File, how int) error {
+	if err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return errClaimed
+	}
+	return nil
 }
 
 // writer is where the recording writes.

@@ -97,9 +97,9 @@ func keepFree(path string) (free func(), err error) {
 		return free, nil
 	}
 	// Shared: it conflicts with claim's alone, and NFS takes it for a file that is only read (flock(2)).
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+	if err := lock(file, syscall.LOCK_SH); err != nil {
 		file.Close()
-		return free, errClaimed
+		return free, err
 	}
 	return func() { file.Close() }, nil
 }
