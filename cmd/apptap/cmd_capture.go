@@ -85,7 +85,7 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.IntVarP(&f.bufferMiB, "buffer", "B", 0, "capture buffer of each interface in `MIB` (default: what its speed and memory suggest)")
 	flags.BoolVar(&f.countOnly, "count-only", false, "capture nothing: report what the kernel counted of each socket's packets (Linux, eBPF)")
 	flags.StringVar(&f.reader, "reader", "auto", "take packets through `READER`: ring (Linux), pcap (libpcap), pktap (macOS, as root) or auto, the first that works")
-	flags.StringVarP(&f.timeStamps, "time-stamp-type", "j", "", "have packets stamped by `TYPE`, as in tcpdump: host, adapter (through libpcap; what else there is a wrong one is answered with)")
+	flags.StringVarP(&f.timeStamps, "time-stamp-type", "j", "", "have packets stamped by `TYPE`, host or adapter, as tcpdump does (through libpcap; a type that is not there is answered with those that are)")
 	f.outputFlags.register(c)
 	return c
 }
