@@ -142,7 +142,7 @@ func (h *History) lifeAt(s Socket, time int64) *life {
 // siblings are the lives of a socket, but for those with peers that a UDP socket is not connected to.
 func (h *History) siblings(s *Socket) []*life {
 	lives := h.byIdentity[s.identity()]
-	t := h.traced[s.used()]
+	t := h.tracedOf(s)
 	if t == nil || s.Cookie == 0 {
 		return lives
 	}

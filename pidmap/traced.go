@@ -140,9 +140,23 @@ func (l *life) mark(time, notBefore int64) {
 	}
 }
 
+// tracedOf is what kernel events told of a socket, nil for nothing. A scan does not tell that a socket carries the packets of another: then what they
+// told of its 5-tuple does.
+func (h *History) tracedOf(s *Socket) *traced {
+	if t := h.traced[s.used()]; t != nil || s.Cookie == 0 {
+		return t
+	}
+	for _, l := range h.connected[s.Key] {
+		if l.socket.Cookie == s.Cookie && l.traced != nil {
+			return l.traced
+		}
+	}
+	return nil
+}
+
 // closeTraced ends a traced socket; false if it is none.
 func (h *History) closeTraced(e *Event) bool {
-	t := h.traced[e.Socket.used()]
+	t := h.tracedOf(&e.Socket)
 	if t == nil || e.Socket.Cookie == 0 {
 		return false
 	}
@@ -174,7 +188,7 @@ func (h *History) doubtTraced(since, now int64) {
 
 // rejoin gives what kernel events told of a socket to the life that a scan has found it in since.
 func (h *History) rejoin(l *life) {
-	if t := h.traced[l.socket.used()]; t != nil && l.traced == nil && l.socket.Cookie != 0 {
+	if t := h.tracedOf(&l.socket); t != nil && l.traced == nil && l.socket.Cookie != 0 {
 		l.traced = t
 		t.lives = append(t.lives, l)
 	}
