@@ -144,6 +144,8 @@ func (d *decoder) laterFragment(proto uint8) Kind {
 		return protocolKind(proto)
 	}
 	d.o.FragLater, d.o.Proto = true, Protocol(proto)
+	// What follows was of a tunnel's carrier.
+	d.o.Src.Port, d.o.Dst.Port, d.o.Payload, d.o.signs, d.payload = 0, 0, 0, 0, nil
 	return flow
 }
 

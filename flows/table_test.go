@@ -195,8 +195,11 @@ func TestTunnelledFragments(t *testing.T) {
 	for _, frame := range fixtures.UDPFragments(400, host4, peer4, make([]byte, 1000), fixtures.ID(77)) {
 		frames = append(frames, inUDP(4789, be("\x08\x00\x00\x00\x00\x00\x07\x00", frame)))
 	}
-	for tunnels, want := range map[flows.Tunnels]flows.Endpoint{
-		flows.Inner: flows.MakeKey(flows.UDP, host4, peer4).Local, flows.Outer: {Port: 40000},
+	for tunnels, want := range map[flows.Tunnels]struct {
+		port    uint16
+		payload uint64 // one datagram's inside; each packet's and its headers outside
+	}{
+		flows.Inner: {host4.Port(), 1000}, flows.Outer: {40000, 1008 + 3*(8+14+20)},
 	} {
 		for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}} {
 			table := flows.NewTable()
@@ -206,8 +209,9 @@ func TestTunnelledFragments(t *testing.T) {
 				table.Add(&o)
 			}
 			got := table.Flows(nil, flows.Local{})
-			if len(got) != 1 || got[0].TxPackets+got[0].RxPackets != 3 || got[0].Key.Local.Port != want.Port && got[0].Key.Remote.Port != want.Port {
-				t.Errorf("tunnels %d, order %v: got %+v, want one flow of port %d with 3 packets", tunnels, order, got, want.Port)
+			if len(got) != 1 || got[0].TxPackets+got[0].RxPackets != 3 || got[0].Key.Local.Port != want.port && got[0].Key.Remote.Port != want.port ||
+				got[0].TxPayload+got[0].RxPayload != want.payload {
+				t.Errorf("tunnels %d, order %v: got %+v, want one flow of port %d with 3 packets and %d bytes of payload", tunnels, order, got, want.port, want.payload)
 			}
 		}
 	}
