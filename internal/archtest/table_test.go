@@ -51,9 +51,10 @@ var arrows = map[string][]string{
 	"fixtures/demo":   {"fixtures"},
 	"fixtures/bulk":   {"capture"}, // its test reads what it wrote
 	"fixtures/race":   {},
-	"fixtures/blast":  {},
-	"fixtures/soak":   {},
-	"fixtures/attach": {"fixtures/storms"},
+	"fixtures/ends":   {},
+	"fixtures/blast":  {"fixtures/ends"},
+	"fixtures/soak":   {"fixtures/ends"},
+	"fixtures/attach": {"fixtures/ends", "fixtures/storms"},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
@@ -96,7 +97,7 @@ var leashes = []leash{
 	{path: "github.com/oschwald/maxminddb-golang/v2", rooms: []string{"internal/places"}, why: "networks and countries of addresses"},
 	{path: "golang.org/x/net/http2/hpack", rooms: []string{"flows/names"}, why: "header compression of HTTP/2 (RFC 7541)"},
 	{path: "golang.org/x/sys/unix", byOS: true,
-		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/nlsocket", "pidmap/conntrack", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/soak", "fixtures/attach"},
+		rooms: []string{"capture/live", "pidmap", "pidmap/bpf", "pidmap/nlsocket", "pidmap/conntrack", "pidmap/sockdiag", "summarize/kernel", "fixtures/netns", "fixtures/demo", "fixtures/blast", "fixtures/attach"},
 		why:   "system calls live in files that name their system"},
 	{path: "kernel.org/pub/linux/libs/security/libcap/psx", byOS: true, rooms: []string{"internal/rights"},
 		why: "rights are a thread's own, and C makes threads that Go knows nothing of"},
@@ -118,7 +119,8 @@ var execFiles = map[string]string{
 	"fixtures/demo/programs.go":        "runs apptap beside programs of known traffic",
 	"fixtures/netns/netns_linux.go":    "ip(8) makes the namespaces of the integration tests",
 	"fixtures/attach/contest_linux.go": "runs what it measures",
-	"fixtures/attach/run_linux.go":     "moves into namespaces and starts the server there",
+	"fixtures/attach/run_linux.go":     "ethtool(8) cuts its frames",
+	"fixtures/ends/ends_linux.go":      "runs benchmarks and their servers in namespaces, which ip(8) joins",
 }
 
 // goRooms may start goroutines.
