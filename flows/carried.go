@@ -22,7 +22,7 @@ func (t Tunnels) Inside(p *capture.Packet, o *Observation, index int) (in Inside
 
 func tunnelPort(port uint16) bool {
 	switch port {
-	case portVXLAN, portVXLANLinux, portVXLANGPE, portGENEVE, portGTPU, portTeredo, portMPLS, portGRE, portAYIYA, portL2TP:
+	case portVXLAN, portVXLANLinux, portVXLANGPE, portGENEVE, portGTPU, portTeredo, portMPLS, portGRE, portAYIYA, portL2TP, portLISP, portCAPWAP:
 		return true
 	}
 	return false

@@ -94,8 +94,12 @@ func (d *decoder) wlanFrame(padded bool) Kind {
 	if len(d.data) < 24 {
 		return simple(kindWLAN)
 	}
+	return d.wlanData(d.data[0], d.data[1], padded)
+}
+
+// wlanData is wlanFrame for a frame whose first two bytes, of 24 and more, are not in their order.
+func (d *decoder) wlanData(control, flags byte, padded bool) Kind {
 	const typeData, subtypeNull, subtypeQoS = 2, 4, 8
-	control, flags := d.data[0], d.data[1]
 	subtype := control >> 4
 	const toDS, fromDS, protected, order = 1, 2, 0x40, 0x80
 	if control>>2&3 != typeData || subtype&subtypeNull != 0 || flags&protected != 0 {

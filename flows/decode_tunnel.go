@@ -166,6 +166,8 @@ const (
 	portGRE        = 4754
 	portAYIYA      = 5072
 	portL2TP       = 1701
+	portLISP       = 4341
+	portCAPWAP     = 5247
 )
 
 // udpTunnel follows a UDP tunnel to the flow inside, where that is wanted. Where there is none inside, the
@@ -217,6 +219,10 @@ func (d *decoder) tunnel(port uint16) Kind {
 		return d.ayiya()
 	case portL2TP:
 		return d.l2tp()
+	case portLISP:
+		return d.lisp()
+	case portCAPWAP:
+		return d.capwap()
 	}
 	return noTunnel
 }
@@ -343,6 +349,62 @@ func (d *decoder) l2tp() Kind {
 		return simple(kindTruncated)
 	}
 	return d.ppp()
+}
+
+// lisp is RFC 9300 §5.1. With the P bit of LISP-GPE (RFC 9305 §3) the last byte says what follows.
+func (d *decoder) lisp() Kind {
+	const gpe, nextIPv4, nextIPv6, nextEthernet = 0x04, 1, 2, 3
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	flags, next := d.data[0], d.data[7]
+	d.skip(8)
+	switch {
+	case flags&gpe == 0:
+		return d.rawIP()
+	case next == nextIPv4:
+		return d.ipv4()
+	case next == nextIPv6:
+		return d.ipv6()
+	case next == nextEthernet:
+		return d.ethernet()
+	}
+	return noTunnel
+}
+
+// capwap is what an access point and its controller pass on (RFC 5415 §4.3): Ethernet, or the frame as it was on the air. Of
+// one in fragments the first is read. Cisco's devices have the two bytes
+// of an 802.11 frame control in the other order.
+func (d *decoder) capwap() Kind {
+	const native, fragment, keepAlive, wlan, wlanIsData = 0x000100, 0x000080, 0x000008, 1, 8
+	if len(d.data) < 8 {
+		return simple(kindTruncated)
+	}
+	word := binary.BigEndian.Uint32(d.data)
+	offset := binary.BigEndian.Uint16(d.data[6:]) >> 3
+	switch {
+	case word>>24 != 0: // another version, or DTLS: encrypted
+		return noTunnel
+	case word&keepAlive != 0, word&fragment != 0 && offset != 0:
+		return noTunnel
+	}
+	if header := int(word>>19&0x1f) * 4; header < 8 || !d.drop(header) {
+		return simple(kindTruncated)
+	}
+	switch {
+	case word&native == 0:
+		return d.ethernet()
+	case word>>9&0x1f == wlan:
+		if len(d.data) < 24 {
+			return simple(kindWLAN)
+		}
+		first, second := d.data[0], d.data[1]
+		if first&0xf != wlanIsData {
+			first, second = second, first
+		}
+		return d.wlanData(first, second, false)
+	}
+	return noTunnel
 }
 
 // teredo is RFC 4380 §5.1.1: optional authentication and origin fields before an IPv6 packet.

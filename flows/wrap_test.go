@@ -214,6 +214,15 @@ func tunnelWrappings() []wrapping {
 		of("L2TP with all fields", ipPacket, 1701, func(b []byte) []byte {
 			return be(uint16(0x4a02), uint16(18+len(b)), uint32(0x00010002), zeros(4), uint16(3), zeros(3), int(pppOf(b)))
 		}),
+		of("LISP (RFC 9300)", ipPacket, 4341, plain("\x88\x00\x00\x07", uint32(9))),
+		of("CAPWAP of Ethernet (RFC 5415)", etherFrame, 5247, plain("\x00\x10\x00\x00", uint32(0))),
+		of("CAPWAP with a radio's address", etherFrame, 5247, plain("\x00\x20\x00\x10", uint32(0), "\x06", zeros(7))),
+		of("CAPWAP of 802.11", ipPacket, 5247, func(b []byte) []byte {
+			return be("\x00\x10\x03\x00", uint32(0), "\x08\x01", zeros(22), "\xaa\xaa\x03\x00\x00\x00", etherOf(b))
+		}),
+		of("CAPWAP of 802.11, bytes swapped", ipPacket, 5247, func(b []byte) []byte {
+			return be("\x00\x10\x03\x00", uint32(0), "\x01\x08", zeros(22), "\xaa\xaa\x03\x00\x00\x00", etherOf(b))
+		}),
 		of("MPLS in UDP (RFC 7510)", ipPacket, 6635, plain(uint32(0x10140))),
 	}
 }
