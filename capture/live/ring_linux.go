@@ -26,6 +26,7 @@ type ring struct {
 	frames     ringFrames
 	hold       time.Duration // until the kernel hands over a block that is not full
 	sleeper    *sleeper
+	rests      rests
 	down       bool // the interface was down when last looked at
 
 	interfaces [1]capture.Interface
@@ -78,11 +79,18 @@ func (r *ring) release() {
 	}
 	r.statusOf(r.at).Store(unix.TP_STATUS_KERNEL)
 	r.held = false
+	r.rests.read++
 	r.at = r.following()
 }
 
 // await waits for a block.
 func (r *ring) await() error {
+	if !r.sleeper.stopped.Load() {
+		time.Sleep(r.rests.next(time.Now(), r.hold, len(r.memory)/r.blockBytes))
+		if r.ready() {
+			return nil
+		}
+	}
 	if !r.sleeper.stopped.Load() {
 		if err := r.wait(r.sleeper.patience); err != nil {
 			return err
