@@ -36,7 +36,9 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 		c.Owners = watcher
 		watching = append(watching, watcher)
 		if told, ok := c.Owners.(interface{ Counts() bool }); ok && c.Counters != nil && told.Counts() {
-			counters.Second()
+			if err := counters.Second(); err != nil {
+				degraded = append(degraded, fmt.Sprintf("the ends of sockets are told of twice, which costs time: %v", err))
+			}
 		}
 	}
 	c.Degraded = append(c.Degraded, degraded...)

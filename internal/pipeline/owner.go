@@ -186,8 +186,13 @@ func (o *owner) unknown(key flows.Key) bool {
 func (o *owner) addEvents(events []pidmap.Event) {
 	for i := range events {
 		o.history.Add(events[i])
-		if events[i].Kind == pidmap.SocketsCurrent {
+		switch events[i].Kind {
+		case pidmap.SocketsCurrent:
 			o.heardAt = max(o.heardAt, events[i].Time)
+		case pidmap.EventsLost:
+			if second, ok := o.config.Counters.(secondCounters); ok {
+				second.Missed()
+			}
 		}
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events

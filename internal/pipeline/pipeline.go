@@ -122,6 +122,9 @@ type packetCounter interface{ Count() []pidmap.Event }
 // eventReuser is an Owners that takes back the lists that it has emitted.
 type eventReuser interface{ Reuse([]pidmap.Event) }
 
+// secondCounters are Counters that leave the ends of sockets to Owners until they are told that these have lost some.
+type secondCounters interface{ Missed() }
+
 // Counters are the kernel's own byte counters.
 type Counters interface {
 	Sockets(summarize.Moment) ([]summarize.SocketCounters, error)

@@ -48,3 +48,26 @@ func TestTold(t *testing.T) {
 		t.Errorf("%d sockets are remembered, want at most %d", n, 2*maxTold)
 	}
 }
+
+// secondHost counts how often it was told that kernel events had been lost.
+type secondHost struct {
+	liveHost
+	missed int
+}
+
+func (h *secondHost) Missed() { h.missed++ }
+
+// TestMissed: counters that come second are told of lost events, and of nothing else.
+func TestMissed(t *testing.T) {
+	h := &secondHost{}
+	c := Config{Counters: h}
+	o := newOwner(&c, newShared(&c, func() {}))
+	o.addEvents([]pidmap.Event{{Kind: pidmap.SocketsCurrent}, {Kind: pidmap.SocketsCounted}})
+	if h.missed != 0 {
+		t.Error("told of a loss where nothing was lost")
+	}
+	o.addEvents([]pidmap.Event{{Kind: pidmap.EventsLost}})
+	if h.missed != 1 {
+		t.Errorf("told of %d losses, want 1", h.missed)
+	}
+}

@@ -59,6 +59,16 @@ func (s *Socket) Join(groups ...uint32) error {
 	return nil
 }
 
+// Leave leaves multicast groups. What is queued stays.
+func (s *Socket) Leave(groups ...uint32) error {
+	for _, group := range groups {
+		if err := s.conn.LeaveGroup(group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Send sends a request and returns the sequence number that its answers have.
 func (s *Socket) Send(kind netlink.HeaderType, flags netlink.HeaderFlags, body []byte) (sequence uint32, err error) {
 	sent, err := s.conn.Send(netlink.Message{Header: netlink.Header{Type: kind, Flags: flags}, Data: body})

@@ -45,6 +45,12 @@ func (l *Listener) Overflows() uint64 { return 0 }
 // Buffer is 0.
 func (l *Listener) Buffer() int { return 0 }
 
+// Suspend returns an error that wraps errors.ErrUnsupported.
+func (l *Listener) Suspend() error { return unsupported() }
+
+// Resume returns an error that wraps errors.ErrUnsupported.
+func (l *Listener) Resume() error { return unsupported() }
+
 // Run returns an error that wraps errors.ErrUnsupported.
 func (l *Listener) Run(context.Context, time.Duration, func([]Socket)) error { return unsupported() }
 

@@ -336,17 +336,16 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestIntegrationSecond: where others tell of the ends of sockets too, these come in pieces and not one by one, and none is lost.
+// TestIntegrationSecond: where others tell of the ends of sockets too, nothing comes until they have missed some. Then they come in
+// pieces and not one by one, and none is lost.
 func TestIntegrationSecond(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
 	ip(t, "link", "set", "lo", "up")
 	counters, witness := openCounters(t), openCounters(t)
-	counters.pause = time.Hour
 	closed := make(chan int, 1000)
 	go witness.RunClosed(t.Context(), func(c []summarize.SocketCounters) { closed <- len(c) })
-	const pairs = 20
 	end := func(pairs int) {
 		for range pairs {
 			client, server := transfer(t, "tcp4", "127.0.0.1:0", 100, 100)
@@ -357,16 +356,35 @@ func TestIntegrationSecond(t *testing.T) {
 			n += <-closed
 		}
 	}
-	end(pairs)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
 	var pieces, n int
-	go func() {
-		done <- counters.RunClosed(ctx, func(c []summarize.SocketCounters) { pieces, n = pieces+1, n+len(c) })
-	}()
-	end(pairs) // others, long enough for each to be read if it were wanted now
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) || n != 4*pairs || pieces > 2 {
+	run := func(meanwhile func()) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- counters.RunClosed(ctx, func(c []summarize.SocketCounters) { pieces, n = pieces+1, n+len(c) })
+		}()
+		meanwhile()
+		cancel()
+		return <-done
+	}
+	const pairs = 20
+	end(pairs)
+	if err := counters.Second(); err != nil {
+		t.Fatal(err)
+	}
+	counters.pause = time.Hour
+	if err := run(func() { end(pairs) }); !errors.Is(err, context.Canceled) || n > 0 {
+		t.Errorf("%d sockets came (%v), want none", n, err)
+	}
+	counters.Missed()
+	counters.Missed()
+	if err := counters.untilMissed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counters.missed = nil // that is where RunClosed goes on
+	end(pairs)
+	// Others, long enough for each to be read if it were wanted now.
+	if err := run(func() { end(pairs) }); !errors.Is(err, context.Canceled) || n != 4*pairs || pieces > 2 {
 		t.Errorf("%d sockets came in %d pieces (%v), want %d in at most 2", n, pieces, err, 4*pairs)
 	}
 }

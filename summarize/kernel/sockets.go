@@ -15,21 +15,39 @@ import (
 )
 
 // Counters reads the kernel's byte counters in the network namespace in which it was opened. Sockets and
-// RunClosed may run at the same time, each in one goroutine; Overflows may be called from any.
+// RunClosed may run at the same time, each in one goroutine; Missed and Overflows may be called from any.
 type Counters struct {
 	dump      *sockdiag.Conn     // nil if unavailable
 	destroyed *sockdiag.Listener // nil if unavailable
 	why       error              // why not; nil where those are told of who tells of owners
 	pause     time.Duration      // see Second
+	missed    chan struct{}      // see Missed; nil unless Second was called
 }
 
 // secondPause is how long the counters of sockets that are gone may wait where others tell of them too, who are to be first. The queue
 // holds those of 30,000 sockets a second for that long.
 const secondPause = 150 * time.Millisecond
 
-// Second says, before RunClosed, that kernel events tell of the end of every socket too: what RunClosed emits is only wanted where they
-// were lost, so it is no hurry.
-func (c *Counters) Second() { c.pause = secondPause }
+// Second says, before RunClosed, that kernel events tell of the end of every socket too. RunClosed then emits nothing until some of these
+// are Missed: to be told twice costs a quarter of what it costs apptap to be told of a connection, and the connection as much.
+func (c *Counters) Second() error {
+	if c.destroyed == nil {
+		return nil
+	}
+	if err := c.destroyed.Suspend(); err != nil {
+		return err
+	}
+	c.pause, c.missed = secondPause, make(chan struct{}, 1)
+	return nil
+}
+
+// Missed says that kernel events were lost, as they may be again. From now on RunClosed emits what they may not tell of. It never blocks.
+func (c *Counters) Missed() {
+	select {
+	case c.missed <- struct{}{}:
+	default: // it is known, or nobody was to be second
+	}
+}
 
 // smallBuffer is the queue of destroyed sockets in bytes below which a burst is likely to be lost: 5000
 // sockets closed at once need 2 MiB.
@@ -104,6 +122,9 @@ func (c *Counters) RunClosed(ctx context.Context, emit func([]summarize.SocketCo
 	if c.destroyed == nil {
 		return c.why
 	}
+	if err := c.untilMissed(ctx); err != nil {
+		return err
+	}
 	var told uint64
 	return c.destroyed.Run(ctx, c.pause, func(sockets []sockdiag.Socket) {
 		counters := appendCounters(nil, sockets, summarize.AtClose, time.Now().UnixNano())
@@ -115,6 +136,22 @@ func (c *Counters) RunClosed(ctx context.Context, emit func([]summarize.SocketCo
 			emit(counters)
 		}
 	})
+}
+
+// untilMissed waits until the ends of sockets are wanted, if they are not now.
+func (c *Counters) untilMissed(ctx context.Context) error {
+	if c.missed == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.missed:
+	}
+	if err := c.destroyed.Resume(); err != nil {
+		return fmt.Errorf("listen for destroyed sockets: %w", err)
+	}
+	return nil
 }
 
 // Overflows counts how often counters of closed sockets were lost because nobody read them in time; how many
