@@ -1,5 +1,6 @@
 # Works with GNU make 3.81, which is what a Mac has.
 
+PREFIX   ?= /usr/local
 SETUP    := sh .ci/setup
 # Inputs for each fuzz target, or a time such as 30s; before Go 1.27 a time now and then ends in a bare "context
 # deadline exceeded", which is no finding (go.dev/issue/75804).
@@ -12,7 +13,7 @@ VCS      := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo 
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check darwin-check fuzz bench bench-live bench-ownership soak fixtures generate clean
+.PHONY: help setup build install demo test check darwin-check fuzz bench bench-live bench-ownership soak fixtures generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +24,12 @@ setup: ## install what the build needs: a C compiler and libpcap's headers
 build: ## build bin/apptap, and the programs of the demo beside it
 	@mkdir -p bin
 	@$(SETUP) build go build -buildvcs=$(VCS) -o bin/ ./cmd/apptap ./fixtures/talk ./fixtures/demo
+
+install: ## put bin/apptap, which build makes, and the man pages below PREFIX (/usr/local)
+	@test -x bin/apptap || { echo "install: there is no bin/apptap yet: run make build first, without sudo"; exit 1; }
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 bin/apptap $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 demo: build ## capture programs of known traffic on the loopback interface and report on them
 	@$(SETUP) root bin/demo $(if $(ARGS),-- $(ARGS))
