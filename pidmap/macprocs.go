@@ -78,8 +78,8 @@ func (m *macProcs) bare(pid int32) (Process, bool) {
 	p := Process{Key: ProcessKey{PID: pid, Start: told.Start}, StartTime: int64(told.Start) * 1000, PPID: told.PPID, UID: told.UID,
 		User: m.user(told.UID), Name: told.Name}
 	path := make([]byte, libproc.PathSize)
-	if n, err := m.call(procPIDInfo, pid, flavorPath, 0, path); err == nil && n > 0 {
-		p.Path = libproc.Path(path)
+	if _, err := m.call(procPIDInfo, pid, flavorPath, 0, path); err == nil {
+		p.Path = libproc.Path(path) // the call returns 0 whatever it filled in: proc_pidpathinfo of bsd/kern/proc_info.c
 	}
 	return p, true
 }

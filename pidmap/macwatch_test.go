@@ -118,6 +118,15 @@ func TestMacBaseline(t *testing.T) {
 	b.want(t, "nobody's", macKey(flows.TCP, 50006), "no_socket_seen")
 }
 
+// TestMacExecutable: the application is that of the executable's path, which proc_info(2) fills in while it returns 0.
+func TestMacExecutable(t *testing.T) {
+	b := newMacBench(t, mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 300, 0, "Safari")), macTable())
+	a := b.history.Owner(macKey(flows.TCP, 50001), flows.InitiatorLocal, b.clock, b.clock)
+	if a.Process.Path != safari || a.App.ID != "com.apple.Safari" {
+		t.Errorf("got app %s of executable %q, want com.apple.Safari of %s", a.App.ID, a.Process.Path, safari)
+	}
+}
+
 // TestMacFlowLife: a flow begins without addresses, gets them, ends, and its port is used again.
 func TestMacFlowLife(t *testing.T) {
 	kernel := mac.NewKernel()
