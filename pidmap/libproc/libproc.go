@@ -111,8 +111,10 @@ func (s *Socket) Listening() bool { return s.Key.Proto == flows.TCP && s.State =
 const (
 	stateListen = 1
 	maxState    = 10
-	hasIPv4     = 1 // inp_vflag
+	hasIPv4     = 1 // inp_vflag, xnu bsd/netinet/in_pcb.h
 	hasIPv6     = 2
+	isMapped    = 4 // INP_V4MAPPEDV6, since macOS 12: a UDP socket of IPv6 that was bound or connected to a mapped IPv4 address
+	knownFlags  = hasIPv4 | hasIPv6 | isMapped
 	afInet      = 2
 	afInet6     = 30
 )
@@ -128,13 +130,14 @@ type inet struct {
 // socket decides the family by the addresses in use: an IPv6 socket that talks IPv4 has the flag of IPv4, and one that is bound to
 // all addresses of both has both.
 func (i inet) socket() Socket {
-	v4 := i.vflag&hasIPv6 == 0
+	families := i.vflag & (hasIPv4 | hasIPv6)
+	v4 := families&hasIPv6 == 0
 	local, remote := i.addr(i.local, v4), i.addr(i.remote, v4)
 	s := Socket{Key: flows.MakeKey(i.proto, netip.AddrPortFrom(local, i.lport), netip.AddrPortFrom(remote, i.rport))}
 	if i.rport == 0 {
 		s.Key.Remote = flows.Endpoint{}
 	}
-	s.DualStack = i.vflag == hasIPv4|hasIPv6 && local.IsUnspecified()
+	s.DualStack = families == hasIPv4|hasIPv6 && local.IsUnspecified()
 	return s
 }
 

@@ -79,6 +79,9 @@ func TestDecodeSocket(t *testing.T) {
 			Socket{Key: tuple(flows.TCP, "192.0.2.2:50000", "198.51.100.7:443"), State: 4}, true},
 		{"mapped addresses", described{flows.UDP, afInet6, 2, "[::ffff:192.0.2.2]:50000", "[::ffff:198.51.100.7]:443", 0},
 			Socket{Key: tuple(flows.UDP, "192.0.2.2:50000", "198.51.100.7:443")}, true},
+		{"connected to a mapped address", described{flows.UDP, afInet6, 5, "192.0.2.2:50000", "198.51.100.7:443", 0},
+			Socket{Key: tuple(flows.UDP, "192.0.2.2:50000", "198.51.100.7:443")}, true},
+		{"mapped, and gone", described{flows.UDP, afInet6, 4, "192.0.2.2:50000", "", 0}, Socket{}, false},
 		{"listening on both families", described{flows.TCP, afInet6, 3, "[::]:8080", "", 1},
 			Socket{Key: bound(flows.TCP, "[::]:8080"), State: 1, DualStack: true}, true},
 		{"udp4 bound", described{flows.UDP, afInet, 1, "0.0.0.0:5353", "", 0},
@@ -200,6 +203,16 @@ func TestAppendPCBs(t *testing.T) {
 	got, err := AppendPCBs(nil, b, flows.TCP)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v; sockets (-want +got):\n%s", err, diff)
+	}
+	odd := described{flows.TCP, afInet, 1, "192.0.2.2:50000", "198.51.100.7:443", 4711}
+	want = []Socket{{Key: tuple(flows.TCP, odd.local, odd.remote), PID: 321, UID: 501, Incarnation: 99}}
+	got, err = AppendPCBs(nil, pcblist(odd.pcb(321, 1<<30, 104)), flows.TCP)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("what a process wrote of its own flow: %v; sockets (-want +got):\n%s", err, diff)
+	}
+	mapped := described{flows.UDP, afInet6, 5, "192.0.2.2:50000", "198.51.100.7:443", 0}
+	if got, err = AppendPCBs(nil, pcblist(mapped.pcb(321, 0, 104)), flows.UDP); err != nil || len(got) != 1 || got[0].Key != tuple(flows.UDP, mapped.local, mapped.remote) {
+		t.Errorf("connected to a mapped address: got %v, %v", got, err)
 	}
 	for name, damaged := range map[string][]byte{
 		"empty":  nil,

@@ -79,10 +79,10 @@ func decodePCB(b []byte, proto flows.Protocol) (s Socket, ok bool, err error) {
 		proto: proto, vflag: b[44], remote: b[48:64], local: b[64:80],
 		rport: binary.BigEndian.Uint16(b[16:]), lport: binary.BigEndian.Uint16(b[18:]),
 	}
-	if i.vflag&^(hasIPv4|hasIPv6) != 0 {
+	if i.vflag&^knownFlags != 0 {
 		return s, false, fmt.Errorf("read xinpcb_n: address family flags %#x: %w", i.vflag, ErrLayout)
 	}
-	if i.vflag == 0 || i.lport == 0 {
+	if i.vflag&^isMapped == 0 || i.lport == 0 {
 		return s, false, nil
 	}
 	s = i.socket()
@@ -90,18 +90,22 @@ func decodePCB(b []byte, proto flows.Protocol) (s Socket, ok bool, err error) {
 	return s, true, nil
 }
 
-// extend adds what another record says of the socket.
+// extend adds what another record says of the socket. State and on whose behalf are, for flows of user space, what processes themselves
+// wrote (bsd/net/necp_client.c): what cannot be there is no sign of another layout.
 func (s *Socket) extend(kind uint32, b []byte) error {
 	u32 := binary.LittleEndian.Uint32
 	switch {
 	case kind == recordSocket && len(b) >= xsocketNeeds:
 		s.UID, s.PID, s.Effective = u32(b[64:]), int32(u32(b[68:])), int32(u32(b[72:]))
-		if s.PID < 0 || s.PID > maxPID || s.Effective < 0 || s.Effective > maxPID {
+		if s.PID < 0 || s.PID > maxPID {
 			return fmt.Errorf("read xsocket_n: PID %d for PID %d: %w", s.PID, s.Effective, ErrLayout)
+		}
+		if s.Effective < 0 || s.Effective > maxPID {
+			s.Effective = 0
 		}
 	case kind == recordTCP && len(b) >= xtcpNeeds:
 		if s.State = int32(u32(b[36:])); s.State < 0 || s.State > maxState {
-			return fmt.Errorf("read xtcpcb_n: TCP state %d: %w", s.State, ErrLayout)
+			s.State = 0
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func DecodeSocket(b []byte) (s Socket, ok bool, err error) {
 		return s, false, nil
 	}
 	in := b[socketInAt:]
-	if vflag := in[24]; vflag&^(hasIPv4|hasIPv6) != 0 {
+	if vflag := in[24]; vflag&^knownFlags != 0 {
 		return s, false, fmt.Errorf("read socket_fdinfo: address family flags %#x: %w", vflag, ErrLayout)
 	}
 	// A port is an int that holds 16 bits in network order.
@@ -40,7 +40,7 @@ func DecodeSocket(b []byte) (s Socket, ok bool, err error) {
 		proto: proto, vflag: in[24], remote: in[32:48], local: in[48:64],
 		rport: binary.BigEndian.Uint16(in), lport: binary.BigEndian.Uint16(in[4:]),
 	}
-	if i.vflag == 0 || i.lport == 0 {
+	if i.vflag&^isMapped == 0 || i.lport == 0 {
 		return s, false, nil
 	}
 	s = i.socket()
