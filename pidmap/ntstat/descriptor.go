@@ -35,8 +35,9 @@ const (
 	afInet6      = 30
 )
 
-// describe reads a descriptor, and refuses it unless every field is one that can be: numbers from the wrong bytes would
-// look like any others.
+// describe reads a descriptor, and refuses it unless every field that the kernel filled in is one that can be: numbers from the wrong
+// bytes would look like any others. What a process wrote of its own flow, and cannot be, is left out: no process may end what is told of
+// the others.
 func (f *Flow) describe(b []byte) error {
 	l, proto := tcpLayout(), flows.TCP
 	if f.Provider.datagrams() {
@@ -60,15 +61,23 @@ func (f *Flow) describe(b []byte) error {
 	local, okLocal := sockaddr(b[l.local : l.local+sockaddrSize])
 	remote, okRemote := sockaddr(b[l.remote : l.remote+sockaddrSize])
 	name, _, okName := bytes.Cut(b[l.name:l.name+nameSize], []byte{0})
-	if !okLocal || !okRemote || !okName {
+	if !okName || !f.Provider.userSpace() && (!okLocal || !okRemote) {
 		return drift("provider %d: no addresses and name where they belong", f.Provider)
 	}
 	f.Name = string(name)
-	f.Key = key(proto, local, remote)
+	if okLocal && okRemote {
+		f.Key = key(proto, local, remote)
+	}
 	return nil
 }
 
 func (f *Flow) plausible() error {
+	if f.Provider.userSpace() && (f.Effective < 0 || f.Effective > maxPID) {
+		f.Effective = 0
+	}
+	if f.Provider == QUICUser || f.Provider == TCPUser && f.State > maxState {
+		f.State = 0 // QUIC has states of its own, which no header declares
+	}
 	if f.PID < 0 || f.PID > maxPID || f.Effective < -1 || f.Effective > maxPID {
 		return drift("provider %d: PID %d acts for PID %d", f.Provider, f.PID, f.Effective)
 	}

@@ -18,7 +18,7 @@ type Flow struct {
 	UniqueID  uint64 // of the process, never used again until reboot
 	Name      string // of the process, up to 63 bytes
 	Interface uint32 // index, 0 = none yet
-	State     uint32 // TCP: enum of netinet/tcp_fsm.h
+	State     uint32 // TCP: enum of netinet/tcp_fsm.h; 0 for others
 	Counts    Counts
 	HasCounts bool // a Descriptor has none
 }

@@ -113,7 +113,7 @@ func sample(p Provider) Flow {
 	if p.datagrams() || p == QUICUser {
 		proto = flows.UDP
 	}
-	if !p.datagrams() {
+	if p == TCPKernel || p == TCPUser {
 		f.State = 4
 	}
 	f.Key = flows.MakeKey(proto, netip.MustParseAddrPort("[2001:db8::1]:50000"), netip.MustParseAddrPort("[2001:db8::2]:443"))
@@ -151,6 +151,43 @@ func TestDrift(t *testing.T) {
 			test.change(b)
 			if got, err := Decode(single(t, b)); !errors.Is(err, ErrLayout) {
 				t.Errorf("got %+v, %v; want an error that wraps %v", got, err, ErrLayout)
+			}
+		})
+	}
+}
+
+// TestUserSpace: what a process wrote of its own flow, and cannot be, is left out and ends nothing; what the kernel filled in still tells of
+// another layout.
+func TestUserSpace(t *testing.T) {
+	const at = updateKindAt + providerSize
+	put := binary.LittleEndian.PutUint32
+	tests := []struct {
+		name   string
+		from   Provider
+		change func(b []byte)
+		want   func(f *Flow)
+	}{
+		{"state of QUIC", QUICUser, func(b []byte) { put(b[at+76:], 4711) }, func(*Flow) {}},
+		{"state of TCP", TCPUser, func(b []byte) { put(b[at+76:], 4711) }, func(f *Flow) { f.State = 0 }},
+		{"effective process", TCPUser, func(b []byte) { put(b[at+120:], 1<<30) }, func(f *Flow) { f.Effective = 0 }},
+		{"negative effective process", UDPUser, func(b []byte) { put(b[at+196:], 0xffffff00) }, func(f *Flow) { f.Effective = 0 }},
+		{"local address", QUICUser, func(b []byte) { b[at+125] = 17 }, func(f *Flow) { f.Key = flows.Key{} }},
+		{"remote address", UDPUser, func(b []byte) { b[at+84], b[at+85] = 0, 0 }, func(f *Flow) { f.Key = flows.Key{} }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			want := sample(test.from)
+			b := AppendUpdate(nil, want, 344, 0)
+			test.change(b)
+			test.want(&want)
+			got, err := Decode(single(t, b))
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%v; flow (-want +got):\n%s", err, diff)
+			}
+			put(b[at+116:], 1<<20)
+			put(b[at+128:], 1<<20)
+			if got, err := Decode(single(t, b)); !errors.Is(err, ErrLayout) {
+				t.Errorf("with a process number that cannot be: got %+v, %v; want an error that wraps %v", got, err, ErrLayout)
 			}
 		})
 	}

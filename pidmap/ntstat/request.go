@@ -23,6 +23,10 @@ func (p Provider) known() bool {
 	return p == TCPKernel || p == TCPUser || p == UDPKernel || p == UDPUser || p == QUICUser
 }
 
+// userSpace says whether its flows are user space networking's. Their state, their addresses and on whose behalf they are is what the
+// processes themselves wrote (bsd/net/necp_client.c, necp_request_quic_netstats and its like), so that none of it tells of the layout.
+func (p Provider) userSpace() bool { return p == TCPUser || p == UDPUser || p == QUICUser }
+
 // datagrams says whether its descriptors are nstat_udp_descriptor.
 func (p Provider) datagrams() bool { return p == UDPKernel || p == UDPUser }
 
