@@ -72,9 +72,6 @@ func (f *macFlows) knows(key flows.Key) bool { return f.keys[key] > 0 }
 
 // poll asks for all flows again: addresses that were not known when they began are by now.
 func (f *macFlows) poll() error {
-	if f.polling {
-		f.lossy = true // no end of the last answer was seen
-	}
 	f.names = nil
 	f.polls++
 	f.polling, f.lossy = true, false
@@ -88,10 +85,14 @@ func (f *macFlows) request(context uint64) error {
 	return nil
 }
 
-// receive reads datagrams until there is none for now, and appends what they tell. An error that wraps ntstat.ErrLayout says
-// that this kernel is not understood.
+// receive reads datagrams until there is none for now, and appends what they tell. On a busy Mac there is always one, as each flow's end
+// is told at once: after a while it comes back all the same. An error that wraps ntstat.ErrLayout says that this kernel is not understood.
 func (f *macFlows) receive(dst []Event, now func() int64) ([]Event, error) {
-	for range maxFlowsTold { // a kernel that never stops must not keep us from all else
+	began := now()
+	for range maxFlowsTold {
+		if f.heardEnough(now() - began) {
+			return dst, nil
+		}
 		n, err := f.conn.Read(f.buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return dst, nil
@@ -108,6 +109,15 @@ func (f *macFlows) receive(dst []Event, now func() int64) ([]Event, error) {
 		}
 	}
 	return dst, nil
+}
+
+// heardEnough says whether what else there is can wait, after so many nanoseconds of hearing: the rest of an answer can for a poll's time.
+func (f *macFlows) heardEnough(hearing int64) bool {
+	limit := macWakeInterval
+	if f.polling {
+		limit = macPollInterval
+	}
+	return hearing >= int64(limit)
 }
 
 func (f *macFlows) take(dst []Event, m ntstat.Message, now int64) ([]Event, error) {

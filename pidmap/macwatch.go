@@ -63,8 +63,9 @@ func (w *macWatch) step(dst []Event, said map[flows.Key]Tapped, now func() int64
 	return dst
 }
 
+// due says whether it is time again. A clock that was set back makes everything due.
 func due(last, now int64, interval time.Duration, woken bool) bool {
-	return now-last >= int64(interval) || woken && now-last >= int64(macWakeInterval)
+	return now < last || now-last >= int64(interval) || woken && now-last >= int64(macWakeInterval)
 }
 
 func (w *macWatch) hear(dst []Event, now func() int64, woken bool) ([]Event, error) {

@@ -176,6 +176,51 @@ func TestMacLosses(t *testing.T) {
 	b.want(t, "still there", macKey(flows.TCP, 50003), "curl (402) by ntstat")
 }
 
+// busyKernel never has nothing to say, and a hundredth of a second passes with each datagram.
+type busyKernel struct {
+	*mac.Kernel
+	bench *macBench
+	reads int
+}
+
+func (k *busyKernel) Read(b []byte) (int, error) {
+	if k.reads++; k.reads > 2000 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	k.bench.clock += 10_000_000
+	k.Begin(macFlow(uint64(1000+k.reads), ntstat.UDPKernel, uint16(20000+k.reads), 500, 0, "mDNSResponder"))
+	k.End(uint64(1000+k.reads), false, false)
+	return k.Kernel.Read(b)
+}
+
+// TestMacBusy: a kernel that goes on and on keeps nobody from what else is due.
+func TestMacBusy(t *testing.T) {
+	kernel := mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"))
+	b := newMacBench(t, kernel, macTable())
+	busy := &busyKernel{Kernel: kernel, bench: b}
+	b.watcher.watch.flows.conn = busy
+	for range 10 {
+		b.after(0.5)
+	}
+	if scans := b.watcher.Scans().Scans; b.watcher.watch.flows == nil || scans < 10 {
+		t.Errorf("%d datagrams read and %d scans done in ten looks; want a scan in each, and reading to end within each", busy.reads, scans)
+	}
+}
+
+// TestMacClockSetBack: looks go on after the clock was set back.
+func TestMacClockSetBack(t *testing.T) {
+	kernel := mac.NewKernel()
+	b := newMacBench(t, kernel, macTable())
+	before := b.watcher.Scans().Scans
+	b.clock -= 3600_000_000_000
+	kernel.Start(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"))
+	b.after(0.01)
+	if b.watcher.Scans().Scans == before || !b.watcher.watch.told(macKey(flows.TCP, 50001)) {
+		t.Errorf("%d scans before and %d after, the flow is told of: %v; want another scan and another poll", before, b.watcher.Scans().Scans,
+			b.watcher.watch.told(macKey(flows.TCP, 50001)))
+	}
+}
+
 // TestMacDrift: a layout that is not known switches the control off; scans go on, and the run's end says why.
 func TestMacDrift(t *testing.T) {
 	kernel := mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"))

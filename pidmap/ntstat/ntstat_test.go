@@ -228,8 +228,8 @@ func TestRequests(t *testing.T) {
 		t.Errorf("add all: %d bytes with provider %d, want 56 with 4", len(add), got)
 	}
 	update := single(t, UpdateRequest(9))
-	if update.Ref() != ^uint64(0) || update.Context != 9 || len(update.Body) != 24 {
-		t.Errorf("update: got %+v, want all flows in 24 bytes", update)
+	if update.Ref() != ^uint64(0) || update.Context != 9 || len(update.Body) != 24 || update.Flags != Continuation {
+		t.Errorf("update: got %+v, want all flows in parts, asked for in 24 bytes", update)
 	}
 }
 

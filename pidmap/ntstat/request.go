@@ -47,9 +47,11 @@ func AddAllRequest(context uint64, p Provider) []byte {
 }
 
 // UpdateRequest asks for an Update of every flow. The kernel answers in parts: while its Success has the flag Continuation
-// the same request, with the same context, asks for the next.
+// the same request, with the same context, asks for the next. The request has the flag too: without it macOS 11 to 15 tell of all flows at
+// once, and where they break off because others want the list's lock (nstat_client_handle_get_update), their Success does not say so.
 func UpdateRequest(context uint64) []byte {
 	b := header(context, GetUpdate, refSize)
+	binary.LittleEndian.PutUint16(b[14:], uint16(Continuation))
 	binary.LittleEndian.PutUint64(b[16:], allRefs)
 	return b
 }
