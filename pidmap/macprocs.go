@@ -27,7 +27,8 @@ const (
 type macProcs struct {
 	// call is proc_info(2): it fills in buf and returns how many bytes there are, or for no buf how many there may be.
 	call  func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)
-	user  func(uid uint32) string // name of a user, "" if unknown
+	user  func(uid uint32) string // name of a user, "" if unknown; asks a directory service, some tenths of a millisecond
+	users map[uint32]string       // its answers: a scan asks for every process
 	apps  MacApps
 	buf   []byte
 	pids  []int32
@@ -37,7 +38,7 @@ type macProcs struct {
 
 func newMacProcs(call func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)) *macProcs {
 	m := &macProcs{call: call, user: func(uid uint32) string { return strconv.FormatUint(uint64(uid), 10) },
-		buf: make([]byte, 16<<10), known: map[ProcessKey]Process{}}
+		buf: make([]byte, 16<<10), known: map[ProcessKey]Process{}, users: map[uint32]string{}}
 	m.apps.Process = func(pid int32) (Process, bool) { return m.bare(pid) }
 	return m
 }
@@ -76,12 +77,27 @@ func (m *macProcs) bare(pid int32) (Process, bool) {
 		return Process{}, false
 	}
 	p := Process{Key: ProcessKey{PID: pid, Start: told.Start}, StartTime: int64(told.Start) * 1000, PPID: told.PPID, UID: told.UID,
-		User: m.user(told.UID), Name: told.Name}
+		User: m.userName(told.UID), Name: told.Name}
 	path := make([]byte, libproc.PathSize)
 	if _, err := m.call(procPIDInfo, pid, flavorPath, 0, path); err == nil {
 		p.Path = libproc.Path(path) // the call returns 0 whatever it filled in: proc_pidpathinfo of bsd/kern/proc_info.c
 	}
 	return p, true
+}
+
+// maxUserNames bounds the users remembered with their names.
+const maxUserNames = 1024
+
+func (m *macProcs) userName(uid uint32) string {
+	name, ok := m.users[uid]
+	if !ok {
+		if len(m.users) >= maxUserNames {
+			clear(m.users)
+		}
+		name = m.user(uid)
+		m.users[uid] = name
+	}
+	return name
 }
 
 // maxKnown bounds the processes remembered with their apps.

@@ -127,6 +127,26 @@ func TestMacExecutable(t *testing.T) {
 	}
 }
 
+// TestMacUsers: the directory is asked once for each user, not for each process of each scan.
+func TestMacUsers(t *testing.T) {
+	table := macTable()
+	for pid := range int32(50) {
+		table.Set(mac.Process{PID: 1000 + pid, PPID: 1, UID: 501, Name: "many", Path: "/usr/bin/many", Start: uint64(pid + 1), Sockets: []mac.Socket{socket(true, 50001)}})
+	}
+	b := newMacBench(t, nil, table)
+	asked := map[uint32]int{}
+	b.watcher.watch.procs.users = map[uint32]string{}
+	b.watcher.watch.procs.user = func(uid uint32) string {
+		asked[uid]++
+		return "user"
+	}
+	b.after(1)
+	b.after(1)
+	if asked[501] != 1 {
+		t.Errorf("the directory was asked %d times for user 501 in two scans of 50 processes; want once", asked[501])
+	}
+}
+
 // TestMacFlowLife: a flow begins without addresses, gets them, ends, and its port is used again.
 func TestMacFlowLife(t *testing.T) {
 	kernel := mac.NewKernel()
