@@ -29,7 +29,7 @@ func NewChain(parts []Part) (*Source, error) {
 type chain struct {
 	parts      []Part // the first is open
 	current    capture.Source
-	listen     func(capture.Source)
+	listen     func(file capture.Source, name string)
 	cut        func() // a file was not read to its end
 	interfaces []capture.Interface
 	errs       []error
@@ -41,7 +41,7 @@ func (c *chain) open() error {
 		return err
 	}
 	c.current = source
-	c.listen(source)
+	c.listen(source, c.parts[0].Name)
 	c.learn()
 	return nil
 }
@@ -156,7 +156,7 @@ func (r *stateRecord) identity() Identity {
 	return id
 }
 
-// Copy names a file that has the same session as an earlier one, "" for none, as far as they have been read.
+// Copy names a file that has the same session as an earlier one, or a part of the same run, "" for none, as far as they have been read.
 func (r *Replay) Copy() (name, earlier string) {
 	type named struct {
 		id   Identity
@@ -165,8 +165,11 @@ func (r *Replay) Copy() (name, earlier string) {
 	var known []named
 	for _, s := range r.sources {
 		s.mu.Lock()
-		states := s.records.states()
+		states, twice := s.records.states(), s.records.twice
 		s.mu.Unlock()
+		if twice != [2]int{} {
+			return s.files[twice[1]-1], s.files[twice[0]-1]
+		}
 		for _, state := range states {
 			id := state.identity()
 			for _, k := range known {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -201,6 +202,40 @@ func TestPartsJoined(t *testing.T) {
 	}
 	if !in.Live {
 		t.Error("it is no session")
+	}
+}
+
+// TestPartsTwice: a part of a run beside a file in which it was put behind another one is known as a copy.
+func TestPartsTwice(t *testing.T) {
+	files, _ := rotated(t)
+	joined := slices.Concat(files[0], files[1])
+	for _, c := range []struct {
+		name  string
+		files [][]byte
+		want  [2]string
+	}{
+		{"a part that is in a joined file", [][]byte{joined, files[1]}, [2]string{"1", "0"}},
+		{"and another between them", [][]byte{files[0], slices.Concat(files[1], files[2]), files[2]}, [2]string{"2", "1"}},
+		{"a part that is not", [][]byte{joined, files[2]}, [2]string{}},
+		{"all parts", files, [2]string{}},
+	} {
+		var parts []session.Part
+		for i, file := range c.files {
+			name := strconv.Itoa(i)
+			parts = append(parts, session.Part{
+				Name: name, Open: func() (capture.Source, error) { return capture.NewReader(bytes.NewReader(file), name) }, Close: func() error { return nil },
+			})
+		}
+		s, err := session.NewChain(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p capture.Packet
+		for s.Next(&p) == nil {
+		}
+		if name, earlier := session.NewReplay([]*session.Source{s}).Copy(); [2]string{name, earlier} != c.want {
+			t.Errorf("%s: %q is a copy of %q, want %q", c.name, name, earlier, c.want)
+		}
 	}
 }
 

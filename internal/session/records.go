@@ -44,6 +44,8 @@ type records struct {
 	resumes bool        // the file begins behind something that is missing: what it tells again may not have been told
 	empty   bool        // it has been read, and no packet is in it
 	joined  bool        // parts of one run stand one behind the other in this file
+	newest  partIn      // of the run, so far
+	twice   [2]int      // numbers of two files that have the same part of the run, from 1; 0 = none
 }
 
 // take reads a block. Nothing in it is an error: a record that makes no sense is counted.
@@ -123,6 +125,24 @@ func (r *records) states() []*stateRecord {
 	return append(slices.Clone(r.before), r.state)
 }
 
+// partIn is a part of a run, and the number of the file that it is in, from 1.
+type partIn struct {
+	run        text
+	part, file int
+}
+
+// repeats notes that a file has a part that an earlier one has: parts come in their order, but one file may have several that were put one behind
+// the other.
+func (r *records) repeats(p *partRecord) {
+	known := r.newest.file > 0 && r.newest.run == p.Run && p.Part <= r.newest.part
+	switch {
+	case !known:
+		r.newest = partIn{p.Run, p.Part, r.files}
+	case r.newest.file < r.files:
+		r.twice = [2]int{r.newest.file, r.files}
+	}
+}
+
 // follows notes which files of the run lie between the one read before and this.
 func (r *records) follows(p *partRecord) {
 	if p == nil {
@@ -131,6 +151,7 @@ func (r *records) follows(p *partRecord) {
 	if r.first == nil {
 		r.first = p
 	}
+	r.repeats(p)
 	if r.state == nil || r.state.Part == nil {
 		return
 	}

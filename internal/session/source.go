@@ -15,9 +15,10 @@ import (
 // one goroutine, as those of a capture.Source do.
 type Source struct {
 	capture.Source
-	name string
-	last int64 // time of the newest packet
-	any  bool  // there was one
+	name  string
+	files []string // names of those that have been opened: one, or parts of a run
+	last  int64    // time of the newest packet
+	any   bool     // there was one
 
 	mu      sync.Mutex // guards records: a report may be made while the file is read. Packets do not take it.
 	records records
@@ -26,16 +27,17 @@ type Source struct {
 // NewSource reads from inner, a file that messages call name.
 func NewSource(inner capture.Source, name string) *Source {
 	s := &Source{Source: inner, name: name}
-	s.listen(inner)
+	s.listen(inner, name)
 	return s
 }
 
 // listen has the blocks of a file taken in as it is read.
-func (s *Source) listen(file capture.Source) {
+func (s *Source) listen(file capture.Source, name string) {
 	ng, ok := file.(*capture.NgReader)
 	if !ok {
 		return
 	}
+	s.files = append(s.files, name)
 	s.records.files++
 	ng.OnBlock(BlockType, func(body []byte) {
 		s.mu.Lock()
