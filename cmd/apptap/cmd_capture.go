@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -67,6 +66,11 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
   sudo apptap capture -w ring.pcapng -C 100 -W 10`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.snapLenGiven, f.bufferGiven = c.Flags().Changed("snaplen"), c.Flags().Changed("buffer")
+			for _, name := range []string{"rotate-size", "rotate-seconds", "rotate-count"} {
+				if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "0" {
+					return usageError("-%s 0: want 1 or more", flag.Shorthand)
+				}
+			}
 			return runCapture(c.Context(), s, &f, args)
 		},
 	}
@@ -114,7 +118,7 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if !slices.Contains([]string{"auto", "ring", "pcap", "pktap"}, f.reader) {
 		return "", 0, usageError("reader %q: want auto, ring, pcap or pktap", f.reader)
 	}
-	if err := f.rotation.check(f.record); err != nil {
+	if err := f.rotation.check(f.record, f.file); err != nil {
 		return "", 0, err
 	}
 	if most := f.rotation.limit(); most > 0 && (limit == 0 || most < limit) {
@@ -135,7 +139,7 @@ func (f *captureFlags) check(args []string) (expr string, limit time.Duration, e
 	if f.snapLen == 0 {
 		f.snapLen = defaultSnapLen
 	}
-	if f.record != "" && f.record != "-" && (filepath.Clean(f.record) == filepath.Clean(f.file) || sameFile(f.record, f.file)) {
+	if f.record != "" && sameName(f.record, f.file) {
 		return "", 0, usageError("-w and -o name the same file %s", f.file)
 	}
 	return expr, limit, nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -24,12 +25,24 @@ func runWith(args []string, s streams) int {
 	// system, so that a second one ends a report nobody wants to wait for.
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		quitQuietly()
+		stop()
+	})
 
 	root := newRootCommand(s)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return tell(s.err, err, command.CommandPath())
+}
+
+// quitQuietly has SIGQUIT do from now on what SIGINT does: given back to the system it makes Go print where each goroutine is.
+func quitQuietly() {
+	if !slices.Contains(endSignals(), os.Signal(syscall.SIGQUIT)) {
+		return
+	}
+	quit, _ := signal.NotifyContext(context.Background(), syscall.SIGQUIT) // until the end of the process
+	context.AfterFunc(quit, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) })
 }
 
 // endSignals are the signals that end a run with its report. Under nohup(1) the terminal may go. Who sets GOTRACEBACK wants to see what

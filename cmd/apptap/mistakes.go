@@ -14,7 +14,7 @@ import (
 
 // unknownCommand is the error for a first word that is no command, with the one that it may have been.
 func unknownCommand(root *cobra.Command, word string) error {
-	hint := ""
+	hint := fmt.Sprintf("see '%s --help'", root.CommandPath())
 	if like := root.SuggestionsFor(word); len(like) > 0 {
 		hint = fmt.Sprintf("did you mean '%s %s'?", root.CommandPath(), like[0])
 	}

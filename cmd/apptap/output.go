@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,6 +184,19 @@ func sameFile(a, b string) bool {
 	}
 	second, err := os.Stat(b)
 	return err == nil && os.SameFile(first, second)
+}
+
+// sameName says whether two paths, - for a standard stream, are of one file, which need not be there.
+func sameName(a, b string) bool {
+	return a != "-" && b != "-" && (absolute(a) == absolute(b) || sameFile(a, b))
+}
+
+// absolute is a path from the root, or as it is where the working directory is not known.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return filepath.Clean(path)
 }
 
 // warn prints what went wrong without ending the run, a line each.

@@ -61,7 +61,7 @@ func openRecorder(ctx context.Context, s streams, f *captureFlags, c *pipeline.C
 	to := recording(writer)
 	if f.rotation != (rotation{}) {
 		writer.Rotate(newRun())
-		r.rotating = &rotating{Writer: writer, when: f.rotation, name: f.record, out: r.out, slot: begun, files: 1, fresh: true}
+		r.rotating = &rotating{Writer: writer, when: f.rotation, name: f.record, report: f.file, out: r.out, slot: begun, files: 1, fresh: true}
 		to = r.rotating
 	}
 	to = anonymized(mapper, to)

@@ -51,7 +51,42 @@ Exit status: 0 ok, 1 error, 2 usage, 3 report made but incomplete (with --strict
 	root.AddCommand(
 		newCaptureCommand(s), newReplayCommand(s), newAssertCommand(s), newDiffCommand(s), newExportCommand(s), newInterfacesCommand(s), newDoctorCommand(s), newVersionCommand(s),
 	)
+	strictWords(root)
 	return root
+}
+
+// strictWords has what cobra adds refuse words that it does not know: both commands would print a help and end well.
+func strictWords(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run, c.RunE = nil, func(_ *cobra.Command, words []string) error {
+				about, rest, err := root.Find(words)
+				if err != nil {
+					return err
+				}
+				if len(rest) > 0 {
+					return unknownCommand(about, rest[0])
+				}
+				about.InitDefaultHelpFlag()
+				return about.Help()
+			}
+		case "completion":
+			c.SuggestionsMinimumDistance = root.SuggestionsMinimumDistance
+			c.Args = func(c *cobra.Command, words []string) error {
+				if len(words) > 0 {
+					return unknownCommand(c, words[0])
+				}
+				return nil
+			}
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range c.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
 }
 
 func newVersionCommand(s streams) *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -25,8 +26,8 @@ type rotation struct {
 	count     uint64 // of files; 0 = any number
 }
 
-// check says what cannot be of the flags together.
-func (r rotation) check(name string) error {
+// check says what cannot be of the flags together. report is the file of -o.
+func (r rotation) check(name, report string) error {
 	switch {
 	case r == rotation{}:
 		return nil
@@ -39,10 +40,37 @@ func (r rotation) check(name string) error {
 	case r.seconds > maxRotationSeconds || r.megabytes > maxRotationMegabytes || r.count > maxRotationCount:
 		return usageError("-C, -G or -W is too large: at most %d, %d and %d", uint64(maxRotationMegabytes), uint64(maxRotationSeconds), uint64(maxRotationCount))
 	}
-	if first := r.path(name, time.Now(), 0); isPipe(first) {
-		return usageError("-C, -G and -W are about files, and %s is a named pipe: whoever reads it gets all in one, without them", first)
+	first := r.path(name, time.Now(), 0)
+	if sameName(first, report) || r.numbers(first, report) {
+		return usageError("-w writes a file %s with -C, -G or -W: give another name with -o", report)
+	}
+	folder := filepath.Dir(first)
+	others, err := os.ReadDir(folder)
+	if err != nil {
+		return nil // told when the first file is made
+	}
+	for _, other := range others {
+		there := filepath.Join(folder, other.Name())
+		if (other.Name() == filepath.Base(first) || r.numbers(first, there)) && isPipe(there) {
+			return usageError("-C, -G and -W are about files, and %s is a named pipe: whoever reads it gets all in one, without them", there)
+		}
 	}
 	return nil
+}
+
+// numbers says that a path is of a later file than first, by another number behind its name.
+func (r rotation) numbers(first, path string) bool {
+	if r.megabytes == 0 || path == "-" || filepath.Dir(absolute(first)) != filepath.Dir(absolute(path)) {
+		return false
+	}
+	stem, width := filepath.Base(first), 0
+	if r.count > 0 {
+		width = len(strconv.FormatUint(r.count-1, 10))
+		stem = stem[:len(stem)-width]
+	}
+	text, ok := strings.CutPrefix(filepath.Base(path), stem)
+	n, err := strconv.ParseUint(text, 10, 64)
+	return ok && err == nil && text == fmt.Sprintf("%0*d", width, n) && (r.count == 0 && n > 0 || n < r.count)
 }
 
 const (
@@ -90,15 +118,16 @@ func (r rotation) path(name string, begun time.Time, n uint64) string {
 // rotating is a recording in several files. Packets decide when the next begins, as in tcpdump.
 type rotating struct {
 	*session.Writer
-	when  rotation
-	name  string // as -w has it
-	out   *outFile
-	slot  time.Time // when the first file of this name began
-	n     uint64    // of this name
-	files uint64
-	head  int64           // how large the file was before its first packet
-	fresh bool            // no packet is in it yet
-	open  map[string]bool // names of files that are not ended yet
+	when   rotation
+	name   string // as -w has it
+	report string // as -o has it
+	out    *outFile
+	slot   time.Time // when the first file of this name began
+	n      uint64    // of this name
+	files  uint64
+	head   int64           // how large the file was before its first packet
+	fresh  bool            // no packet is in it yet
+	open   map[string]bool // names of files that are not ended yet
 }
 
 // WritePacket begins another file where one is due and writes the packet.
@@ -166,6 +195,9 @@ func (r *rotating) next(p *capture.Packet) error {
 	}
 	if isPipe(name) {
 		return fmt.Errorf("the next file would be %s, which is a named pipe", name)
+	}
+	if sameName(name, r.report) {
+		return fmt.Errorf("the next file would be %s, where the report goes", name)
 	}
 	if r.open[name] {
 		if err := r.EndEarlier(); err != nil {

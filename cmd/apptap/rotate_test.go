@@ -50,11 +50,49 @@ func TestRotationPipe(t *testing.T) {
 	if err := syscall.Mkfifo(pattern+"1", 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := when.check(pattern); err != nil {
-		t.Errorf("the first file: %v", err)
+	if err := when.check(pattern, "-"); err == nil || !strings.Contains(err.Error(), "s1 is a named pipe") {
+		t.Errorf("beforehand: error %v, want that the second one is a named pipe", err)
 	}
 	if err := r.next(&capture.Packet{}); err == nil || !strings.Contains(err.Error(), "s1, which is a named pipe") {
 		t.Errorf("error %v, want that the second one is a named pipe", err)
+	}
+}
+
+// TestRotationReport: a report does not take the place of a file of its run, nor the other way round.
+func TestRotationReport(t *testing.T) {
+	size, ring, timed := rotation{megabytes: 1}, rotation{megabytes: 1, count: 11}, rotation{seconds: 60}
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		when         rotation
+		name, report string
+		refused      bool
+	}{
+		{size, "s", "s", true},
+		{size, "s", "./s1", true},
+		{size, "s", "s0", false},
+		{size, "s", "s12", true},
+		{size, "s", "s01", false},
+		{size, "s", "s.json", false},
+		{size, "s", "-", false},
+		{size, "s", "other/s1", false},
+		{ring, "s", absolute("s00"), true},
+		{ring, "s", "s10", true},
+		{ring, "s", "s11", false},
+		{ring, "s", "s1", false},
+		{timed, "s-%Y", "s-1", false},
+		{timed, "s-%Y", time.Now().Format("s-2006"), true},
+	} {
+		if err := c.when.check(c.name, c.report); (err != nil) != c.refused {
+			t.Errorf("%+v -w %s -o %s: %v, want refused %v", c.when, c.name, c.report, err, c.refused)
+		}
+	}
+	begun := time.Date(2026, 3, 1, 9, 5, 7, 0, time.Local)
+	r, pattern := newRotating(t, timed, "s-%M", begun)
+	defer r.out.close()
+	r.report = strings.TrimSuffix(pattern, "%M") + "06"
+	err := r.next(&capture.Packet{Time: begun.Add(time.Minute).UnixNano()})
+	if err == nil || !strings.Contains(err.Error(), "s-06, where the report goes") {
+		t.Errorf("error %v, want that the next file is the report's", err)
 	}
 }
 
