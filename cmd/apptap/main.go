@@ -31,6 +31,7 @@ func runWith(args []string, s streams) int {
 	})
 
 	root := newRootCommand(s)
+	strictWords(root)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return tell(s.err, err, command.CommandPath())

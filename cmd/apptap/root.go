@@ -51,7 +51,6 @@ Exit status: 0 ok, 1 error, 2 usage, 3 report made but incomplete (with --strict
 	root.AddCommand(
 		newCaptureCommand(s), newReplayCommand(s), newAssertCommand(s), newDiffCommand(s), newExportCommand(s), newInterfacesCommand(s), newDoctorCommand(s), newVersionCommand(s),
 	)
-	strictWords(root)
 	return root
 }
 
