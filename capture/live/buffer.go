@@ -28,6 +28,14 @@ func bufferBytes(memory, bitsPerSecond uint64) int {
 	return int(min(bytes, mostBuffer) &^ (mebibyte - 1))
 }
 
+// lessBuffer is the size to try next where words, libpcap's, say that the kernel had no room for a buffer of so many bytes. With a size
+// that it is told libpcap does not try less itself (pcap-bpf.c, bpf_bind), and a Mac may want two of each size in one piece.
+func lessBuffer(words string, bytes int) (less int, ok bool) {
+	words = strings.ToLower(words)
+	short := strings.Contains(words, "buffer size") || strings.Contains(words, "cannot allocate memory") || strings.Contains(words, "no buffer space")
+	return bytes / 2, short && bytes/2 >= leastBuffer/4
+}
+
 // parseSpeed reads /sys/class/net/NAME/speed: megabits a second, -1 where nobody knows.
 func parseSpeed(text string) uint64 {
 	megabits, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)

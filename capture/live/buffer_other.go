@@ -2,5 +2,5 @@
 
 package live
 
-// autoBuffer is the buffer's size: these systems grant what they can, and libpcap asks for less until they do.
+// autoBuffer is the buffer's size: where these systems have no room for it, less is asked for (lessBuffer).
 func autoBuffer(string) int { return bufferBytes(0, 0) }

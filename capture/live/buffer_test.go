@@ -31,3 +31,23 @@ func TestParseSpeed(t *testing.T) {
 		}
 	}
 }
+
+// TestLessBuffer: the words are those of pcap-bpf.c's bpf_bind, with strerror(3)'s of a Mac.
+func TestLessBuffer(t *testing.T) {
+	for _, tt := range []struct {
+		words string
+		bytes int
+		less  int
+		ok    bool
+	}{
+		{"The requested buffer size for en0 is too large: No buffer space available", 32 << 20, 16 << 20, true},
+		{"Binding interface en0 to BPF device failed: Cannot allocate memory", 1 << 20, 512 << 10, true},
+		{"Binding interface en0 to BPF device failed: Cannot allocate memory", 512 << 10, 0, false},
+		{"No Such Device", 32 << 20, 0, false},
+		{"Permission Denied", 32 << 20, 0, false},
+	} {
+		if less, ok := lessBuffer(tt.words, tt.bytes); ok != tt.ok || ok && less != tt.less {
+			t.Errorf("%q with %d bytes: got %d, %v; want %d, %v", tt.words, tt.bytes, less, ok, tt.less, tt.ok)
+		}
+	}
+}

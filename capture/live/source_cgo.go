@@ -39,7 +39,7 @@ func openPcap(c Config) (capture.Source, error) {
 }
 
 // activate opens the device. Where an interface has no promiscuous mode, as the device any, it goes
-// without: gopacket turns libpcap's warning into an error.
+// without: gopacket turns libpcap's warning into an error. Where the kernel has no room for the buffer it makes do with less.
 func activate(c Config) (*pcap.Handle, error) {
 	inactive, err := pcap.NewInactiveHandle(c.Interface)
 	if err != nil {
@@ -55,6 +55,10 @@ func activate(c Config) (*pcap.Handle, error) {
 	}
 	if c.Promiscuous && err.Error() == wordsNoPromiscuous {
 		c.Promiscuous = false
+		return activate(c)
+	}
+	if less, ok := lessBuffer(err.Error(), c.BufferBytes); ok {
+		c.BufferBytes = less
 		return activate(c)
 	}
 	return nil, explainActivate(c.Interface, err)

@@ -38,10 +38,14 @@ func writeCut(dir string) error {
 	return nil
 }
 
-// TestScript runs the command as people type it. FIXTURES is the folder of recorded captures; root and
-// pcap say whether the tests run as root and with libpcap.
+// TestScript runs the command as people type it. FIXTURES is the folder of recorded captures, LO the loopback interface; root and
+// libpcap say whether the tests run as root and with libpcap.
 func TestScript(t *testing.T) {
 	fixtures, err := filepath.Abs("../../fixtures")
+	if err != nil {
+		t.Fatal(err)
+	}
+	loopback, err := loopbackName()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +54,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FIXTURES", fixtures)
+			e.Setenv("LO", loopback)
 			e.Setenv("ESCAPE", "no\x1b]0;such\x07file")
 			return writeCut(e.WorkDir)
 		},
