@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"apptap/flows"
 	"apptap/pidmap/ntstat"
@@ -44,6 +45,7 @@ type macFlows struct {
 	// interfaceName is the name of an interface, nil or "" if it is not known.
 	interfaceName func(index uint32) string
 	names         map[uint32]string // since the last poll
+	ticks         uint64            // of the kernel's clock in a second, 0 = not known
 	samples       *ntstatSamples    // what messages look like, for doctor; nil in a capture
 }
 
@@ -193,7 +195,7 @@ func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64, flags ntsta
 			f.lossy = true
 			return dst
 		}
-		t = &toldFlow{tally: tally{since: now, older: f.polls == 0 || f.polls == 1 && f.polling, provider: flow.Provider}}
+		t = &toldFlow{tally: tally{since: now - f.age(flow), older: f.polls == 0 || f.polls == 1 && f.polling, provider: flow.Provider}}
 		f.told[flow.Ref] = t
 	}
 	t.poll, t.seen = f.polls, now
@@ -217,6 +219,16 @@ func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64, flags ntsta
 	told := t.event
 	told.Totals = f.baseline(t)
 	return append(dst, told)
+}
+
+// age is how long a flow had been there when it was told of, in nanoseconds; 0 = not known. The kernel does not announce a flow that begins:
+// the next poll tells of it, or its end.
+func (f *macFlows) age(flow *ntstat.Flow) int64 {
+	const longest = 1 << 62 / uint64(time.Second)
+	if f.ticks == 0 || flow.Age/f.ticks > longest {
+		return 0
+	}
+	return int64(flow.Age/f.ticks*uint64(time.Second) + flow.Age%f.ticks*uint64(time.Second)/f.ticks)
 }
 
 // key notes that a flow has a key. Of sockets that are bound to the same port each may get a copy of what arrives.

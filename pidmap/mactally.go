@@ -11,7 +11,7 @@ import (
 // tally is what the kernel's statistics control counts of one flow: bytes of payload, what was sent or arrived again included.
 type tally struct {
 	provider ntstat.Provider
-	since    int64         // when it was told of first, nanoseconds since 1970 UTC
+	since    int64         // when it began, or where that is not known was told of first, nanoseconds since 1970 UTC
 	older    bool          // it was there when the control was asked for the first time
 	first    ntstat.Counts // when it was told of first: what it moved before
 	last     ntstat.Counts

@@ -88,12 +88,15 @@ func TestMacDatagrams(t *testing.T) {
 	kernel := mac.NewKernel(older, unbound(2, 5353), unbound(3, 5353), macFlow(4, ntstat.QUICUser, 50004, 402, 0, "curl"), macFlow(5, ntstat.UDPUser, 50005, 402, 0, "curl"))
 	b := newBench(t, kernel)
 	b.after(0)
-	kernel.Begin(macFlow(6, ntstat.UDPKernel, 50006, 402, 0, "curl"))
-	began := b.clock
-	b.after(0)
+	six, seven := macFlow(6, ntstat.UDPKernel, 50006, 402, 0, "curl"), macFlow(7, ntstat.UDPKernel, 50007, 402, 0, "curl")
+	six.Age = 24_000_000 * 3 / 4 // since three quarters of a second
+	kernel.Start(six)
+	kernel.Start(seven)
+	b.after(1)
+	told := b.clock
 	for ref, c := range map[uint64]ntstat.Counts{
 		1: {RxBytes: 1100, TxBytes: 2200, RxPackets: 11, TxPackets: 22},
-		2: {RxBytes: 50, RxPackets: 1}, 3: {RxBytes: 50, RxPackets: 1}, 4: {TxBytes: 1200, TxPackets: 1}, 6: {TxBytes: 60, TxPackets: 1},
+		2: {RxBytes: 50, RxPackets: 1}, 3: {RxBytes: 50, RxPackets: 1}, 4: {TxBytes: 1200, TxPackets: 1}, 6: {TxBytes: 60, TxPackets: 1}, 7: {TxBytes: 70, TxPackets: 1},
 	} {
 		kernel.Count(ref, c)
 	}
@@ -110,7 +113,8 @@ func TestMacDatagrams(t *testing.T) {
 		NotBefore int64
 		Counted   *Datagrams
 	}
-	want := map[uint64]row{1: {0, moved(200, 100, 1, false)}, 2: {0, moved(0, 50, 1, true)}, 3: {0, moved(0, 50, 1, true)}, 6: {began, moved(60, 0, 0, false)}}
+	want := map[uint64]row{1: {0, moved(200, 100, 1, false)}, 2: {0, moved(0, 50, 1, true)}, 3: {0, moved(0, 50, 1, true)},
+		6: {told - 750_000_000, moved(60, 0, 0, false)}, 7: {told, moved(70, 0, 0, false)}}
 	got := map[uint64]row{}
 	whole := false
 	for _, e := range events {
@@ -131,6 +135,7 @@ func newBench(t *testing.T, kernel *mac.Kernel) *macBench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flows.ticks = 24_000_000
 	flows.interfaceName = func(index uint32) string { return map[uint32]string{14: "en0", 20: "utun3"}[index] }
 	b.kernel, b.watcher.watch.flows = kernel, flows
 	b.watcher.watch.again()

@@ -35,6 +35,8 @@ type MacSystem struct {
 	Nettop func() ([]byte, error)
 	// InterfaceName is the name of a network interface, "" if it has none; nil knows none.
 	InterfaceName func(index uint32) string
+	// Ticks is how many ticks of the kernel's clock (mach_continuous_time) are a second, 0 = not known.
+	Ticks uint64
 	// Now is the clock, nanoseconds since 1970 UTC; nil = the system's.
 	Now func() int64
 }
@@ -78,7 +80,7 @@ func OpenMac(system MacSystem) (*MacWatcher, []string) {
 	if err != nil {
 		return w, append(degraded, fmt.Sprintf("flows of user space networking, Safari's for one, have no owner, and the bytes of no socket are checked: %v", err))
 	}
-	w.watch.flows.interfaceName = system.InterfaceName
+	w.watch.flows.interfaceName, w.watch.flows.ticks = system.InterfaceName, system.Ticks
 	return w, degraded
 }
 

@@ -24,11 +24,12 @@ func Open(Config) (*Watcher, []string, error) {
 
 func thisMac() MacSystem {
 	responsible, err := findResponsible()
+	ticks, _ := unix.SysctlUint64("hw.tbfrequency") // 0: flows then begin when they are told of
 	return MacSystem{
 		Responsible: responsible, NoResponsible: err,
 		Flows:    func() (io.ReadWriteCloser, error) { return openNtstat(macWakeInterval) },
 		ProcInfo: procInfo, PCBs: func(name string) ([]byte, error) { return unix.SysctlRaw(name) }, Refused: refusedByMac, UserName: userName, Files: os.DirFS("/"),
-		InterfaceName: interfaceName,
+		InterfaceName: interfaceName, Ticks: ticks,
 	}
 }
 

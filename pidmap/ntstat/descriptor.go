@@ -26,6 +26,8 @@ func udpLayout() layout {
 }
 
 const (
+	beganAt, toldAt = 16, 24 // start_timestamp and timestamp, mach_continuous_time of both
+
 	nameSize     = 64
 	sockaddrSize = 28     // union of sockaddr_in and sockaddr_in6
 	maxPID       = 99999  // PID_MAX of bsd/sys/proc_internal.h
@@ -49,6 +51,9 @@ func (f *Flow) describe(b []byte) error {
 		return drift("a descriptor of provider %d has %d bytes, macOS 11 has %d", f.Provider, len(b), l.least)
 	}
 	f.UniqueID = binary.LittleEndian.Uint64(b)
+	if began, told := binary.LittleEndian.Uint64(b[beganAt:]), binary.LittleEndian.Uint64(b[toldAt:]); began > 0 && told > began {
+		f.Age = told - began
+	}
 	f.PID = int32(binary.LittleEndian.Uint32(b[l.pid:]))
 	f.Effective = int32(binary.LittleEndian.Uint32(b[l.effective:]))
 	f.Interface = binary.LittleEndian.Uint32(b[l.iface:])

@@ -64,6 +64,11 @@ func putDescriptor(b []byte, f Flow) {
 		return
 	}
 	binary.LittleEndian.PutUint64(b, f.UniqueID)
+	if f.Age > 0 {
+		const began = 1 << 40 // any time
+		binary.LittleEndian.PutUint64(b[beganAt:], began)
+		binary.LittleEndian.PutUint64(b[toldAt:], began+f.Age)
+	}
 	binary.LittleEndian.PutUint32(b[l.pid:], uint32(f.PID))
 	binary.LittleEndian.PutUint32(b[l.effective:], uint32(f.Effective))
 	binary.LittleEndian.PutUint32(b[l.iface:], f.Interface)

@@ -19,6 +19,9 @@ type Flow struct {
 	Name      string // of the process, up to 63 bytes
 	Interface uint32 // index, 0 = none yet
 	State     uint32 // TCP: enum of netinet/tcp_fsm.h; 0 for others
+	// Age is how long the flow had been there when the kernel told of it, in ticks of its clock (sysctl hw.tbfrequency a second: 24 million on
+	// Apple's processors); 0 = not told.
+	Age       uint64
 	Counts    Counts
 	HasCounts bool // a Descriptor has none
 }

@@ -49,7 +49,7 @@ func TestDecodeRecordedDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Flow{
-		Ref: 1, Provider: TCPKernel, UniqueID: 0x81ae7a, PID: 28329, Effective: 0, Name: "curl", Interface: 14, State: 4,
+		Ref: 1, Provider: TCPKernel, UniqueID: 0x81ae7a, PID: 28329, Effective: 0, Name: "curl", Interface: 14, State: 4, Age: 28434273,
 		Key: flows.MakeKey(flows.TCP, netip.MustParseAddrPort("10.9.8.151:62856"), netip.MustParseAddrPort("104.20.23.154:80")),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -106,7 +106,7 @@ func TestDecodeSizes(t *testing.T) {
 
 func sample(p Provider) Flow {
 	f := Flow{
-		Ref: 77, Provider: p, UniqueID: 4242, PID: 501, Effective: 600, Name: "Safari Networking", Interface: 14, HasCounts: true,
+		Ref: 77, Provider: p, UniqueID: 4242, PID: 501, Effective: 600, Name: "Safari Networking", Interface: 14, HasCounts: true, Age: 24_000_000,
 		Counts: Counts{RxPackets: 3, RxBytes: 3000, TxPackets: 2, TxBytes: 200, RxDuplicate: 5, TxRetransmitted: 7},
 	}
 	proto := flows.TCP
