@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"apptap/flows"
 	"apptap/pidmap/libproc"
@@ -22,6 +23,10 @@ type MacExamination struct {
 	Agreement []MacAgreement
 	// Messages are one of each kind that the statistics control sent, in hexadecimal, without addresses, names and UUIDs.
 	Messages []string
+	// Answer is what the statistics control did; nil if it cannot be heard.
+	Answer *MacAnswer
+	// Responsible is for how many processes the system holds which other one responsible.
+	Responsible map[string]int
 }
 
 // MacSource is one source.
@@ -32,6 +37,7 @@ type MacSource struct {
 	Sockets int
 	// Lengths are those of the kernel's structures, in bytes.
 	Lengths map[string]int
+	Took    time.Duration // to ask it once
 }
 
 // MacAgreement is how far two sources say the same of the sockets that both tell of.
@@ -48,11 +54,13 @@ type seenBy map[flows.Key][]int32
 func Examine(system MacSystem) *MacExamination {
 	x := &MacExamination{}
 	procs := newMacProcs(system.ProcInfo)
+	procs.apps.Files, procs.apps.Responsible = system.Files, system.Responsible
 	seen := map[string]seenBy{}
 	look := func(name string, by func(*MacSource) (seenBy, error)) {
 		s := MacSource{Name: name, Lengths: map[string]int{}}
+		began := time.Now()
 		sockets, err := by(&s)
-		s.Err, s.Sockets = err, len(sockets)
+		s.Err, s.Sockets, s.Took = err, len(sockets), time.Since(began)
 		x.Sources = append(x.Sources, s)
 		if sockets != nil {
 			seen[name] = sockets
@@ -62,6 +70,7 @@ func Examine(system MacSystem) *MacExamination {
 	look("libproc", func(s *MacSource) (seenBy, error) { return lookLibproc(s, &system, procs) })
 	look("pcblist", func(s *MacSource) (seenBy, error) { return lookPCBs(s, &system) })
 	look("nettop", func(*MacSource) (seenBy, error) { return lookNettop(&system) })
+	x.Responsible = procs.responsibles()
 	names := slices.Sorted(maps.Keys(seen))
 	for i, a := range names {
 		for _, b := range names[i+1:] {
@@ -113,13 +122,19 @@ func (x *MacExamination) ntstat(s *MacSource, system *MacSystem, procs *macProcs
 	if err != nil {
 		return nil, err
 	}
-	f.samples = &ntstatSamples{seen: map[string]bool{}, lengths: s.Lengths, pids: seenBy{}}
+	f.samples = &ntstatSamples{seen: map[string]bool{}, lengths: s.Lengths, pids: seenBy{}, own: map[uint64]bool{}}
+	x.Answer = &f.samples.answer
 	if err = f.poll(); err == nil {
 		_, err = f.receive(nil, func() int64 { return 0 })
 	}
-	x.Messages = f.samples.messages
+	x.Messages, x.Answer.Flows = f.samples.messages, flowsByProvider(f.told)
 	if err == nil && f.polling {
 		err = fmt.Errorf("the answer has no end")
+	}
+	if err == nil && system.Talk != nil {
+		pids := maps.Clone(f.samples.pids)
+		err = f.hearLife(system.Talk)
+		f.samples.pids = pids // the connection is no other source's
 	}
 	for p, refused := range f.refused {
 		if err == nil {
@@ -135,6 +150,9 @@ type ntstatSamples struct {
 	lengths  map[string]int
 	messages []string
 	pids     seenBy
+	answer   MacAnswer
+	moment   string          // of the life that is heard of, "" = of none
+	own      map[uint64]bool // this process's flows of it
 }
 
 func (n *ntstatSamples) add(m ntstat.Message) {

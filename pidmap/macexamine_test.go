@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -23,7 +24,13 @@ func examined(kernel *mac.Kernel) (MacSystem, *mac.Table) {
 	table.List(mac.PCB{Socket: socket(true, 50001), PID: 402}, mac.PCB{Socket: socket(true, 50002), PID: 300})
 	return MacSystem{
 		Flows:    func() (io.ReadWriteCloser, error) { return kernel, nil },
-		ProcInfo: table.ProcInfo, PCBs: table.PCBs, Refused: func(error) bool { return false },
+		ProcInfo: table.ProcInfo, PCBs: table.PCBs, Refused: func(error) bool { return false }, Files: macTree(),
+		Responsible: func(pid int32) (int32, bool) {
+			if pid == 301 {
+				return 300, true
+			}
+			return pid, pid != 500
+		},
 		Nettop: func() ([]byte, error) {
 			return []byte(",bytes_in,bytes_out,\ncurl.402,1,2,\ntcp4 192.0.2.2:50001<->198.51.100.7:443,1,2,\n"), nil
 		},
@@ -65,6 +72,12 @@ func TestExamine(t *testing.T) {
 	if len(x.Messages) != 2 {
 		t.Fatalf("%d messages, want one of each of 2 kinds", len(x.Messages))
 	}
+	if a := x.Answer; a.Parts != 2 || a.Datagrams != 7 || a.Bytes == 0 || !cmp.Equal(a.Flows, map[string]int{"provider 2": 2, "provider 8": 1}) {
+		t.Errorf("answer %+v; want two flows of provider 2 and one of 8 in two parts, and an answer to each of five subscriptions", a)
+	}
+	if want := map[string]int{"itself": 4, "another": 1, "nobody": 1, "WebKit for com.apple.Safari": 1}; !cmp.Equal(x.Responsible, want) {
+		t.Errorf("responsible: got %v, want %v", x.Responsible, want)
+	}
 	for _, text := range x.Messages {
 		b, err := hex.DecodeString(text)
 		if err != nil || strings.Contains(string(b), "curl") || strings.Contains(string(b), "secret") || strings.Contains(string(b), "\xc0\x00\x02\x02") {
@@ -73,6 +86,43 @@ func TestExamine(t *testing.T) {
 	}
 	if !kernel.Closed() {
 		t.Error("the control was left open")
+	}
+}
+
+// TestExamineLife: what a Mac tells of a connection that begins and ends, unasked and asked.
+func TestExamineLife(t *testing.T) {
+	kernel := mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl"))
+	system, _ := examined(kernel)
+	system.Talk = func() (func() error, error) {
+		own := macFlow(9, ntstat.TCPKernel, 50009, int32(os.Getpid()), 0, "apptap")
+		own.Age, own.Counts.TxBytes = 240, 1000
+		kernel.Start(own)
+		kernel.Begin(macFlow(10, ntstat.TCPKernel, 50010, 402, 0, "curl"))
+		return func() error {
+			kernel.End(9, false, false)
+			return nil
+		}, nil
+	}
+	x := Examine(system)
+	own := "flags %s, provider 2, state 4, interface 14, age 240 ticks, acts for itself true, sent 1000, received 0"
+	want := []string{"asked: message 10006, " + strings.Replace(own, "%s", "0x0", 1), "ended: message 10006, " + strings.Replace(own, "%s", "0x4", 1),
+		"ended: message 10002, flags 0x0"}
+	if diff := cmp.Diff(want, x.Answer.Life); diff != "" || x.Sources[0].Err != nil {
+		t.Errorf("%v; life (-want +got):\n%s", x.Sources[0].Err, diff)
+	}
+	if x.Sources[0].Sockets != 1 {
+		t.Errorf("%d sockets; want that of the connection left out", x.Sources[0].Sockets)
+	}
+}
+
+// TestSelfTalk: a connection with itself opens and ends.
+func TestSelfTalk(t *testing.T) {
+	end, err := selfTalk()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }
 

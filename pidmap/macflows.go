@@ -101,6 +101,7 @@ func (f *macFlows) receive(dst []Event, now func() int64) ([]Event, error) {
 		} else if err != nil {
 			return dst, fmt.Errorf("hear of flows: %w", err)
 		}
+		f.samples.heardDatagram(n)
 		for m, err := range ntstat.Messages(f.buf[:n]) {
 			if err == nil {
 				dst, err = f.take(dst, m, now())
@@ -123,6 +124,7 @@ func (f *macFlows) heardEnough(hearing int64) bool {
 }
 
 func (f *macFlows) take(dst []Event, m ntstat.Message, now int64) ([]Event, error) {
+	f.samples.hear(m)
 	switch m.Kind {
 	case ntstat.Update, ntstat.Descriptor:
 		f.samples.add(m)
@@ -155,6 +157,7 @@ func (f *macFlows) answered(dst []Event, m ntstat.Message, now int64) ([]Event, 
 	if m.Context != pollContext+f.polls {
 		return dst, nil
 	}
+	f.samples.heardPart()
 	if m.Flags&ntstat.Continuation != 0 {
 		return dst, f.request(m.Context)
 	}

@@ -33,6 +33,8 @@ type MacSystem struct {
 	NoResponsible error
 	// Nettop is what /usr/bin/nettop -L 1 -n -x prints, for Examine alone; nil starts none.
 	Nettop func() ([]byte, error)
+	// Talk opens a TCP connection of this process with itself and returns what ends it, for Examine alone; nil opens none.
+	Talk func() (end func() error, err error)
 	// InterfaceName is the name of a network interface, "" if it has none; nil knows none.
 	InterfaceName func(index uint32) string
 	// Ticks is how many ticks of the kernel's clock (mach_continuous_time) are a second, 0 = not known.

@@ -31,8 +31,9 @@ func (p Provider) userSpace() bool { return p == TCPUser || p == UDPUser || p ==
 func (p Provider) datagrams() bool { return p == UDPKernel || p == UDPUser }
 
 const (
-	// filterQuietAdd spares a message for each new flow: NSTAT_FILTER_SUPPRESS_SRC_ADDED, and an update in its place,
-	// NSTAT_FILTER_USE_UPDATE_FOR_ADD.
+	// filterQuietAdd spares a message for each new flow, NSTAT_FILTER_SUPPRESS_SRC_ADDED, which would have no more than its number and which
+	// a full queue would refuse together with the flow. NSTAT_FILTER_USE_UPDATE_FOR_ADD asks for an update in its place, which no kernel of
+	// macOS 11 to 15 sends: the next answer tells of the flow, or its end.
 	filterQuietAdd = 0x100000 | 0x200000
 	allRefs        = ^uint64(0) // NSTAT_SRC_REF_ALL
 	addAllSize     = 56
