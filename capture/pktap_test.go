@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
 )
 
@@ -131,5 +132,40 @@ func TestLoopback(t *testing.T) {
 		if got := Loopback(&tt.p, tt.iface); got != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestDescribeTap: a header is described without names and UUIDs.
+func TestDescribeTap(t *testing.T) {
+	long := header1(156, 1, "frame")
+	for i := 124; i < 156; i++ {
+		long[i] = 0xee
+	}
+	for _, tt := range []struct {
+		name, words string
+		data        []byte
+		ok          bool
+	}{
+		{"version 1", "version 1, 156 bytes, link type 1, out", long, true},
+		{"version 1, short", "version 1, 108 bytes, link type 0, out", header1(108, 0, "frame"), true},
+		{"version 2", "version 2, 64 bytes, link type 1, out", header2(1, "frame"), true},
+		{"longer than the packet", "", header1(156, 1, "")[:150], false},
+		{"nothing", "", nil, false},
+	} {
+		d, ok := DescribeTap(tt.data)
+		if ok != tt.ok || d.Words != tt.words {
+			t.Errorf("%s: got %q, %v; want %q, %v", tt.name, d.Words, ok, tt.words, tt.ok)
+		}
+		if ok && (d.PID != 301 || d.Effective != 300) {
+			t.Errorf("%s: process %d for %d, want 301 for 300", tt.name, d.PID, d.Effective)
+		}
+		for _, secret := range []string{"com.apple", "Safari", "\xee", "frame"} {
+			if strings.Contains(string(d.Anonymous), secret) {
+				t.Errorf("%s: %q is in %q", tt.name, secret, d.Anonymous)
+			}
+		}
+	}
+	if long[60] == 0 || long[130] != 0xee {
+		t.Error("the packet itself was changed")
 	}
 }

@@ -51,6 +51,9 @@ func runDoctor(ctx context.Context, s streams, asJSON bool) error {
 	mac := macReportOf(pidmap.ExamineSystem())
 	findings = append(findings, mac.findings()...)
 	if asJSON {
+		if mac != nil {
+			mac.Tap = sampleTap()
+		}
 		encoder := json.NewEncoder(s.out)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(map[string]any{

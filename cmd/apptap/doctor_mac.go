@@ -12,6 +12,32 @@ type macReport struct {
 	Sources   []macSource       `json:"sources"`
 	Agreement []macAgreement    `json:"agreement"`
 	Fixture   macFixture        `json:"fixture"`
+	Ntstat    *macAnswer        `json:"ntstat"`
+	// Responsible is for how many processes the system holds whom responsible.
+	Responsible map[string]int `json:"responsible"`
+	Tap         *macTap        `json:"tap"`
+}
+
+// macAnswer is what the statistics control did; null if it cannot be heard.
+type macAnswer struct {
+	Parts     int            `json:"parts"`
+	Datagrams int            `json:"datagrams"`
+	Bytes     int            `json:"bytes"`
+	Flows     map[string]int `json:"flows"`
+	Life      []string       `json:"life"`
+}
+
+// macTap is what came of a packet tap on the loopback interface.
+type macTap struct {
+	OK       bool           `json:"ok"`
+	Detail   string         `json:"detail,omitempty"`
+	LinkType int            `json:"link_type"`
+	Packets  int            `json:"packets"`
+	Unknown  int            `json:"unknown"` // packets without a header that is known
+	Own      int            `json:"own"`     // packets that name this process
+	Nobody   int            `json:"nobody"`
+	Headers  map[string]int `json:"headers"`
+	Samples  []string       `json:"samples"` // headers, hexadecimal
 }
 
 type macSource struct {
@@ -20,6 +46,7 @@ type macSource struct {
 	Detail  string         `json:"detail,omitempty"`
 	Sockets int            `json:"connected_sockets"`
 	Lengths map[string]int `json:"lengths"` // bytes
+	Took    float64        `json:"milliseconds"`
 }
 
 type macAgreement struct {
@@ -42,9 +69,13 @@ func macReportOf(x *pidmap.MacExamination) *macReport {
 	if x == nil {
 		return nil
 	}
-	r := &macReport{System: x.System, Sources: []macSource{}, Agreement: []macAgreement{}, Fixture: macFixture{"apptap.mac-fixture/1", x.Messages}}
+	r := &macReport{System: x.System, Sources: []macSource{}, Agreement: []macAgreement{}, Fixture: macFixture{"apptap.mac-fixture/1", x.Messages},
+		Responsible: x.Responsible}
+	if a := x.Answer; a != nil {
+		r.Ntstat = &macAnswer{a.Parts, a.Datagrams, a.Bytes, a.Flows, append([]string{}, a.Life...)}
+	}
 	for _, s := range x.Sources {
-		source := macSource{s.Name, s.Err == nil, "", s.Sockets, s.Lengths}
+		source := macSource{s.Name, s.Err == nil, "", s.Sockets, s.Lengths, float64(s.Took.Microseconds()) / 1000}
 		if s.Err != nil {
 			source.Detail = oneLine(s.Err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"apptap/capture/live"
 	"apptap/fixtures/mac"
 	"apptap/flows"
 	"apptap/pidmap"
@@ -47,6 +48,13 @@ func TestDoctorOfMac(t *testing.T) {
 		t.Errorf("fixture %+v; want a message", got.Fixture)
 	}
 	got.Fixture.Ntstat = nil
+	for i := range got.Sources {
+		got.Sources[i].Took = 0
+	}
+	if got.Ntstat == nil || got.Ntstat.Bytes < 344 {
+		t.Errorf("answer %+v; want its size", got.Ntstat)
+	}
+	got.Ntstat = nil
 	want := macReport{
 		System: map[string]string{"kern.osversion": "24G90"},
 		Sources: []macSource{
@@ -55,8 +63,9 @@ func TestDoctorOfMac(t *testing.T) {
 			{Name: "pcblist", OK: true, Lengths: map[string]int{}},
 			{Name: "nettop", Detail: "no nettop here", Lengths: map[string]int{}},
 		},
-		Agreement: []macAgreement{{A: "libproc", B: "ntstat", Same: 1}, {A: "libproc", B: "pcblist", OnlyA: 1}, {A: "ntstat", B: "pcblist", OnlyA: 1}},
-		Fixture:   macFixture{Schema: "apptap.mac-fixture/1"},
+		Agreement:   []macAgreement{{A: "libproc", B: "ntstat", Same: 1}, {A: "libproc", B: "pcblist", OnlyA: 1}, {A: "ntstat", B: "pcblist", OnlyA: 1}},
+		Fixture:     macFixture{Schema: "apptap.mac-fixture/1"},
+		Responsible: map[string]int{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
@@ -66,5 +75,25 @@ func TestDoctorOfMac(t *testing.T) {
 	}
 	if list := macReportOf(nil).findings(); list != nil {
 		t.Errorf("findings of no Mac: %+v", list)
+	}
+}
+
+// TestTapOfMac: what a tap that names nobody, or cannot be opened, is missing.
+func TestTapOfMac(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		sample *live.TapSample
+		err    error
+		ok     bool
+		detail string
+	}{
+		{"names us", &live.TapSample{LinkType: 149, Packets: 40, Own: 38, Nobody: 2}, nil, true, ""},
+		{"names nobody", &live.TapSample{LinkType: 149, Packets: 40, Nobody: 40}, nil, false, "no packet named this process"},
+		{"another header", &live.TapSample{LinkType: 149, Unknown: 40}, nil, false, "no packet had a header"},
+		{"no rights", nil, errors.New("SIOCIFCREATE: Operation not permitted"), false, "not permitted"},
+	} {
+		if got := macTapOf(tt.sample, tt.err); got.OK != tt.ok || !strings.Contains(got.Detail, tt.detail) || got.Samples == nil {
+			t.Errorf("%s: got %+v; want ok %v and %q", tt.name, got, tt.ok, tt.detail)
+		}
 	}
 }
