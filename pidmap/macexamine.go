@@ -185,7 +185,7 @@ func lookLibproc(s *MacSource, system *MacSystem, procs *macProcs) (seenBy, erro
 		}
 	}
 	procs.measure(s.Lengths)
-	if err == nil && stats.Denied > 0 {
+	if err == nil && wantsRoot(stats) {
 		err = fmt.Errorf("%d of %d processes do not show their sockets: run as root", stats.Denied, stats.Processes)
 	}
 	return pids, err
