@@ -141,9 +141,15 @@ func (i inet) socket() Socket {
 	return s
 }
 
+// addr takes the number of the interface out of addresses that belong to one link: the kernel keeps it in their second 16 bits
+// (IN6_IS_SCOPE_EMBED of bsd/netinet6/in6.h), where no packet has anything.
 func (i inet) addr(b []byte, v4 bool) netip.Addr {
 	if v4 {
 		return netip.AddrFrom4([4]byte(b[12:16]))
 	}
-	return netip.AddrFrom16([16]byte(b))
+	as16 := [16]byte(b)
+	if a := netip.AddrFrom16(as16); a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast() {
+		as16[2], as16[3] = 0, 0
+	}
+	return netip.AddrFrom16(as16)
 }

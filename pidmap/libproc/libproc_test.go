@@ -81,6 +81,8 @@ func TestDecodeSocket(t *testing.T) {
 			Socket{Key: tuple(flows.UDP, "192.0.2.2:50000", "198.51.100.7:443")}, true},
 		{"connected to a mapped address", described{flows.UDP, afInet6, 5, "192.0.2.2:50000", "198.51.100.7:443", 0},
 			Socket{Key: tuple(flows.UDP, "192.0.2.2:50000", "198.51.100.7:443")}, true},
+		{"of one link", described{flows.UDP, afInet6, 2, "[fe80:e::1]:50000", "[ff02:e::fb]:5353", 0},
+			Socket{Key: tuple(flows.UDP, "[fe80::1]:50000", "[ff02::fb]:5353")}, true},
 		{"mapped, and gone", described{flows.UDP, afInet6, 4, "192.0.2.2:50000", "", 0}, Socket{}, false},
 		{"listening on both families", described{flows.TCP, afInet6, 3, "[::]:8080", "", 1},
 			Socket{Key: bound(flows.TCP, "[::]:8080"), State: 1, DualStack: true}, true},
