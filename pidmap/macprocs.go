@@ -64,8 +64,26 @@ func (m *macProcs) fixed(number, pid, flavor int32, arg uint64, size int) ([]byt
 	return buf, err
 }
 
-// bare is a process without its app. Start and parent of other users' processes are for root alone.
+// bare is a process without its app.
 func (m *macProcs) bare(pid int32) (Process, bool) {
+	p, ok := m.status(pid)
+	if ok {
+		p.Path = m.path(pid)
+	}
+	return p, ok
+}
+
+// path is that of a process's executable, "" if it is not told. Telling it, the kernel looks the file up.
+func (m *macProcs) path(pid int32) string {
+	path := make([]byte, libproc.PathSize)
+	if _, err := m.call(procPIDInfo, pid, flavorPath, 0, path); err != nil {
+		return ""
+	}
+	return libproc.Path(path) // the call returns 0 whatever it filled in: proc_pidpathinfo of bsd/kern/proc_info.c
+}
+
+// status is a process without app and path. Start and parent of other users' processes are for root alone.
+func (m *macProcs) status(pid int32) (Process, bool) {
 	var told libproc.Process
 	b, err := m.fixed(procPIDInfo, pid, flavorProcess, 0, libproc.ProcessSize)
 	if err == nil {
@@ -76,13 +94,8 @@ func (m *macProcs) bare(pid int32) (Process, bool) {
 	if err != nil || told.PID != pid {
 		return Process{}, false
 	}
-	p := Process{Key: ProcessKey{PID: pid, Start: told.Start}, StartTime: int64(told.Start) * 1000, PPID: told.PPID, UID: told.UID,
-		User: m.userName(told.UID), Name: told.Name}
-	path := make([]byte, libproc.PathSize)
-	if _, err := m.call(procPIDInfo, pid, flavorPath, 0, path); err == nil {
-		p.Path = libproc.Path(path) // the call returns 0 whatever it filled in: proc_pidpathinfo of bsd/kern/proc_info.c
-	}
-	return p, true
+	return Process{Key: ProcessKey{PID: pid, Start: told.Start}, StartTime: int64(told.Start) * 1000, PPID: told.PPID, UID: told.UID,
+		User: m.userName(told.UID), Name: told.Name}, true
 }
 
 // maxUserNames bounds the users remembered with their names.
@@ -103,15 +116,17 @@ func (m *macProcs) userName(uid uint32) string {
 // maxKnown bounds the processes remembered with their apps.
 const maxKnown = 16384
 
-// process is a process with its app, looked up once: whom it worked for may be gone when a report is made.
+// process is a process with its app, looked up once: whom it worked for may be gone when a report is made. A program that takes the place
+// of another one has another name.
 func (m *macProcs) process(pid int32) (Process, bool) {
-	p, ok := m.bare(pid)
+	p, ok := m.status(pid)
 	if !ok {
 		return p, false
 	}
-	if known, ok := m.known[p.Key]; ok && known.Path == p.Path && p.Key.Start != 0 {
+	if known, ok := m.known[p.Key]; ok && known.Name == p.Name && p.Key.Start != 0 {
 		return known, true
 	}
+	p.Path = m.path(pid)
 	app := m.apps.App(p)
 	p.Bundle = &app
 	if len(m.known) >= maxKnown {

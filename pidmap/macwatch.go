@@ -11,6 +11,9 @@ import (
 const (
 	// macScanInterval is how often descriptors are looked at: some 700 processes take single-digit milliseconds.
 	macScanInterval = 500 * time.Millisecond
+	// macCalmInterval is how often where the kernel is heard, which tells of every socket that a scan finds: a browser's new page would have
+	// them looked at twenty times a second.
+	macCalmInterval = 2 * time.Second
 	// macPollInterval is how often the kernel is asked for all flows.
 	macPollInterval = time.Second
 	// macWakeInterval is how soon after the last look an unknown port is a reason for another.
@@ -53,7 +56,11 @@ func (w *macWatch) step(dst []Event, said map[flows.Key]Tapped, now func() int64
 	if w.procs != nil && len(said)+len(w.tap.flows) > 0 {
 		dst = w.tap.step(dst, said, w.procs, w.told, now())
 	}
-	if w.procs != nil && due(w.lastScan, now(), macScanInterval, woken) {
+	interval := macScanInterval
+	if w.flows != nil {
+		interval, woken = macCalmInterval, false
+	}
+	if w.procs != nil && due(w.lastScan, now(), interval, woken) {
 		var err error
 		if dst, err = w.scan(dst, now); err != nil {
 			w.off = append(w.off, fmt.Errorf("libproc: switched off: %w", err))
