@@ -14,7 +14,7 @@ import (
 // errNoLibpcap is what everything that needs libpcap returns here.
 func errNoLibpcap(what string) error {
 	return fmt.Errorf("%s: this build has no libpcap (it was made without cgo); install libpcap's headers "+
-		"(libpcap-dev, libpcap-devel) and a C compiler and build with CGO_ENABLED=1: %w", what, errors.ErrUnsupported)
+		"(libpcap-dev, libpcap-devel; on a Mac xcode-select --install has both) and a C compiler and build with CGO_ENABLED=1: %w", what, errors.ErrUnsupported)
 }
 
 // openPcap returns an error that wraps errors.ErrUnsupported.
