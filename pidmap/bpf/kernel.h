@@ -15,7 +15,6 @@ typedef unsigned long long u64;
 HELPER void *(*map_lookup)(void *map, const void *key) = (void *)1;
 HELPER long (*map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 HELPER long (*map_delete)(void *map, const void *key) = (void *)3;
-HELPER u64 (*current_pid_tgid)(void) = (void *)14;
 HELPER long (*skb_load_bytes)(const void *skb, u32 offset, void *to, u32 len) = (void *)26;
 HELPER u64 (*current_task)(void) = (void *)35;
 HELPER u64 (*socket_cookie)(void *sk) = (void *)46;
@@ -131,7 +130,7 @@ struct bpf_sock {
 	u32 dst_ip4, dst_ip6[4], state;
 };
 struct __sk_buff {
-	u32 len, pkt_type, mark, queue_mapping, protocol, unused[5], ifindex, unused_too[31];
+	u32 len, pkt_type, mark, queue_mapping, protocol, unused[5], ifindex, unused_too[8], data, data_end, unused_as_well[21];
 	struct bpf_sock *sk;
 };
 

@@ -17,7 +17,9 @@ struct socket_state {
 	u64 over;          /* as in a record */
 	u32 netns;
 	u8 flags, opened, closed, late; /* late: bytes moved since it was told that it is closed */
-	u8 multipath;
+	u8 multipath, counting;         /* counting: counted says something */
+	u8 pad[6];
+	struct datagrams counted;
 };
 
 /* One of several users of a socket. */
@@ -47,13 +49,6 @@ struct {
 	TYPE(key, struct user_key);
 	TYPE(value, struct moved);
 } users SEC(".maps");
-
-struct {
-	UINT(type, MAP_SK_STORAGE);
-	UINT(map_flags, NO_PREALLOC);
-	TYPE(key, int);
-	TYPE(value, struct datagrams);
-} counts SEC(".maps");
 
 /* Packets of TCP connections that no socket has yet: those of a handshake pass the listener. */
 struct greeting {
@@ -206,11 +201,12 @@ INLINE struct socket_state *state_of(struct sock *sk)
 		count_lost(LOST_STATE);
 		return 0;
 	}
-	if (!s->cookie)
+	if (!s->cookie) {
 		s->cookie = socket_cookie(sk);
+		s->multipath = protocol == MPTCP;
+	}
 	if (!s->netns)
 		s->netns = READ(sk->__sk_common.skc_net.net->ns.inum);
-	s->multipath = protocol == MPTCP;
 	return s;
 }
 
@@ -292,9 +288,8 @@ INLINE void closed(struct sock *sk, struct socket_state *s)
 	s->opened = 0;
 	if (!s->told.remote_port && !s->told.local_port)
 		return; /* never had an address */
-	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
 	struct process *p = s->user.tgid ? &s->user : &s->maker;
-	if (!d) {
+	if (!s->counting) {
 		struct socket_record *r = ringbuf_reserve(&events, sizeof(*r), 0);
 		if (!r) {
 			count_lost(LOST_RECORD);
@@ -312,29 +307,29 @@ INLINE void closed(struct sock *sk, struct socket_state *s)
 	}
 	fill(&r->socket, s, DATAGRAMS, p, &s->told, 0);
 	totals(&r->socket, sk);
-	r->datagrams = *d;
+	r->datagrams = s->counted;
 	ringbuf_submit(r, wakeup());
 }
 
 /* greet moves the packets of its handshake to an accepted socket. A socket of family 6 may have a peer of family 4. */
-INLINE void greet(struct sock *sk, const struct tuple *told)
+INLINE void greet(struct socket_state *s)
 {
-	struct tuple key = *told;
-	u32 *words = (u32 *)told->remote;
+	struct tuple key = s->told;
+	u32 *words = (u32 *)s->told.remote;
 	if (key.family == 6 && !words[0] && !words[1] && words[2] == MAPPED) {
 		key.family = 4;
 		__builtin_memset(key.local, 0, sizeof(key.local));
 		__builtin_memset(key.remote, 0, sizeof(key.remote));
-		*(u32 *)key.local = *(u32 *)(told->local + 12);
+		*(u32 *)key.local = *(u32 *)(s->told.local + 12);
 		*(u32 *)key.remote = words[3];
 	}
 	struct greeting *g = map_lookup(&greetings, &key);
-	struct datagrams *d = g ? sk_storage_get(&counts, sk, 0, STORAGE_CREATE) : 0;
-	if (!d)
+	if (!g)
 		return;
-	d->each[0] = g->counted;
-	d->index[0] = g->index;
-	d->arrived = g->counted.rx_packets;
+	s->counting = 1;
+	s->counted.each[0] = g->counted;
+	s->counted.index[0] = g->index;
+	s->counted.arrived = g->counted.rx_packets;
 	map_delete(&greetings, &key);
 }
 
@@ -369,7 +364,7 @@ int inet_sock_set_state(u64 *ctx)
 			s->created = boot_time();
 		opened(sk, s, from == STATE_SYN_SENT ? 0 : ACCEPTED);
 		if (from != STATE_SYN_SENT)
-			greet(sk, &s->told);
+			greet(s);
 		break;
 	case STATE_CLOSE:
 		if (!s->multipath) /* that ends with its release: what came before may still be read */
@@ -422,9 +417,8 @@ int sock_release(struct bpf_sock *sk)
 	}
 	s->closed = 1;
 	struct process *p = s->user.tgid ? &s->user : &s->maker;
-	struct datagrams *d = s->multipath ? 0 : sk_storage_get(&counts, sk, 0, 0);
 	struct datagrams_record *r;
-	if (!d) {
+	if (s->multipath || !s->counting) {
 		tell(s, CLOSED, p, &s->told, 0);
 		return 1;
 	}
@@ -433,7 +427,7 @@ int sock_release(struct bpf_sock *sk)
 		return 1;
 	}
 	fill(&r->socket, s, DATAGRAMS, p, &s->told, 0);
-	r->datagrams = *d;
+	r->datagrams = s->counted;
 	ringbuf_submit(r, wakeup());
 	return 1;
 }
@@ -479,23 +473,15 @@ INLINE void share(struct socket_state *s, struct process *p, u64 tx, u64 rx)
 	tell(s, USED, p, &s->told, 0);
 }
 
-/* another_peer notes that a UDP socket had other peers before: its sums are theirs too. */
-INLINE void another_peer(struct sock *sk)
-{
-	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
-	if (d)
-		d->odd = 1;
-}
-
 /* took counts what programs sent and received on a UDP socket, whoever they were. */
-INLINE void took(struct sock *sk, s32 ret, u64 sends)
+INLINE void took(struct socket_state *s, s32 ret, u64 sends)
 {
-	struct datagrams *d = ret < 0 || sk->sk_protocol != UDP ? 0 : sk_storage_get(&counts, sk, 0, STORAGE_CREATE);
-	if (!d)
+	if (ret < 0)
 		return;
-	__sync_fetch_and_add(sends ? &d->sent : &d->received, ret);
+	s->counting = 1;
+	__sync_fetch_and_add(sends ? &s->counted.sent : &s->counted.received, ret);
 	if (!sends)
-		__sync_fetch_and_add(&d->taken, 1);
+		__sync_fetch_and_add(&s->counted.taken, 1);
 }
 
 /* moved counts what the current process sent or received; ret <= 0 makes it a user that moved nothing. */
@@ -507,19 +493,20 @@ INLINE int moved(struct sock *sk, s32 ret, u64 sends, u32 flags)
 	struct socket_state *s = state_of(sk);
 	if (!s)
 		return 0;
-	took(sk, ret, sends);
+	if (sk->sk_protocol == UDP)
+		took(s, ret, sends);
 	/* A closed socket keeps the tuple that it had. */
 	if (!s->closed && !same_tuple(sk, &s->told)) {
 		if (sk->sk_protocol == UDP && s->told.local_port)
-			another_peer(sk);
+			s->counted.odd = s->counting; /* other peers before: its sums are theirs too */
 		tuple_of(&s->told, sk);
 		if (s->user.tgid)
 			tell(s, USED, &s->user, &s->told, FIRST);
 	}
 	if (s->closed && bytes)
 		s->late = 1;
-	struct process p = {.tgid = current_pid_tgid() >> 32};
 	struct task_struct *task = current_task_btf();
+	struct process p = {.tgid = task->tgid};
 	p.start = task->group_leader->start_boottime;
 	p.exec = task->self_exec_id;
 	if (!s->user.tgid) {
@@ -594,28 +581,40 @@ int tcp_rcv_space_adjust(u64 *ctx)
 
 /* ---- packets ---- */
 
+/* load copies n bytes of a packet, a multiple of 4; not 0 = it is shorter. They are where they can be read at once but for packets that nobody
+ * has looked into. */
+INLINE long load(struct __sk_buff *skb, u32 at, void *to, u32 n)
+{
+	void *from = (void *)(unsigned long)skb->data + at, *end = (void *)(unsigned long)skb->data_end;
+	if (from + n > end)
+		return skb_load_bytes(skb, at, to, n);
+	for (u32 i = 0; i < n / 4; i++)
+		((u32 *)to)[i] = ((u32 *)from)[i];
+	return 0;
+}
+
 /* headers_of reads a packet's addresses and ports, remote ones apart from local ones; 0 = it has none. */
 INLINE int headers_of(struct tuple *t, struct __sk_buff *skb, u8 protocol, int sent)
 {
-	u8 head[40];
-	u16 ports[2];
+	u8 head[40] __attribute__((aligned(8)));
+	u16 ports[2] __attribute__((aligned(8)));
 	u32 ports_at = 40;
 	t->protocol = protocol;
 	if (skb->protocol == swap16(0x0800)) {
-		if (skb_load_bytes(skb, 0, head, 20) || head[9] != protocol || (head[6] & 0x1f) || head[7])
+		if (load(skb, 0, head, 20) || head[9] != protocol || (head[6] & 0x1f) || head[7])
 			return 0; /* a later fragment has no ports */
 		ports_at = (head[0] & 15) * 4;
 		t->family = 4;
 		__builtin_memcpy(sent ? t->local : t->remote, head + 12, 4);
 		__builtin_memcpy(sent ? t->remote : t->local, head + 16, 4);
 	} else {
-		if (skb_load_bytes(skb, 0, head, 40) || head[6] != protocol)
+		if (load(skb, 0, head, 40) || head[6] != protocol)
 			return 0;
 		t->family = 6;
 		__builtin_memcpy(sent ? t->local : t->remote, head + 8, 16);
 		__builtin_memcpy(sent ? t->remote : t->local, head + 24, 16);
 	}
-	if (skb_load_bytes(skb, ports_at, ports, sizeof(ports)))
+	if (load(skb, ports_at, ports, sizeof(ports)))
 		return 0;
 	t->local_port = swap16(sent ? ports[0] : ports[1]);
 	t->remote_port = swap16(sent ? ports[1] : ports[0]);
@@ -637,13 +636,10 @@ INLINE void add(struct interface *i, struct __sk_buff *skb, u64 payload, int sen
 }
 
 /* count adds a packet to what its socket sent or was sent. IP options and extension headers are not followed. */
-INLINE void count(struct __sk_buff *skb, struct bpf_sock *sk, u32 headers, int sent)
+INLINE void count(struct __sk_buff *skb, struct socket_state *s, u32 headers, int sent)
 {
-	struct datagrams *d = sk_storage_get(&counts, sk, 0, STORAGE_CREATE);
-	if (!d) {
-		count_lost(LOST_STATE);
-		return;
-	}
+	struct datagrams *d = &s->counted;
+	s->counting = 1;
 	if (!headers || skb->len < headers) {
 		d->odd = 1;
 		return;
@@ -686,19 +682,21 @@ INLINE void count_greeting(struct __sk_buff *skb, u32 headers, int sent)
 /* headers is how long a packet's headers are, 0 = it is none of the protocol. */
 INLINE u32 headers(struct __sk_buff *skb, u8 protocol)
 {
-	u8 head[10], offset;
+	u8 head[12] __attribute__((aligned(8)));
 	u32 ip = 40;
+	if (load(skb, 0, head, sizeof(head)))
+		return 0;
 	if (skb->protocol == swap16(0x86dd)) {
-		if (skb_load_bytes(skb, 6, head, 1) || head[0] != protocol)
+		if (head[6] != protocol)
 			return 0;
 	} else {
-		if (skb_load_bytes(skb, 0, head, sizeof(head)) || head[9] != protocol)
+		if (head[9] != protocol)
 			return 0;
 		ip = (head[0] & 15) * 4;
 	}
 	if (protocol == UDP)
 		return ip + 8;
-	return skb_load_bytes(skb, ip + 12, &offset, 1) ? 0 : ip + (offset >> 4) * 4;
+	return load(skb, ip + 12, head, 4) ? 0 : ip + (head[0] >> 4) * 4;
 }
 
 /* seen counts the packets of TCP and UDP sockets, and tells of the peers of those that are not connected. It runs for every
@@ -712,26 +710,28 @@ INLINE void seen(struct __sk_buff *skb, int sent)
 	sk = sk_fullsock(sk);
 	if (!sk)
 		return;
-	if (sk->protocol == TCP && sk->type != TYPE_RAW) {
-		if (sk->state == STATE_LISTEN)
-			count_greeting(skb, headers(skb, TCP), sent);
-		else
-			count(skb, sk, headers(skb, TCP), sent);
+	u32 protocol = sk->protocol, raw = sk->type == TYPE_RAW;
+	if (protocol == TCP && sk->state == STATE_LISTEN && !raw) {
+		count_greeting(skb, headers(skb, TCP), sent);
 		return;
 	}
-	if (sk->protocol != UDP)
+	if (protocol != UDP && (protocol != TCP || raw))
 		return;
-	if (sk->type != TYPE_RAW)
-		count(skb, sk, headers(skb, UDP), sent);
-	else if (!sent) /* gets a copy of whatever comes for others */
+	if (raw && !sent) /* gets a copy of whatever comes for others */
 		return;
-	if (sk->dst_port)
+	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!s) {
+		count_lost(LOST_STATE);
+		return;
+	}
+	if (!raw)
+		count(skb, s, headers(skb, protocol), sent);
+	if (protocol == TCP || sk->dst_port)
 		return;
 	struct peer_key key = {};
 	if (!headers_of(&key.tuple, skb, UDP, sent))
 		return;
-	struct socket_state *s = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
-	if (!s || same_words(&s->peer, &key.tuple))
+	if (same_words(&s->peer, &key.tuple))
 		return;
 	if (!s->netns) /* older than the tracing and not used since: its first system call tells whose addresses these are */
 		return;
@@ -764,11 +764,11 @@ int skb_ingress(struct __sk_buff *skb)
 SEC("tp_btf/udp_fail_queue_rcv_skb")
 int udp_fail_queue_rcv_skb(u64 *ctx)
 {
-	struct datagrams *d = sk_storage_get(&counts, (struct sock *)ctx[1], 0, 0);
-	if (!d)
+	struct socket_state *s = sk_storage_get(&sockets, (struct sock *)ctx[1], 0, 0);
+	if (!s)
 		return 0;
-	__sync_fetch_and_add(&d->dropped, 1);
-	__sync_fetch_and_add(&d->dropped_bytes, ((struct sk_buff *)ctx[2])->len);
+	__sync_fetch_and_add(&s->counted.dropped, 1);
+	__sync_fetch_and_add(&s->counted.dropped_bytes, ((struct sk_buff *)ctx[2])->len);
 	return 0;
 }
 
@@ -777,11 +777,8 @@ int udp_fail_queue_rcv_skb(u64 *ctx)
  * but hosts that refuse trampolines refuse that too. */
 INLINE int list(struct bpf_iter_meta *meta, struct sock *sk)
 {
-	struct datagrams *d = sk_storage_get(&counts, sk, 0, 0);
-	if (!d)
-		return 0;
 	struct socket_state *s = sk_storage_get(&sockets, sk, 0, 0);
-	if (s && s->closed)
+	if (!s || !s->counting || s->closed)
 		return 0;
 	struct datagrams_record r;
 	__builtin_memset(&r, 0, sizeof(r));
@@ -792,11 +789,9 @@ INLINE int list(struct bpf_iter_meta *meta, struct sock *sk)
 	r.socket.tuple.protocol = (u8)sk->sk_protocol;
 	r.socket.tuple.local_port = sk->__sk_common.skc_num;
 	addresses_of(&r.socket.tuple, &sk->__sk_common);
-	if (s) {
-		r.socket.created = s->created;
-		r.socket.flags = s->flags;
-	}
-	r.datagrams = *d;
+	r.socket.created = s->created;
+	r.socket.flags = s->flags;
+	r.datagrams = s->counted;
 	seq_write(meta->seq, &r, sizeof(r));
 	return 0;
 }

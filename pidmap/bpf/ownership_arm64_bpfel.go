@@ -13,29 +13,6 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type ownershipDatagrams struct {
-	_    structs.HostLayout
-	Each [3]struct {
-		_         structs.HostLayout
-		Tx        uint64
-		Rx        uint64
-		TxPackets uint64
-		RxPackets uint64
-		TxIp      uint64
-		RxIp      uint64
-	}
-	Index        [2]uint32
-	Odd          uint32
-	Pad          uint32
-	Group        uint64
-	Arrived      uint64
-	Taken        uint64
-	Sent         uint64
-	Received     uint64
-	Dropped      uint64
-	DroppedBytes uint64
-}
-
 type ownershipGreeting struct {
 	_       structs.HostLayout
 	Counted struct {
@@ -100,7 +77,30 @@ type ownershipSocketState struct {
 	Closed    uint8
 	Late      uint8
 	Multipath uint8
-	_         [7]byte
+	Counting  uint8
+	Pad       [6]uint8
+	Counted   struct {
+		_    structs.HostLayout
+		Each [3]struct {
+			_         structs.HostLayout
+			Tx        uint64
+			Rx        uint64
+			TxPackets uint64
+			RxPackets uint64
+			TxIp      uint64
+			RxIp      uint64
+		}
+		Index        [2]uint32
+		Odd          uint32
+		Pad          uint32
+		Group        uint64
+		Arrived      uint64
+		Taken        uint64
+		Sent         uint64
+		Received     uint64
+		Dropped      uint64
+		DroppedBytes uint64
+	}
 }
 
 type ownershipTuple struct {
@@ -127,7 +127,6 @@ type ownershipUserKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ownershipMapCounts              = "counts"
 	ownershipMapEvents              = "events"
 	ownershipMapGreetings           = "greetings"
 	ownershipMapLost                = "lost"
@@ -226,7 +225,6 @@ type ownershipProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ownershipMapSpecs struct {
-	Counts    *ebpf.MapSpec `ebpf:"counts"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
 	Greetings *ebpf.MapSpec `ebpf:"greetings"`
 	Lost      *ebpf.MapSpec `ebpf:"lost"`
@@ -261,7 +259,6 @@ func (o *ownershipObjects) Close() error {
 //
 // It can be passed to loadOwnershipObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ownershipMaps struct {
-	Counts    *ebpf.Map `ebpf:"counts"`
 	Events    *ebpf.Map `ebpf:"events"`
 	Greetings *ebpf.Map `ebpf:"greetings"`
 	Lost      *ebpf.Map `ebpf:"lost"`
@@ -272,7 +269,6 @@ type ownershipMaps struct {
 
 func (m *ownershipMaps) Close() error {
 	return _OwnershipClose(
-		m.Counts,
 		m.Events,
 		m.Greetings,
 		m.Lost,
