@@ -31,7 +31,7 @@ func newBatch() *batch { return &batch{packets: make([]flows.Observation, 0, bat
 
 func (b *batch) reset() {
 	b.traces, b.insides, b.copies = b.traces[:0], b.insides[:0], b.copies[:0]
-	b.packets, b.stated, b.events = b.packets[:0], b.stated[:0], b.events[:0]
+	b.packets, b.stated, b.events = b.packets[:0], b.stated[:0], nil
 	b.payloads.Reset()
 }
 
@@ -40,6 +40,15 @@ func (b *batch) full() bool {
 }
 
 func (b *batch) empty() bool { return len(b.packets) == 0 && len(b.events) == 0 }
+
+// learn takes over events, of which there may be hundreds of thousands at once: they are not copied if there were none, and not kept.
+func (b *batch) learn(events []pidmap.Event) {
+	if len(b.events) == 0 {
+		b.events = events
+		return
+	}
+	b.events = append(b.events, events...)
+}
 
 // add decodes a packet into the batch and returns its payload; traced says that it may be a repeat of one on another interface.
 func (b *batch) add(p *capture.Packet, tunnels flows.Tunnels, names *flows.Follower, traced bool) (payload []byte) {

@@ -110,7 +110,7 @@ func (r *reader) read(ctx context.Context) error {
 	for {
 		err := r.source.Next(&p)
 		if r.run.session != nil {
-			pending.events = append(pending.events, r.run.session.Events()...)
+			pending.learn(r.run.session.Events())
 		}
 		switch {
 		case err == nil:
