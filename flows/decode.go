@@ -30,6 +30,14 @@ const (
 // Wireshark, an IPv4 total length or IPv6 payload length of 0 stands for a segmentation-offload
 // super-frame and means all that the frame holds.
 func (t Tunnels) Decode(p *capture.Packet, o *Observation) (payload []byte) {
+	if payload, ok := t.quick(p, o); ok {
+		return payload
+	}
+	return t.decode(p, o)
+}
+
+// decode is Decode of any frame.
+func (t Tunnels) decode(p *capture.Packet, o *Observation) (payload []byte) {
 	*o = Observation{Time: p.Time, Frame: clampLength(p.Length), Interface: uint16(p.Interface)}
 	d := decoder{data: p.Data, wire: p.Length, o: o, tunnels: t}
 	d.run(p.LinkType)

@@ -1,10 +1,6 @@
 package flows
 
-import (
-	"encoding/binary"
-
-	"apptap/flows/names"
-)
+import "encoding/binary"
 
 // ipv4 decodes an IPv4 header (RFC 791) and what it carries. A packet says itself which version it is, and some rewritten captures
 // announce IPv6 as IPv4.
@@ -184,11 +180,7 @@ func (d *decoder) udp() {
 	if length == 0 && d.wire > 0xffff {
 		length = d.wire
 	}
-	d.o.Payload, d.o.signs = clampLength(length-8), 0
-	if end := min(len(d.data), length); end > 8 && !d.o.FragMore {
-		d.payload = d.data[8:end]
-		d.o.signs = quicSigns(d.payload)
-	}
+	d.payload = d.o.datagram(d.data, length)
 }
 
 // tcp reads the rest of a TCP header (RFC 9293 §3.1).
@@ -197,32 +189,18 @@ func (d *decoder) tcp() {
 		d.o.Snapped = true
 		return
 	}
-	d.o.Seq = binary.BigEndian.Uint32(d.data[4:])
-	d.o.Ack = binary.BigEndian.Uint32(d.data[8:])
-	d.o.Flags = TCPFlags(d.data[13])
 	headerLen := int(d.data[12]>>4) * 4
 	d.o.Snapped = headerLen < 20 // not a header anyone sends: of the stream it tells nothing
-	if d.o.FragMore {
+	if !d.o.FragMore && !d.o.Snapped {
+		d.payload = d.o.segment(d.data, d.wire)
+		return
+	}
+	d.o.Seq, d.o.Ack, d.o.Flags = binary.BigEndian.Uint32(d.data[4:]), binary.BigEndian.Uint32(d.data[8:]), TCPFlags(d.data[13])
+	if !d.o.FragMore {
+		d.o.Payload = clampLength(d.wire - headerLen)
+	} else if len(d.data) > headerLen && !d.o.Snapped {
 		// No header tells how long a fragmented segment is, and Wireshark gives it no length either; but what stands here may
 		// state a name.
-		if len(d.data) > headerLen && !d.o.Snapped {
-			d.payload = d.data[headerLen:]
-		}
-		return
-	}
-	d.o.Payload = clampLength(d.wire - headerLen)
-	if d.o.Snapped {
-		return
-	}
-	if d.o.signs = 0; len(d.data) >= 16 && d.data[14]|d.data[15] == 0 && d.o.Flags&(SYN|FIN|RST) == 0 {
-		d.o.signs = signShut
-	}
-	if len(d.data) > headerLen {
 		d.payload = d.data[headerLen:]
-		if tlsRecord(d.payload) != 0 {
-			d.o.signs |= tlsSigns(d.payload, d.wire-headerLen)
-		} else if d.payload[0] == 'P' && names.IsPreface(d.payload) {
-			d.o.signs |= signPreface
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package flows_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 
@@ -67,6 +68,61 @@ func TestDecodeFrames(t *testing.T) {
 				t.Errorf("seq %d ack %d flags %b snapped %v", o.Seq, o.Ack, o.Flags, o.Snapped)
 			}
 		})
+	}
+}
+
+// sameHeaderByHeader: what is decoded at once is decoded as it is header by header.
+func sameHeaderByHeader(t *testing.T, tunnels flows.Tunnels, p *capture.Packet) {
+	t.Helper()
+	var got, want flows.Observation
+	payload, ok := tunnels.Quick(p, &got)
+	if !ok {
+		if got != want {
+			t.Errorf("%x is left to others, but not as it was: %+v", p.Data, got)
+		}
+		return
+	}
+	if wanted := tunnels.HeaderByHeader(p, &want); got != want || !bytes.Equal(payload, wanted) {
+		t.Errorf("%x at once: %+v, payload %x\nheader by header: %+v, payload %x", p.Data, got, payload, want, wanted)
+	}
+}
+
+func TestDecodeQuick(t *testing.T) {
+	hello := append([]byte{22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3}, make([]byte, 200)...)
+	one := flows.Outer
+	for _, ends := range [][2]netip.AddrPort{{host4, peer4}, {peer4, host4}, {host6, peer6}, {peer6, host6}} {
+		for _, body := range [][]byte{nil, []byte("x"), hello, []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), {0xc3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}} {
+			for _, options := range [][]fixtures.Option{nil, {fixtures.TCPOptions(make([]byte, 12))}, {fixtures.Padding(9)}} {
+				for _, flags := range []string{"S", "A", "FA", "R"} {
+					p := packet(capture.LinkTypeEthernet, fixtures.TCP(ends[0], ends[1], flags, 1, 2, body, options...))
+					wholeAndCut(t, p)
+				}
+				p := packet(capture.LinkTypeEthernet, fixtures.UDP(ends[0], ends[1], append(make([]byte, 12), body...), options...))
+				wholeAndCut(t, p)
+				sameHeaderByHeader(t, flows.Inner, p)
+			}
+		}
+	}
+	for _, odd := range [][]byte{
+		fixtures.TCP(host4, peer4, "A", 1, 2, hello, fixtures.VLAN(7)), fixtures.TCP(host4, peer4, "A", 1, 2, hello, fixtures.IPv4Options(make([]byte, 8))),
+		fixtures.TCP(host6, peer6, "A", 1, 2, hello, fixtures.HopByHop()), fixtures.UDPFragments(16, host4, peer4, make([]byte, 40))[0],
+	} {
+		if _, ok := one.Quick(packet(capture.LinkTypeEthernet, odd), new(flows.Observation)); ok {
+			t.Errorf("%x is decoded at once", odd)
+		}
+	}
+}
+
+// wholeAndCut wants a frame decoded at once, and the same of it however much of it is captured.
+func wholeAndCut(t *testing.T, p *capture.Packet) {
+	t.Helper()
+	if _, ok := flows.Outer.Quick(p, new(flows.Observation)); !ok {
+		t.Errorf("%x is not decoded at once", p.Data)
+	}
+	cut := *p
+	for n := range len(p.Data) + 1 {
+		cut.Data = p.Data[:n]
+		sameHeaderByHeader(t, flows.Outer, &cut)
 	}
 }
 
@@ -201,6 +257,7 @@ func FuzzDecode(f *testing.F) {
 			var whole, part flows.Observation
 			p := packet(capture.LinkType(link), data)
 			tunnels.Decode(p, &whole)
+			sameHeaderByHeader(t, tunnels, p)
 			want := len(data)
 			if p.LinkType == capture.LinkTypePPPDirection && want > 0 {
 				want-- // who sent it was not on the wire
@@ -210,6 +267,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			p.Data = data[:min(int(cut), len(data))]
 			tunnels.Decode(p, &part)
+			sameHeaderByHeader(t, tunnels, p)
 			sameFlow := part.Src == whole.Src && part.Dst == whole.Dst
 			if part.Kind.Decoded() && !part.Snapped && sameFlow && part.WithoutSigns() != whole.WithoutSigns() && !link80211(link) {
 				t.Errorf("cut to %d bytes: %+v, whole: %+v", cut, part, whole)
