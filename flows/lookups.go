@@ -12,6 +12,8 @@ import (
 const (
 	// maxLookups bounds the different names that clients asked for which are kept apart, at about 200 bytes each.
 	maxLookups = 1 << 14
+	// lookupsPart is how many are allocated at a time.
+	lookupsPart = 1 << 8
 	// pendingBits is the logarithm of how many queries that await an answer there is room for, in 1.3 MB. A busy resolver has a
 	// thousand on their way.
 	pendingBits = 13
@@ -41,7 +43,8 @@ type lookups struct {
 	texts   *names.Texts
 	on      bool         // else nothing is noted
 	index   []lookupSlot // open addressing: a power of two, at most half full
-	list    []lookup
+	parts   [][]lookup   // lookupsPart in each: growing copies none
+	length  int
 	dropped uint64 // queries for names that found no room
 	pending []pendingQuery
 }
@@ -172,27 +175,37 @@ func (l *lookups) at(client [16]byte, name uint32, now int64) *lookup {
 	if u := l.find(&key, hash); u != nil {
 		return u
 	}
-	if len(l.list) == maxLookups || key.name == 0 {
+	if l.length == maxLookups || key.name == 0 {
 		l.dropped++
 		return nil
 	}
-	if 2*len(l.list) >= len(l.index) {
+	if 2*l.length >= len(l.index) {
 		l.grow()
 	}
-	l.list = append(l.list, lookup{key: key, Lookup: Lookup{First: now, Client: netip.AddrFrom16(client).Unmap()}})
-	l.put(lookupSlot{hash, uint32(len(l.list))})
-	return &l.list[len(l.list)-1]
+	if l.length%lookupsPart == 0 {
+		l.parts = append(l.parts, make([]lookup, lookupsPart))
+	}
+	l.length++
+	l.put(lookupSlot{hash, uint32(l.length)})
+	u := l.number(l.length)
+	*u = lookup{key: key, Lookup: Lookup{First: now, Client: netip.AddrFrom16(client).Unmap()}}
+	return u
 }
+
+// number is the look-up of a number, from 1.
+func (l *lookups) number(n int) *lookup { return &l.parts[(n-1)/lookupsPart][(n-1)%lookupsPart] }
 
 // find is the look-up of a key, nil if there is none.
 func (l *lookups) find(key *lookupKey, hash uint32) *lookup {
-	if len(l.list) == 0 {
+	if l.length == 0 {
 		return nil
 	}
 	mask := uint32(len(l.index) - 1)
 	for i := hash & mask; l.index[i].index > 0; i = (i + 1) & mask {
-		if s := l.index[i]; s.hash == hash && l.list[s.index-1].key == *key {
-			return &l.list[s.index-1]
+		if s := l.index[i]; s.hash == hash {
+			if u := l.number(int(s.index)); u.key == *key {
+				return u
+			}
 		}
 	}
 	return nil
@@ -223,7 +236,7 @@ func (l *lookups) touch(flow uint32, client [16]byte, r *names.Reply) (sum uint6
 	if l.pending != nil {
 		sum += uint64(l.place(flow, r.ID).flow)
 	}
-	if len(l.list) > 0 {
+	if l.length > 0 {
 		key := lookupKey{client, r.Question}
 		sum += uint64(l.index[key.hash()&uint32(len(l.index)-1)].index)
 	}
@@ -273,10 +286,11 @@ func (t *Table) Lookups(end int64) (list []Lookup, dropped uint64) {
 		l.giveUp(&l.pending[i], end)
 		l.pending[i].sent = 0
 	}
-	for i := range l.list {
-		u := l.list[i].Lookup
-		u.Name = l.texts.Text(l.list[i].key.name)
-		list = append(list, u)
+	list = slices.Grow(list, l.length)
+	for n := range l.length {
+		u := l.number(n + 1)
+		list = append(list, u.Lookup)
+		list[n].Name = l.texts.Text(u.key.name)
 	}
 	slices.SortFunc(list, func(a, b Lookup) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Client.Compare(b.Client)) })
 	return list, l.dropped
