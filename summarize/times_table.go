@@ -1,6 +1,10 @@
 package summarize
 
-import "apptap/flows"
+import (
+	"slices"
+
+	"apptap/flows"
+)
 
 const (
 	// maxTimed bounds the destinations whose times are kept, at about a kilobyte each; those that come later have none.
@@ -42,8 +46,11 @@ func (t *timeTable) drop(s *timeSum) {
 }
 
 func (t *timeTable) note(number uint32, one sample) {
-	if len(t.log) == maxLogged {
+	switch len(t.log) {
+	case maxLogged:
 		t.compact()
+	case cap(t.log): // twice as much each time: append would copy all of it a dozen times more
+		t.log = slices.Grow(t.log, max(len(t.log), 1<<8))
 	}
 	t.log = append(t.log, logged{one, number})
 }
