@@ -64,8 +64,12 @@ func (c *converter) WritePacket(p *capture.Packet) error {
 	return c.recording.WritePacket(p)
 }
 
-// begin writes the circumstances as far as they stand before the first packet.
+// begin writes the circumstances as far as they stand before the first packet. The interfaces come first: Wireshark's editcap rewrites no file
+// in which another block stands before them.
 func (c *converter) begin() error {
+	if err := c.describe(len(c.source.Interfaces())); err != nil {
+		return err
+	}
 	var in summarize.Input
 	c.session.Complete(&in)
 	if !in.Live {

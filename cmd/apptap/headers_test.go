@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -52,6 +53,22 @@ func TestHeadersSameReport(t *testing.T) {
 		again := exported(t, "--headers", headers)
 		if a, b := sizeOn(t, headers), sizeOn(t, again); b > a {
 			t.Errorf("%s: %d bytes after the second time, %d after the first", name, b, a)
+		}
+	}
+}
+
+// TestExportBeginsWithInterfaces: nothing stands before the descriptions of interfaces, or editcap does not rewrite the file.
+func TestExportBeginsWithInterfaces(t *testing.T) {
+	for _, name := range []string{"demo.pcapng", "demo-session.pcapng", "times.pcap"} {
+		for _, how := range []string{"--headers", "--anonymize", "--app=*"} {
+			file, err := os.ReadFile(exported(t, how, fixtures.Path(t, name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			section := binary.LittleEndian.Uint32(file[4:]) // its length
+			if kind := binary.LittleEndian.Uint32(file[section:]); kind != 1 {
+				t.Errorf("%s %s: the second block is of type %#x, want 1, an interface's", name, how, kind)
+			}
 		}
 	}
 }
