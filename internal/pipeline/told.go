@@ -13,10 +13,17 @@ import (
 const maxTold = 16384
 
 // told are the sockets whose last counters kernel events told of lately, by cookie. INET_DIAG tells of them once more, with less and
-// after the counters may have been wiped: to keep both would take twice the memory.
-type told struct{ now, before map[uint64]flows.Key }
+// after the counters may have been wiped: to keep both would take twice the memory. As long as it tells of none, as it does where no event
+// was lost, nothing is remembered: its first ones may be kept twice.
+type told struct {
+	twice       bool
+	now, before map[uint64]flows.Key
+}
 
 func (t *told) add(events []pidmap.Event) {
+	if !t.twice {
+		return
+	}
 	for i := range events {
 		e := &events[i]
 		if e.Kind != pidmap.SocketClosed || !e.Totals.Known || e.Socket.Cookie == 0 {
@@ -35,6 +42,7 @@ func (t *told) without(counters []summarize.SocketCounters) []summarize.SocketCo
 		if c.Moment != summarize.AtClose || c.Cookie == 0 {
 			return false
 		}
+		t.twice = true
 		key, known := t.now[c.Cookie]
 		if !known {
 			key, known = t.before[c.Cookie]

@@ -19,6 +19,12 @@ func TestTold(t *testing.T) {
 		return pidmap.Event{Kind: pidmap.SocketClosed, Socket: pidmap.Socket{Key: key(port), Cookie: cookie}, Totals: pidmap.Totals{Known: known}}
 	}
 	var told told
+	told.without([]summarize.SocketCounters{{Cookie: 9, Key: key(1009), Moment: summarize.AtStart}})
+	told.add([]pidmap.Event{closed(1, 1001, true)})
+	if len(told.now) > 0 {
+		t.Error("sockets are remembered of which nobody tells twice")
+	}
+	told.without([]summarize.SocketCounters{{Cookie: 9, Key: key(1009), Moment: summarize.AtClose}})
 	told.add([]pidmap.Event{closed(1, 1001, true), closed(2, 1002, true), closed(3, 1003, false), closed(4, 1004, true), closed(5, 1005, true)})
 	wiped := key(1002)
 	wiped.Remote.Port = 0
