@@ -3,7 +3,7 @@ package live
 import "time"
 
 // rests let several blocks of a ring come together before they are read. To be woken for each of them, 150 times a second where whole frames
-// come at 150 MB/s, took a sixth of a capture's processor time and a quarter of a recording's: the runtime's monitor looks every 20 µs while
+// come at 150 MB/s, took a tenth and more of the processor time: the runtime's monitor looks every 20 µs while
 // something goes on.
 type rests struct {
 	began, ended time.Time // the last one
