@@ -64,7 +64,7 @@ func (m memory) free() {
 
 // largeLength is from how many bytes on memory comes from largeMemory: below, its system calls cost more than
 // they save.
-const largeLength = 1 << 20
+const largeLength = 4 << 20
 
 // makeLarge is make([]T, n), and the memory that has to be freed for it.
 func makeLarge[T any](n int) ([]T, memory) {
