@@ -53,12 +53,16 @@ func listen(t *testing.T, n *netns.Namespace, iface string) *wire {
 	return nil
 }
 
-// stop ends the capture and returns what tcpdump prints of it with these flags.
-func (w *wire) stop(t *testing.T, flags string) []byte {
-	t.Helper()
+// stop ends the capture.
+func (w *wire) stop() {
 	w.cmd.Process.Signal(unix.SIGINT)
 	w.cmd.Wait()
-	out, err := exec.Command("tcpdump", flags, w.file).Output()
+}
+
+// print is what tcpdump says of the packets that match a filter.
+func (w *wire) print(t *testing.T, flags, filter string) []byte {
+	t.Helper()
+	out, err := exec.Command("tcpdump", flags, w.file, filter).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +74,8 @@ func (w *wire) stop(t *testing.T, flags string) []byte {
 func (w *wire) payloads(t *testing.T, isLocal func(netip.Addr) bool) map[flows.Key]Moved {
 	t.Helper()
 	moved := map[flows.Key]Moved{}
-	for line := range bytes.Lines(w.stop(t, "-nnqr")) {
+	w.stop()
+	for line := range bytes.Lines(w.print(t, "-nnqr", "tcp or udp")) {
 		if key, n, ok := readLine(string(line)); ok {
 			count(moved, key, n, isLocal)
 		}
@@ -93,14 +98,17 @@ func count(moved map[flows.Key]Moved, key flows.Key, n uint64, isLocal func(neti
 func (w *wire) streams(t *testing.T, isLocal func(netip.Addr) bool) map[flows.Key]Moved {
 	t.Helper()
 	moved := map[flows.Key]Moved{}
-	ranges := map[flows.Key][][2]uint64{} // by who sent
-	for line := range bytes.Lines(w.stop(t, "-nnSr")) {
-		key, n, ok := readLine(string(line))
-		if !ok {
-			continue
-		}
-		if key.Proto == flows.UDP {
+	w.stop()
+	// Without -q tcpdump says of some ports what they stand for and not how long the datagram is, as of 49152.
+	for line := range bytes.Lines(w.print(t, "-nnqr", "udp")) {
+		if key, n, ok := readLine(string(line)); ok {
 			count(moved, key, n, isLocal)
+		}
+	}
+	ranges := map[flows.Key][][2]uint64{} // by who sent
+	for line := range bytes.Lines(w.print(t, "-nnSr", "tcp")) {
+		key, _, ok := readLine(string(line))
+		if !ok {
 			continue
 		}
 		_, rest, _ := strings.Cut(string(line), ", seq ")
