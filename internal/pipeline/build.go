@@ -88,8 +88,10 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 	if o.folded != nil {
 		in.Degraded = append(slices.Clone(o.degraded), o.foldedSentence())
 	}
-	if text := o.oversizedSentence(); text != "" {
-		in.Degraded = append(slices.Clone(in.Degraded), text)
+	for _, text := range []string{o.oversizedSentence(), o.lost.sentence()} {
+		if text != "" {
+			in.Degraded = append(slices.Clone(in.Degraded), text)
+		}
 	}
 	if o.config.Owners != nil || o.heard {
 		in.Evidence = o.history.Evidence

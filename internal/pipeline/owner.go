@@ -37,6 +37,7 @@ type owner struct {
 	sockets                 []summarize.SocketCounters
 	socketsUnavailable      string
 	told                    told
+	lost                    lostEvents
 	datagrams               datagramCounters
 	counting                counting
 	beforeClose, afterClose map[string]summarize.InterfaceCounters
@@ -190,6 +191,7 @@ func (o *owner) addEvents(events []pidmap.Event) {
 		case pidmap.SocketsCurrent:
 			o.heardAt = max(o.heardAt, events[i].Time)
 		case pidmap.EventsLost:
+			o.lost.add(&events[i])
 			if second, ok := o.config.Counters.(secondCounters); ok {
 				second.Missed()
 			}
