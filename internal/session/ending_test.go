@@ -17,17 +17,7 @@ import (
 func toldLate(t *testing.T, apart int64) (files [][]byte, want []pidmap.Event, ended int) {
 	t.Helper()
 	var out [6]bytes.Buffer
-	w, err := session.NewWriter(&out[0], capture.WriterOptions{Interfaces: []capture.Interface{{Name: "eth0", LinkType: 1}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Rotate("run")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	w, must := beginRun(t, &out[0])
 	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 1}}, false))
 	for i := range out {
 		at := 1 + int64(i)*apart

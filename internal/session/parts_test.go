@@ -24,22 +24,27 @@ const (
 	late        = 10_000_000_000  // into a file: nothing is told of the one before any more
 )
 
-// rotated is a run of three files with a packet in each: a socket that is there all the time, one that is opened in the first file
-// and gone long before the third, one that is opened in the second.
-func rotated(t *testing.T) (files [][]byte, events []pidmap.Event) {
+// beginRun begins the first file of a run; must fails the test at an error.
+func beginRun(t *testing.T, out *bytes.Buffer) (w *session.Writer, must func(error)) {
 	t.Helper()
-	var out [3]bytes.Buffer
-	w, err := session.NewWriter(&out[0], capture.WriterOptions{Interfaces: []capture.Interface{{Name: "eth0", LinkType: 1}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Rotate("run")
-	must := func(err error) {
+	must = func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	w, err := session.NewWriter(out, capture.WriterOptions{Interfaces: []capture.Interface{{Name: "eth0", LinkType: 1}}})
+	must(err)
+	w.Rotate("run")
+	return w, must
+}
+
+// rotated is a run of three files with a packet in each: a socket that is there all the time, one that is opened in the first file
+// and gone long before the third, one that is opened in the second.
+func rotated(t *testing.T) (files [][]byte, events []pidmap.Event) {
+	t.Helper()
+	var out [3]bytes.Buffer
+	w, must := beginRun(t, &out[0])
 	made := func(at int64, cookie uint64, p pidmap.Process) pidmap.Event {
 		return pidmap.Event{Kind: pidmap.SocketMade, Time: at, Socket: socketOf(flows.TCP, cookie, "192.0.2.1:1", "192.0.2.2:2"), Process: p}
 	}
