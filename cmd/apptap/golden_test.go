@@ -25,21 +25,26 @@ func TestGoldenReports(t *testing.T) {
 		for _, format := range []string{"table", "json", "csv", "html"} {
 			t.Run(file+"/"+format, func(t *testing.T) {
 				got := replay(t, "--format", format, "--flows", file)
-				golden := filepath.Join("../cmd/apptap/testdata/golden", file+"."+format)
-				if *update {
-					if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(golden)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), got); diff != "" {
-					t.Errorf("report differs from the golden one (-want +got; go test ./cmd/apptap -update):\n%s", diff)
-				}
+				checkGolden(t, filepath.Join("../cmd/apptap/testdata/golden", file+"."+format), got)
 			})
 		}
+	}
+}
+
+// checkGolden holds what a test got against the file that says what it is to be; -update writes that.
+func checkGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got; go test ./cmd/apptap -update):\n%s", file, diff)
 	}
 }
 

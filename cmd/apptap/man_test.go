@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -18,19 +17,7 @@ func TestManPages(t *testing.T) {
 	const dir = "../../docs/man"
 	pages := manPages()
 	for name, page := range pages {
-		file := filepath.Join(dir, name)
-		if *update {
-			if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), page); diff != "" {
-			t.Errorf("%s differs from the help (-want +got; go test ./cmd/apptap -run TestManPages -update):\n%s", name, diff)
-		}
+		checkGolden(t, filepath.Join(dir, name), page)
 	}
 	there, err := os.ReadDir(dir)
 	if err != nil {

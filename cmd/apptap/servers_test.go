@@ -134,5 +134,5 @@ func checkServers(t *testing.T, file string, truth serversTruth, most float64) {
 
 // TestGoldenServers: the words for what was recorded of real servers.
 func TestGoldenServers(t *testing.T) {
-	checkGolden(t, "servers.explain.txt", replay(t, "--explain", "test", "--local", "10.79.0.1", fixtures.Path(t, "servers.pcap")))
+	checkGolden(t, "testdata/golden/servers.explain.txt", replay(t, "--explain", "test", "--local", "10.79.0.1", fixtures.Path(t, "servers.pcap")))
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -151,22 +149,5 @@ func figure(times map[string]any, name, value string) float64 {
 
 // TestGoldenExplanation: the words for the recorded delays.
 func TestGoldenExplanation(t *testing.T) {
-	checkGolden(t, "times.explain.txt", replay(t, "--explain", "test", "--local", "10.79.0.1", fixtures.Path(t, "times.pcap")))
-}
-
-func checkGolden(t *testing.T, name, got string) {
-	t.Helper()
-	golden := filepath.Join("testdata", "golden", name)
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("words differ from the golden ones (-want +got; go test ./cmd/apptap -update):\n%s", diff)
-	}
+	checkGolden(t, "testdata/golden/times.explain.txt", replay(t, "--explain", "test", "--local", "10.79.0.1", fixtures.Path(t, "times.pcap")))
 }
