@@ -373,8 +373,7 @@ func (d *decoder) lisp() Kind {
 }
 
 // capwap is what an access point and its controller pass on (RFC 5415 §4.3): Ethernet, or the frame as it was on the air. Of
-// one in fragments the first is read. Cisco's devices have the two bytes
-// of an 802.11 frame control in the other order.
+// one in fragments the first is read. Cisco's devices have the two bytes of an 802.11 frame control in the other order.
 func (d *decoder) capwap() Kind {
 	const native, fragment, keepAlive, wlan, wlanIsData = 0x000100, 0x000080, 0x000008, 1, 8
 	if len(d.data) < 8 {

@@ -9,8 +9,7 @@ import (
 
 // lostEvents is when the kernel told of sockets and programs more than could be taken.
 type lostEvents struct {
-	times    int
-	from, to int64 // of all of them, nanoseconds since 1970 UTC
+	from, to int64 // nanoseconds since 1970 UTC; 0 = never
 }
 
 func (l *lostEvents) add(e *pidmap.Event) {
@@ -18,16 +17,15 @@ func (l *lostEvents) add(e *pidmap.Event) {
 	if e.NotBefore != 0 {
 		from = e.NotBefore
 	}
-	if l.times == 0 {
+	if l.to == 0 {
 		l.from = from
 	}
-	l.times++
 	l.from, l.to = min(l.from, from), max(l.to, e.Time)
 }
 
 // sentence is for the report, "" if nothing was lost.
 func (l *lostEvents) sentence() string {
-	if l.times == 0 {
+	if l.to == 0 {
 		return ""
 	}
 	clock := func(ns int64) string { return time.Unix(0, ns).UTC().Format("15:04:05.000") }
