@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 
 	"apptap/capture"
@@ -169,13 +170,16 @@ func gzipped(b []byte) []byte {
 	return out.Bytes()
 }
 
-func zstded(b []byte) []byte {
+// zstdWriter is made once: it takes megabytes, and a fuzzer compresses a thousand times a second.
+var zstdWriter = sync.OnceValue(func() *zstd.Encoder {
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		panic(err)
+		panic(err) // the options are constant
 	}
-	return w.EncodeAll(b, nil)
-}
+	return w
+})
+
+func zstded(b []byte) []byte { return zstdWriter().EncodeAll(b, nil) }
 
 // kept is a packet with its own copy of the bytes.
 type kept struct {
