@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"apptap/fixtures/netns"
-	"apptap/fixtures/storms"
+	"apptap/fixtures/storm"
 )
 
 // TestIntegrationNamespacesComeAndGo has a pair of namespaces made, used and removed again and again under one Watcher, all with the same
@@ -23,14 +23,14 @@ func TestIntegrationNamespacesComeAndGo(t *testing.T) {
 		for round := range rounds {
 			t.Run(strconv.Itoa(round), func(t *testing.T) {
 				a, b := netns.Pair(t)
-				guest := &storms.Storm{Ports: map[string]int{}, Servers: []netip.Addr{b.IPv4}, Here: func(do func()) { a.Do(t, do) },
+				guest := &storm.Storm{Ports: map[string]int{}, Servers: []netip.Addr{b.IPv4}, Here: func(do func()) { a.Do(t, do) },
 					There: func(do func()) { b.Do(t, do) }, Failed: func(err error) { t.Error(err) }}
 				defer guest.Close()
 				if err := guest.Serve(b.IPv4); err != nil {
 					t.Fatal(err)
 				}
 				program := filepath.Join(s.Programs, "guest"+strconv.Itoa(round))
-				linkAs(t, filepath.Join(s.Programs, "storm"), program)
+				linkAs(t, filepath.Join(s.Programs, "client"), program)
 				ip := b.IPv4.String()
 				c := a.Command(t, program, "reuse", ip, strconv.Itoa(guest.Ports["tcp"+ip]), "2000", "3000", "31998")
 				out, err := c.StdoutPipe()

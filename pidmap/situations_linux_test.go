@@ -13,7 +13,7 @@ import (
 	"apptap/flows"
 )
 
-// situation is one way of coming to a socket or of moving bytes, that a mode of fixtures/storm goes.
+// situation is one way of coming to a socket or of moving bytes, that a mode of fixtures/client goes.
 type situation struct {
 	name     string
 	mode     string // "" = name
@@ -67,7 +67,7 @@ type played struct {
 }
 
 // act makes the command of a situation, under a name of its own.
-func (s *storm) act(t *testing.T, number int, of *situation) *played {
+func (s *stormScene) act(t *testing.T, number int, of *situation) *played {
 	t.Helper()
 	p := &played{situation: of}
 	mode, ip, proto := of.mode, s.b.IPv4, "tcp"
@@ -85,8 +85,8 @@ func (s *storm) act(t *testing.T, number int, of *situation) *played {
 		suffix = " " + of.name
 	}
 	program := func(kind string) string { return filepath.Join(s.Programs, kind+strconv.Itoa(number)+suffix) }
-	linkAs(t, filepath.Join(s.Programs, "storm"), program("situation"))
-	linkAs(t, filepath.Join(s.Programs, "storm"), program("second"))
+	linkAs(t, filepath.Join(s.Programs, "client"), program("situation"))
+	linkAs(t, filepath.Join(s.Programs, "client"), program("second"))
 	extra := of.extra
 	switch extra {
 	case "":
@@ -104,7 +104,7 @@ func (s *storm) act(t *testing.T, number int, of *situation) *played {
 }
 
 // begin starts a situation that others are to come into the middle of, and returns when it is there.
-func (s *storm) begin(t *testing.T, p *played) {
+func (s *stormScene) begin(t *testing.T, p *played) {
 	t.Helper()
 	p.command.Stdout = nil
 	out, err := p.command.StdoutPipe()
@@ -130,7 +130,7 @@ func (s *storm) begin(t *testing.T, p *played) {
 }
 
 // play goes through all situations, some of them begun before the watching. Each ends before the next begins.
-func (s *storm) play(t *testing.T, c Config) (*History, []*played) {
+func (s *stormScene) play(t *testing.T, c Config) (*History, []*played) {
 	t.Helper()
 	var all []*played
 	for i := range situations {
@@ -169,7 +169,7 @@ func (s *storm) play(t *testing.T, c Config) (*History, []*played) {
 }
 
 // serveOther answers on a second UDP port.
-func (s *storm) serveOther(t *testing.T) {
+func (s *stormScene) serveOther(t *testing.T) {
 	t.Helper()
 	ip := s.b.IPv4.String()
 	first := s.Ports["udp"+ip]

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"apptap/fixtures/netns"
-	"apptap/fixtures/storms"
+	"apptap/fixtures/storm"
 	"apptap/flows"
 )
 
@@ -46,21 +46,21 @@ func mustAddrPort(t *testing.T, s string) netip.AddrPort {
 	return a
 }
 
-// storm is the two namespaces, the programs and the server.
-type storm struct {
-	storms.Storm
+// stormScene is the two namespaces, the programs and the server.
+type stormScene struct {
+	storm.Storm
 	a, b  *netns.Namespace
 	later []func() // ends what was begun before the watching
 }
 
-func newStorm(t *testing.T) *storm {
+func newStorm(t *testing.T) *stormScene {
 	t.Helper()
-	s := &storm{}
+	s := &stormScene{}
 	s.a, s.b = netns.Pair(t)
-	s.Storm = storms.Storm{Programs: t.TempDir(), Servers: []netip.Addr{s.b.IPv4}, Ports: map[string]int{},
+	s.Storm = storm.Storm{Programs: t.TempDir(), Servers: []netip.Addr{s.b.IPv4}, Ports: map[string]int{},
 		Here: func(do func()) { s.a.Do(t, do) }, There: func(do func()) { s.b.Do(t, do) }, Failed: func(err error) { t.Error(err) }}
 	t.Cleanup(s.Close)
-	if err := storms.Build(s.Programs); err != nil {
+	if err := storm.Build(s.Programs); err != nil {
 		t.Skip(err)
 	}
 	if s.b.IPv6.IsValid() {
@@ -75,7 +75,7 @@ func newStorm(t *testing.T) *storm {
 }
 
 // run starts so many clients and returns what they say.
-func (s *storm) run(t *testing.T, clients int) []stormTruth {
+func (s *stormScene) run(t *testing.T, clients int) []stormTruth {
 	t.Helper()
 	out, err := s.Run(clients)
 	if err != nil {
@@ -99,7 +99,7 @@ func truthsIn(t *testing.T, out io.Reader) (all []stormTruth) {
 }
 
 // historyOf runs the storm under a Watcher in its first namespace.
-func historyOf(t *testing.T, s *storm, c Config, clients int) (*History, []stormTruth) {
+func historyOf(t *testing.T, s *stormScene, c Config, clients int) (*History, []stormTruth) {
 	t.Helper()
 	var truths []stormTruth
 	h := watchWhile(t, s, c, func() {
@@ -111,7 +111,7 @@ func historyOf(t *testing.T, s *storm, c Config, clients int) (*History, []storm
 }
 
 // watchWhile is what a Watcher in the storm's first namespace tells while do runs.
-func watchWhile(t *testing.T, s *storm, c Config, do func()) *History {
+func watchWhile(t *testing.T, s *stormScene, c Config, do func()) *History {
 	t.Helper()
 	t.Helper()
 	var w *Watcher
@@ -204,7 +204,7 @@ func TestIntegrationStormLoss(t *testing.T) {
 }
 
 // check holds what the kernel's events say of so many clients against what these say, and that against the wire.
-func (s *storm) check(t *testing.T, clients int) {
+func (s *stormScene) check(t *testing.T, clients int) {
 	t.Helper()
 	w := listen(t, s.a, "veth0")
 	h, truths := historyOf(t, s, Config{}, clients)
@@ -247,7 +247,7 @@ func (s *storm) check(t *testing.T, clients int) {
 }
 
 // checkWire wants of tcpdump what the programs say.
-func (s *storm) checkWire(t *testing.T, w *wire, truths []stormTruth, h *History, told map[flows.Key]Moved) {
+func (s *stormScene) checkWire(t *testing.T, w *wire, truths []stormTruth, h *History, told map[flows.Key]Moved) {
 	t.Helper()
 	streams := w.streams(t, func(a netip.Addr) bool { return a == s.a.IPv4 || a == s.a.IPv6 })
 	unread := map[flows.Key]bool{} // an answer comes, and nobody is there any more

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"apptap/fixtures/netns"
-	"apptap/fixtures/storms"
+	"apptap/fixtures/storm"
 )
 
 const stormClients = 1000
@@ -22,7 +22,7 @@ const stormClients = 1000
 // auditedStorm is a storm and what its programs said.
 type auditedStorm struct {
 	*testing.T
-	*storms.Storm
+	*storm.Storm
 	here, there *netns.Namespace
 	said        []byte
 }

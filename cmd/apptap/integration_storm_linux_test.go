@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"apptap/fixtures/netns"
-	"apptap/fixtures/storms"
+	"apptap/fixtures/storm"
 )
 
 // openStorm serves in one namespace what programs in the other ask for.
-func openStorm(t *testing.T, here, there *netns.Namespace) *storms.Storm {
+func openStorm(t *testing.T, here, there *netns.Namespace) *storm.Storm {
 	t.Helper()
-	s := &storms.Storm{Programs: t.TempDir(), Servers: []netip.Addr{there.IPv4}, Ports: map[string]int{},
+	s := &storm.Storm{Programs: t.TempDir(), Servers: []netip.Addr{there.IPv4}, Ports: map[string]int{},
 		Here: func(do func()) { here.Do(t, do) }, There: func(do func()) { there.Do(t, do) }, Failed: func(err error) { t.Error(err) }}
 	t.Cleanup(s.Close)
-	if err := storms.Build(s.Programs); err != nil {
+	if err := storm.Build(s.Programs); err != nil {
 		t.Skip(err)
 	}
 	if there.IPv6.IsValid() {

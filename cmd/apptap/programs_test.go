@@ -19,7 +19,7 @@ type programs struct {
 
 var fixturePrograms = programs{built: map[string]error{}}
 
-// path is where a program of fixtures is, "storm" for fixtures/storm.
+// path is where a program of fixtures is, "client" for fixtures/client.
 func (p *programs) path(name string) (string, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

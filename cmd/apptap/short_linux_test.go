@@ -17,7 +17,7 @@ import (
 // short runs programs that live milliseconds, a few at a time: three in four move bytes over TCP, the others over UDP.
 func short(t *testing.T, here *netns.Namespace, server netip.Addr, dir string, programs int) {
 	t.Helper()
-	program := build(t, "storm")
+	program := build(t, "client")
 	slots := make(chan struct{}, 8)
 	var all sync.WaitGroup
 	for i := range programs {

@@ -45,8 +45,8 @@ var arrows = map[string][]string{
 	"fixtures":        {"capture"},
 	"fixtures/netns":  {},
 	"fixtures/mac":    {"flows", "pidmap/ntstat"}, // answers in the bytes that macOS does
-	"fixtures/storm":  {},                         // a client that lives a millisecond
-	"fixtures/storms": {},                         // starts a thousand of them
+	"fixtures/client": {},                         // a client that lives a millisecond
+	"fixtures/storm":  {},                         // starts a thousand of them
 	"fixtures/talk":   {},                         // its truth must not come from the code it checks
 	"fixtures/demo":   {"fixtures"},
 	"fixtures/bulk":   {"capture"}, // its test reads what it wrote
@@ -54,11 +54,11 @@ var arrows = map[string][]string{
 	"fixtures/ends":   {},
 	"fixtures/blast":  {"fixtures/ends"},
 	"fixtures/soak":   {"fixtures/ends"},
-	"fixtures/attach": {"fixtures/ends", "fixtures/storms"},
+	"fixtures/attach": {"fixtures/ends", "fixtures/storm"},
 }
 
 // testArrows may be imported by the tests of every room, on top of the room's own arrows.
-var testArrows = []string{"fixtures", "fixtures/mac", "fixtures/netns", "fixtures/storms"}
+var testArrows = []string{"fixtures", "fixtures/mac", "fixtures/netns", "fixtures/storm"}
 
 // leash says where a third-party package (and what is below it) may be imported. The longest matching
 // path decides, so gopacket/pcap has a rule of its own.
@@ -115,7 +115,7 @@ var execFiles = map[string]string{
 	"fixtures/race/main.go":            "builds what it times",
 	"fixtures/blast/contest_linux.go":  "runs what it measures",
 	"fixtures/soak/run_linux.go":       "runs what it watches",
-	"fixtures/storms/storms.go":        "builds and runs the programs of the storm",
+	"fixtures/storm/storm.go":          "builds and runs the programs of the storm",
 	"fixtures/demo/programs.go":        "runs apptap beside programs of known traffic",
 	"fixtures/netns/netns_linux.go":    "ip(8) makes the namespaces of the integration tests",
 	"fixtures/attach/contest_linux.go": "runs what it measures",
@@ -128,7 +128,7 @@ var goRooms = map[string]string{
 	"internal/pipeline": "owns the concurrency of a run",
 	"fixtures/soak":     "a server and its many clients",
 	"fixtures/attach":   "reads what the measured program says while a load runs",
-	"fixtures/storms":   "a server and its many clients",
+	"fixtures/storm":    "a server and its many clients",
 	"fixtures/talk":     "a server with several sockets, no part of apptap",
 }
 
