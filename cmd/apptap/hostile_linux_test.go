@@ -68,9 +68,6 @@ func runBounded(t *testing.T, args ...string) outcome {
 	return o
 }
 
-// isControl says whether a terminal may take r for a command: C0 but for line ends and tabs, DEL, C1.
-func isControl(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r <= 0x9f }
-
 // packetsOf is how many packets a report speaks of.
 func packetsOf(t *testing.T, report []byte) int {
 	t.Helper()

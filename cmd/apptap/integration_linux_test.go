@@ -73,15 +73,6 @@ type reportJSON struct {
 	}
 }
 
-type counters struct {
-	TxPackets uint64 `json:"tx_packets"`
-	RxPackets uint64 `json:"rx_packets"`
-	TxBytes   uint64 `json:"tx_bytes"`
-	RxBytes   uint64 `json:"rx_bytes"`
-	TxPayload uint64 `json:"tx_payload"`
-	RxPayload uint64 `json:"rx_payload"`
-}
-
 func (c counters) bytes() uint64   { return c.TxBytes + c.RxBytes }
 func (c counters) packets() uint64 { return c.TxPackets + c.RxPackets }
 
