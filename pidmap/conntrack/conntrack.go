@@ -5,7 +5,6 @@ package conntrack
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -18,7 +17,7 @@ const (
 	familyHeader = 4 // struct nfgenmsg
 
 	subsystem  = 1 << 8        // NFNL_SUBSYS_CTNETLINK
-	typeNew    = subsystem | 0 // IPCTNL_MSG_CT_NEW
+	typeNew    = subsystem     // IPCTNL_MSG_CT_NEW, 0
 	typeGet    = subsystem | 1 // IPCTNL_MSG_CT_GET
 	typeDelete = subsystem | 2 // IPCTNL_MSG_CT_DELETE
 
@@ -40,9 +39,6 @@ const (
 	protoDstPort = 3 // CTA_PROTO_DST_PORT
 )
 
-// ErrMessage says that bytes are no message of connection tracking.
-var ErrMessage = errors.New("not a ctnetlink message")
-
 // Entry is a TCP or UDP flow that the kernel translates: a packet that came as Original, source -> destination, goes on so that its
 // answer is Reply, source -> destination. So Original is the 5-tuple of the socket that opened the flow, and Reply that
 // of the socket that took it.
@@ -58,19 +54,19 @@ func (e *Entry) translated() bool {
 
 // Append reads a datagram of netlink messages and appends the flows of which they tell that are translated. done says that it ends a
 // dump. Flows of other protocols, those in a conntrack zone (whose addresses mean something only there) and messages about other
-// things are passed over. The error wraps ErrMessage, or is the errno with which the kernel answered.
+// things are passed over. The error wraps nlsocket.ErrMessage, or is the errno with which the kernel answered.
 func Append(dst []Entry, datagram []byte) (list []Entry, done bool, err error) {
 	for len(datagram) > 0 {
 		var m nlsocket.Message
 		if m, datagram, err = nlsocket.Next(datagram); err != nil {
-			return dst, done, fmt.Errorf("%w: %w", ErrMessage, err)
+			return dst, done, err
 		}
 		switch m.Kind {
 		case nlsocket.KindDone:
 			return dst, true, nil
 		case nlsocket.KindError: // 0 is an acknowledgement
 			if len(m.Body) < 4 {
-				return dst, true, fmt.Errorf("%w: error of %d bytes", ErrMessage, len(m.Body))
+				return dst, true, fmt.Errorf("%w: error of %d bytes", nlsocket.ErrMessage, len(m.Body))
 			}
 			if err := m.Errno(); err != nil {
 				return dst, true, err
@@ -91,10 +87,10 @@ func Append(dst []Entry, datagram []byte) (list []Entry, done bool, err error) {
 // parse reads what follows the header of one message; false if it tells of nothing that is translated.
 func parse(b []byte) (e Entry, ok bool, err error) {
 	if len(b) < familyHeader {
-		return e, false, fmt.Errorf("%w: %d bytes, want at least %d", ErrMessage, len(b), familyHeader)
+		return e, false, fmt.Errorf("%w: ctnetlink in %d bytes, want at least %d", nlsocket.ErrMessage, len(b), familyHeader)
 	}
 	zoned := false
-	err = attributes(b[familyHeader:], func(kind uint16, value []byte) (err error) {
+	err = nlsocket.Attributes(b[familyHeader:], func(kind uint16, value []byte) (err error) {
 		var in bool
 		switch kind {
 		case attrOriginal:
@@ -115,10 +111,10 @@ func tuple(b []byte) (key flows.Key, zoned bool, err error) {
 	var src, dst netip.Addr
 	var ports [2]uint16
 	var proto flows.Protocol
-	err = attributes(b, func(kind uint16, value []byte) error {
+	err = nlsocket.Attributes(b, func(kind uint16, value []byte) error {
 		switch kind {
 		case tupleIP:
-			return attributes(value, func(kind uint16, value []byte) error {
+			return nlsocket.Attributes(value, func(kind uint16, value []byte) error {
 				addr, ok := netip.AddrFromSlice(value)
 				switch {
 				case kind == ipV4Src && ok && addr.Is4(), kind == ipV6Src && ok && addr.Is6():
@@ -129,7 +125,7 @@ func tuple(b []byte) (key flows.Key, zoned bool, err error) {
 				return nil
 			})
 		case tupleProto:
-			return attributes(value, func(kind uint16, value []byte) error {
+			return nlsocket.Attributes(value, func(kind uint16, value []byte) error {
 				switch {
 				case kind == protoNumber && len(value) >= 1:
 					proto = flows.Protocol(value[0])
@@ -149,15 +145,6 @@ func tuple(b []byte) (key flows.Key, zoned bool, err error) {
 		return flows.Key{}, zoned, err
 	}
 	return flows.MakeKey(proto, netip.AddrPortFrom(src, ports[0]), netip.AddrPortFrom(dst, ports[1])), zoned, nil
-}
-
-// attributes are nlsocket's, with an error of this room's.
-func attributes(b []byte, f func(kind uint16, value []byte) error) error {
-	err := nlsocket.Attributes(b, f)
-	if errors.Is(err, nlsocket.ErrMessage) && !errors.Is(err, ErrMessage) {
-		return fmt.Errorf("%w: %w", ErrMessage, err)
-	}
-	return err
 }
 
 // appendDump appends the request for all entries, of both families.

@@ -91,12 +91,12 @@ func TestAppendRefuses(t *testing.T) {
 		want     error
 	}{
 		{"no rights", message(nlsocket.KindError, refused...), syscall.EPERM},
-		{"half a header", make([]byte, nlsocket.HeaderLen-1), ErrMessage},
-		{"longer than it is", message(nlsocket.KindDone)[:nlsocket.HeaderLen-1], ErrMessage},
-		{"length 0", make([]byte, nlsocket.HeaderLen), ErrMessage},
-		{"no family", message(typeNew, 0, 0), ErrMessage},
-		{"attribute that is longer than it is", message(typeNew, 0, 0, 0, 0, 9, 0, 1, 0), ErrMessage},
-		{"short error", message(nlsocket.KindError), ErrMessage},
+		{"half a header", make([]byte, nlsocket.HeaderLen-1), nlsocket.ErrMessage},
+		{"longer than it is", message(nlsocket.KindDone)[:nlsocket.HeaderLen-1], nlsocket.ErrMessage},
+		{"length 0", make([]byte, nlsocket.HeaderLen), nlsocket.ErrMessage},
+		{"no family", message(typeNew, 0, 0), nlsocket.ErrMessage},
+		{"attribute that is longer than it is", message(typeNew, 0, 0, 0, 0, 9, 0, 1, 0), nlsocket.ErrMessage},
+		{"short error", message(nlsocket.KindError), nlsocket.ErrMessage},
 		{"acknowledged", message(nlsocket.KindError, 0, 0, 0, 0), nil},
 		{"nothing in it", message(typeNew, 0, 0, 0, 0), nil},
 		{"of another kind", message(77, 1), nil},

@@ -19,8 +19,8 @@ const (
 	KindDone  = 3
 )
 
-// ErrMessage says that bytes are no netlink message, or no list of attributes.
-var ErrMessage = errors.New("not a netlink message")
+// ErrMessage says that bytes are no netlink message: a header, an attribute or what a room reads of the body is cut short or unknown.
+var ErrMessage = errors.New("malformed netlink message")
 
 // Message is one message of a datagram: struct nlmsghdr and what follows.
 type Message struct {
@@ -32,11 +32,11 @@ type Message struct {
 // Next takes the first message from a datagram that is not empty. Its error wraps ErrMessage.
 func Next(datagram []byte) (m Message, rest []byte, err error) {
 	if len(datagram) < HeaderLen {
-		return m, nil, fmt.Errorf("%w: %d bytes where one begins", ErrMessage, len(datagram))
+		return m, nil, fmt.Errorf("%w: header in %d bytes", ErrMessage, len(datagram))
 	}
 	length := uint64(binary.NativeEndian.Uint32(datagram))
 	if length < HeaderLen || length > uint64(len(datagram)) {
-		return m, nil, fmt.Errorf("%w: one of %d bytes where %d are left", ErrMessage, length, len(datagram))
+		return m, nil, fmt.Errorf("%w: length %d, %d are left", ErrMessage, length, len(datagram))
 	}
 	m = Message{binary.NativeEndian.Uint16(datagram[4:]), binary.NativeEndian.Uint32(datagram[8:]), datagram[HeaderLen:length]}
 	return m, behind(datagram, int(length)), nil
@@ -58,7 +58,7 @@ func Attributes(b []byte, f func(kind uint16, value []byte) error) error {
 	for len(b) >= attrHeader {
 		length := int(binary.NativeEndian.Uint16(b))
 		if length < attrHeader || length > len(b) {
-			return fmt.Errorf("%w: attribute of %d bytes where %d are left", ErrMessage, length, len(b))
+			return fmt.Errorf("%w: attribute of length %d, %d are left", ErrMessage, length, len(b))
 		}
 		if err := f(binary.NativeEndian.Uint16(b[2:])&attrTypeMask, b[attrHeader:length]); err != nil {
 			return err

@@ -1,8 +1,6 @@
 package sockdiag
 
 import (
-	"fmt"
-
 	"apptap/flows"
 	"apptap/pidmap/nlsocket"
 )
@@ -20,7 +18,7 @@ func appendDatagram(dst []Socket, b []byte, proto flows.Protocol, sequence uint3
 	for len(b) >= nlsocket.HeaderLen {
 		var m nlsocket.Message
 		if m, b, err = nlsocket.Next(b); err != nil {
-			return dst, false, fmt.Errorf("%w: %w", ErrMessage, err)
+			return dst, false, err
 		}
 		switch {
 		case sequence != 0 && m.Sequence != sequence:

@@ -2,7 +2,6 @@ package sockdiag
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -31,9 +30,6 @@ const (
 	infoBytesRetrans  = 208
 )
 
-// ErrMessage says that bytes are no INET_DIAG message.
-var ErrMessage = errors.New("not an INET_DIAG message")
-
 // Request says which sockets to dump.
 type Request struct {
 	Proto  flows.Protocol
@@ -58,10 +54,10 @@ func (r Request) appendTo(b []byte) []byte {
 }
 
 // Parse reads a struct inet_diag_msg and its attributes, the payload of a netlink message. proto is what
-// the message is about unless it says so itself (INET_DIAG_PROTOCOL). Errors wrap ErrMessage.
+// the message is about unless it says so itself (INET_DIAG_PROTOCOL). Errors wrap nlsocket.ErrMessage.
 func Parse(b []byte, proto flows.Protocol) (Socket, error) {
 	if len(b) < messageLen {
-		return Socket{}, fmt.Errorf("%w: %d bytes, want at least %d", ErrMessage, len(b), messageLen)
+		return Socket{}, fmt.Errorf("%w: INET_DIAG in %d bytes, want at least %d", nlsocket.ErrMessage, len(b), messageLen)
 	}
 	s := Socket{
 		Proto:  proto,
@@ -80,10 +76,10 @@ func Parse(b []byte, proto flows.Protocol) (Socket, error) {
 		s.Local = addrPort6(b[8:24], b[4:6])
 		s.Remote = addrPort6(b[24:40], b[6:8])
 	default:
-		return Socket{}, fmt.Errorf("%w: family %d", ErrMessage, b[0])
+		return Socket{}, fmt.Errorf("%w: INET_DIAG of family %d", nlsocket.ErrMessage, b[0])
 	}
 	if err := nlsocket.Attributes(b[messageLen:], s.attribute); err != nil {
-		return Socket{}, fmt.Errorf("%w: %w", ErrMessage, err)
+		return Socket{}, err
 	}
 	return s, nil
 }

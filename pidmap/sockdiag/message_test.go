@@ -164,8 +164,8 @@ func TestDatagramEnds(t *testing.T) {
 		{"done of another request", message(nlsocket.KindDone, 6, 0, 0, 0, 0), false, nil},
 		{"refused", message(nlsocket.KindError, 7, 0xfe, 0xff, 0xff, 0xff), true, syscall.ENOENT},
 		{"longer than the datagram", message(typeDiag, 7)[:8], false, nil},
-		{"length runs out", append([]byte{200}, message(typeDiag, 7)[1:]...), false, ErrMessage},
-		{"short socket", message(typeDiag, 7, 2, 1, 0, 0), false, ErrMessage},
+		{"length runs out", append([]byte{200}, message(typeDiag, 7)[1:]...), false, nlsocket.ErrMessage},
+		{"short socket", message(typeDiag, 7, 2, 1, 0, 0), false, nlsocket.ErrMessage},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +195,7 @@ func FuzzDatagram(f *testing.F) {
 		if len(whole)*(nlsocket.HeaderLen+messageLen) > len(b) {
 			t.Fatalf("%d sockets from %d bytes", len(whole), len(b))
 		}
-		if err != nil && !errors.Is(err, ErrMessage) {
+		if err != nil && !errors.Is(err, nlsocket.ErrMessage) {
 			var errno syscall.Errno
 			if !errors.As(err, &errno) {
 				t.Fatalf("error of neither the codec nor the kernel: %v", err)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"apptap/pidmap/sockdiag"
+	"apptap/pidmap/nlsocket"
 	"apptap/summarize"
 )
 
@@ -78,7 +78,7 @@ func mend(err error) string {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return "there is no other source of them on this system yet"
 	}
-	if errors.Is(err, sockdiag.ErrMessage) {
+	if errors.Is(err, nlsocket.ErrMessage) {
 		return "report the kernel version as a bug"
 	}
 	return "load the kernel modules inet_diag and tcp_diag (modprobe)"
