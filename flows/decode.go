@@ -14,7 +14,7 @@ const maxHeaders = 32
 // Encapsulations without ports (VLAN, MPLS, PPPoE, GRE, IP in IP, ...) are always stripped.
 type Tunnels uint8
 
-// Outer takes the first TCP or UDP header of a frame, Inner follows VXLAN, GENEVE, GTP-U and Teredo to the last.
+// Outer takes the first TCP or UDP header of a frame, Inner follows tunnels over UDP (VXLAN, GENEVE, GTP-U, ...) to the last.
 const (
 	Outer Tunnels = iota
 	Inner

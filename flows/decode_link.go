@@ -41,7 +41,10 @@ func (d *decoder) radiotap() Kind {
 		d.wire -= 4
 		d.data = d.data[:max(0, min(len(d.data), d.wire))]
 	}
-	return d.wlanFrame(flags&radiotapPadded != 0)
+	if flags&radiotapPadded != 0 {
+		return d.wlanAligned(4)
+	}
+	return d.wlan()
 }
 
 const (
@@ -87,18 +90,26 @@ func (d *decoder) avs() Kind {
 	return d.wlan()
 }
 
-func (d *decoder) wlan() Kind { return d.wlanFrame(false) }
+// wlan decodes an 802.11 frame.
+func (d *decoder) wlan() Kind { return d.wlanAligned(1) }
 
-// wlanFrame decodes an 802.11 data frame (IEEE 802.11-2020 §9.3.2.1) that is not encrypted.
-func (d *decoder) wlanFrame(padded bool) Kind {
-	if len(d.data) < 24 {
-		return simple(kindWLAN)
-	}
-	return d.wlanData(d.data[0], d.data[1], padded)
+// wlanAligned is wlan of a frame whose header is padded to a multiple of align bytes, a power of two.
+func (d *decoder) wlanAligned(align int) Kind {
+	control, flags := d.frameControl()
+	return d.wlanData(control, flags, align)
 }
 
-// wlanData is wlanFrame for a frame whose first two bytes, of 24 and more, are not in their order.
-func (d *decoder) wlanData(control, flags byte, padded bool) Kind {
+// frameControl is the beginning of an 802.11 header (IEEE 802.11-2020 §9.2.4.1), 0 where there are fewer bytes than data frames have:
+// that is no data frame.
+func (d *decoder) frameControl() (control, flags byte) {
+	if len(d.data) < 24 {
+		return 0, 0
+	}
+	return d.data[0], d.data[1]
+}
+
+// wlanData decodes what a data frame with this frame control carries (IEEE 802.11-2020 §9.3.2.1), if it is not encrypted.
+func (d *decoder) wlanData(control, flags byte, align int) Kind {
 	const typeData, subtypeNull, subtypeQoS = 2, 4, 8
 	subtype := control >> 4
 	const toDS, fromDS, protected, order = 1, 2, 0x40, 0x80
@@ -120,10 +131,7 @@ func (d *decoder) wlanData(control, flags byte, padded bool) Kind {
 		}
 	}
 	d.note(HeaderWLAN, header)
-	if padded {
-		header = (header + 3) &^ 3
-	}
-	if !d.drop(header) {
+	if !d.drop((header + align - 1) &^ (align - 1)) {
 		return simple(kindTruncated)
 	}
 	if aggregated {

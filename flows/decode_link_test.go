@@ -228,6 +228,24 @@ func TestDecodeAggregated(t *testing.T) {
 	}
 }
 
+// TestDecodeWLANWithoutData: 802.11 frames in which there is nothing to read.
+func TestDecodeWLANWithoutData(t *testing.T) {
+	carried := snap(segment(false))
+	for name, data := range map[string][]byte{
+		"management":               be(wlanHeader(0x80, 0), carried),
+		"data that is encrypted":   be(wlanHeader(0x08, 0x41), carried),
+		"null data":                be(wlanHeader(0x48, 1), carried),
+		"shorter than any of data": wlanHeader(0x08, 1)[:23],
+		"one byte":                 {0x08},
+	} {
+		var o flows.Observation
+		flows.Outer.Decode(packet(capture.LinkTypeIEEE80211, data), &o)
+		if o.Kind.String() != "wlan" {
+			t.Errorf("%s: kind %q, want wlan", name, o.Kind)
+		}
+	}
+}
+
 // TestDecodeNotTraffic: packets that quote, acknowledge or hide a segment, and are none.
 func TestDecodeNotTraffic(t *testing.T) {
 	ip, ip6 := segment(false), segment(true)

@@ -394,14 +394,11 @@ func (d *decoder) capwap() Kind {
 	case word&native == 0:
 		return d.ethernet()
 	case word>>9&0x1f == wlan:
-		if len(d.data) < 24 {
-			return simple(kindWLAN)
+		control, flags := d.frameControl()
+		if control&0xf != wlanIsData {
+			control, flags = flags, control
 		}
-		first, second := d.data[0], d.data[1]
-		if first&0xf != wlanIsData {
-			first, second = second, first
-		}
-		return d.wlanData(first, second, false)
+		return d.wlanData(control, flags, 1)
 	}
 	return noTunnel
 }
