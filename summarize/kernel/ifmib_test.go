@@ -25,6 +25,11 @@ func TestDecodeIFMIB(t *testing.T) {
 	if _, err := decodeIFMIB(b[:ifmibSize-1]); err == nil {
 		t.Error("a structure that is cut short was read")
 	}
+	b = build(map[int]uint64{0: typeLoopback, 24: 10, 40: 10, 64: 600, 72: 600})
+	want = net.IOCountersStat{Name: "en0", PacketsRecv: 10, PacketsSent: 10, BytesRecv: 640, BytesSent: 640}
+	if got, err := decodeIFMIB(b); err != nil || got != want {
+		t.Errorf("loopback, whose frames have a header that is not counted: got %+v, %v; want %+v", got, err, want)
+	}
 	if got, err := decodeIFMIB(build(nil)); err != nil || got.Name != "en0" {
 		t.Errorf("an idle interface: got %+v, %v", got, err)
 	}
