@@ -215,7 +215,8 @@ func (f *macFlows) update(dst []Event, flow *ntstat.Flow, now int64, flags ntsta
 	f.unkey(t.event.Socket.Key)
 	f.key(t, flow.Key)
 	t.pid = pid
-	t.event = Event{Kind: SocketSeen, Time: now, Method: MethodNtstat, Holders: []Process{f.procs.acting(flow.PID, flow.Effective, flow.Name, "")}, Socket: Socket{
+	t.event = Event{Kind: SocketSeen, Time: now, Method: MethodNtstat, Holders: []Process{f.procs.acting(
+		macProcess{flow.PID, flow.UniqueID, flow.Name}, macProcess{pid: flow.Effective, unique: flow.EffectiveID})}, Socket: Socket{
 		Key: flow.Key, Cookie: flow.Ref, Listening: flow.Key.Proto == flows.TCP && flow.Key.Remote == flows.Endpoint{},
 		DualStack: flow.Key.IPv6 && flow.Key.Remote == flows.Endpoint{} && flow.Key.LocalAddr().Addr().IsUnspecified(),
 	}}

@@ -20,6 +20,7 @@ const (
 	flavorSocket   = 3 // of procFDInfo
 	flavorPath     = 11
 	flavorShort    = 13
+	flavorUnique   = 17 // PROC_PIDUNIQIDENTIFIERINFO of bsd/sys/proc_info_private.h
 	maxProcInfoBuf = 8 << 20
 )
 
@@ -34,6 +35,7 @@ type macProcs struct {
 	pids  []int32
 	fds   []int32
 	known map[ProcessKey]Process
+	was   macWas
 }
 
 func newMacProcs(call func(number, pid, flavor int32, arg uint64, buf []byte) (int, error)) *macProcs {
@@ -133,18 +135,18 @@ func (m *macProcs) process(pid int32) (Process, bool) {
 		clear(m.known)
 	}
 	m.known[p.Key] = p
+	m.was.keep(m.unique(pid), p)
 	return p, true
 }
 
-// named is the process with the name that another source has for it, where the table does not have it any more.
-func (m *macProcs) named(pid int32, name string) Process {
-	if p, ok := m.process(pid); ok {
-		return p
+// unique is the number of a running process that no other one has until reboot, 0 if it is not told.
+func (m *macProcs) unique(pid int32) uint64 {
+	b, err := m.fixed(procPIDInfo, pid, flavorUnique, 0, libproc.UniqueSize)
+	if err != nil {
+		return 0
 	}
-	p := Process{Key: ProcessKey{PID: pid}, Name: name}
-	app := m.apps.App(p)
-	p.Bundle = &app
-	return p
+	n, _ := libproc.DecodeUnique(b) // it has its size
+	return n
 }
 
 // macSocket is a socket that processes hold.

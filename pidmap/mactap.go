@@ -54,7 +54,7 @@ func (m *macTap) step(dst []Event, said map[flows.Key]Tapped, procs *macProcs, k
 		}
 		m.begun++
 		t = &tappedFlow{said: s, open: Event{Kind: SocketSeen, Time: s.Time, Method: MethodPKTAP, Socket: Socket{Key: key, Cookie: tapCookie + m.begun},
-			Holders: []Process{procs.acting(s.PID, s.Effective, s.Name, s.EffectiveName)}}}
+			Holders: []Process{procs.acting(macProcess{pid: s.PID, name: s.Name}, macProcess{pid: s.Effective, name: s.EffectiveName})}}}
 		m.flows[key] = t
 		dst = append(dst, t.open)
 	}
@@ -72,16 +72,8 @@ func (t *tappedFlow) closed(now int64) Event {
 	return Event{Kind: SocketClosed, Time: now, Method: MethodPKTAP, Socket: t.open.Socket, LastSeen: t.said.Time}
 }
 
-// acting is the process that owns what pid has: pid, or the one on whose behalf it acts, and then that is the first reason why.
-func (m *macProcs) acting(pid, effective int32, name, effectiveName string) Process {
-	if pid == 0 && effective != 0 {
-		pid, name = effective, effectiveName // who has the socket is not known
-	}
-	if effective == 0 || effective == pid {
-		return m.named(pid, name)
-	}
-	p := m.named(effective, effectiveName)
-	has := m.named(pid, name)
+// actsFor is p with its first reason: that process pid, has, acts on its behalf.
+func actsFor(pid int32, has, p Process) Process {
 	app := *p.Bundle
 	app.Why = append([]string{fmt.Sprintf("process %d, %s, acts on its behalf", pid, has.shortName())}, app.Why...)
 	p.Bundle = &app

@@ -215,6 +215,66 @@ func TestMacFlowLife(t *testing.T) {
 	b.want(t, "port used again", key, "Safari (300) by ntstat")
 }
 
+// TestMacGone: of a process that is gone when the kernel tells of its flow for the first time, what was seen of it before counts; a process
+// that has its number by now is another one.
+func TestMacGone(t *testing.T) {
+	curl := mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000, Unique: 7001}
+	other := mac.Process{PID: 402, PPID: 1, UID: 501, Name: "curl", Path: "/opt/other/curl", Start: 90_000_000, Unique: 7002}
+	for _, tt := range []struct {
+		name          string
+		seen, reused  bool
+		unique        uint64
+		flow, program string
+		want          string // path of the process
+	}{
+		{"seen before", true, false, 7001, "curl", "curl", "/usr/bin/curl"},
+		{"seen before, of the kernel's number nothing is told", true, false, 0, "curl", "curl", "/usr/bin/curl"},
+		{"never seen", false, false, 7001, "curl", "curl", ""},
+		{"its number is another's", true, true, 7001, "curl", "curl", "/usr/bin/curl"},
+		{"its number is another's, and it was never seen", false, true, 7001, "curl", "curl", ""},
+		{"its number is another's, whose flow it is", true, true, 7002, "curl", "curl", "/opt/other/curl"},
+		{"seen before it began another program", true, false, 7001, "git-remote-http", "zsh", ""},
+		{"by a name that was cut", true, false, 7001, "com.apple.WebKit", "com.apple.WebKit.Networking", "/usr/bin/curl"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			kernel, table := mac.NewKernel(), macTable()
+			if tt.seen {
+				running := curl
+				running.Name, running.Sockets = tt.program, []mac.Socket{socket(true, 50009)}
+				table.Set(running)
+			}
+			b := newMacBench(t, kernel, table)
+			table.Remove(402)
+			if tt.reused {
+				table.Set(other)
+			}
+			flow := macFlow(1, ntstat.TCPKernel, 50001, 402, 0, tt.flow)
+			flow.UniqueID = tt.unique
+			kernel.Begin(flow)
+			kernel.End(1, false, false)
+			b.after(0.01)
+			a := b.history.Owner(macKey(flows.TCP, 50001), flows.InitiatorLocal, b.clock-100_000_000, b.clock)
+			if !a.Known() || a.Process.Path != tt.want || tt.want == "" && a.Process.Name != tt.flow {
+				t.Errorf("owner %+v; want %q of %s", a.Process, tt.want, tt.flow)
+			}
+		})
+	}
+}
+
+// TestMacEffectiveGone: on whose behalf a service acts is known after that process is gone.
+func TestMacEffectiveGone(t *testing.T) {
+	kernel, table := mac.NewKernel(), macTable()
+	table.Set(mac.Process{PID: 402, PPID: 1, UID: 501, Name: "Mail", Path: "/System/Applications/Mail.app/Contents/MacOS/Mail", Start: 42_000_000, Unique: 7001,
+		Sockets: []mac.Socket{socket(true, 50009)}})
+	b := newMacBench(t, kernel, table)
+	table.Remove(402)
+	flow := macFlow(1, ntstat.TCPKernel, 50001, 301, 402, "nsurlsessiond")
+	flow.EffectiveID = 7001
+	kernel.Begin(flow)
+	b.after(0.01)
+	b.want(t, "on behalf of a process that is gone", macKey(flows.TCP, 50001), "Mail (402) by ntstat")
+}
+
 // TestMacLosses: a flow whose end was dropped ends, one whose end was not told ends with the next whole poll, and a kernel
 // without room for an answer takes none away.
 func TestMacLosses(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 	SocketSize       = 792 // struct socket_fdinfo
 	ProcessSize      = 136 // struct proc_bsdinfo
 	ShortProcessSize = 64  // struct proc_bsdshortinfo
+	UniqueSize       = 56  // struct proc_uniqidentifierinfo of bsd/sys/proc_info_private.h
 	PathSize         = 4096
 )
 
@@ -80,6 +81,15 @@ func DecodeShortProcess(b []byte) (Process, error) {
 	}
 	u32 := binary.LittleEndian.Uint32
 	return Process{PID: int32(u32(b)), PPID: int32(u32(b[4:])), Name: text(b[16:32]), UID: u32(b[36:])}, nil
+}
+
+// DecodeUnique reads from a proc_uniqidentifierinfo the kernel's number of the process that no other one has until reboot. The kernel gives
+// it of every process to everybody.
+func DecodeUnique(b []byte) (uint64, error) {
+	if len(b) < UniqueSize {
+		return 0, short("proc_uniqidentifierinfo", len(b), UniqueSize)
+	}
+	return binary.LittleEndian.Uint64(b[16:]), nil
 }
 
 // Path is what PROC_PIDPATHINFO filled in.

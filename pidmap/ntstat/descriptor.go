@@ -26,6 +26,7 @@ func udpLayout() layout {
 }
 
 const (
+	effectiveIDAt   = 8      // eupid
 	beganAt, toldAt = 16, 24 // start_timestamp and timestamp, mach_continuous_time of both
 
 	nameSize     = 64
@@ -51,6 +52,9 @@ func (f *Flow) describe(b []byte) error {
 		return drift("a descriptor of provider %d has %d bytes, macOS 11 has %d", f.Provider, len(b), l.least)
 	}
 	f.UniqueID = binary.LittleEndian.Uint64(b)
+	if !f.Provider.userSpace() {
+		f.EffectiveID = binary.LittleEndian.Uint64(b[effectiveIDAt:])
+	}
 	if began, told := binary.LittleEndian.Uint64(b[beganAt:]), binary.LittleEndian.Uint64(b[toldAt:]); began > 0 && told > began {
 		f.Age = told - began
 	}

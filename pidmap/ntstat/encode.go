@@ -64,6 +64,7 @@ func putDescriptor(b []byte, f Flow) {
 		return
 	}
 	binary.LittleEndian.PutUint64(b, f.UniqueID)
+	binary.LittleEndian.PutUint64(b[effectiveIDAt:], f.EffectiveID)
 	if f.Age > 0 {
 		const began = 1 << 40 // any time
 		binary.LittleEndian.PutUint64(b[beganAt:], began)

@@ -15,10 +15,12 @@ type Flow struct {
 	Key       flows.Key
 	PID       int32
 	Effective int32  // on whose behalf PID acts, 0 = nobody's but its own
-	UniqueID  uint64 // of the process, never used again until reboot
-	Name      string // of the process, up to 63 bytes
-	Interface uint32 // index, 0 = none yet
-	State     uint32 // TCP: enum of netinet/tcp_fsm.h; 0 for others
+	UniqueID  uint64 // of the process, never used again until reboot; 0 = not told
+	// EffectiveID is that of Effective; 0 = not told, as of user space networking.
+	EffectiveID uint64
+	Name        string // of the process, up to 63 bytes
+	Interface   uint32 // index, 0 = none yet
+	State       uint32 // TCP: enum of netinet/tcp_fsm.h; 0 for others
 	// Age is how long the flow had been there when the kernel told of it, in ticks of its clock (sysctl hw.tbfrequency a second: 24 million on
 	// Apple's processors); 0 = not told.
 	Age       uint64

@@ -116,6 +116,9 @@ func sample(p Provider) Flow {
 	if p == TCPKernel || p == TCPUser {
 		f.State = 4
 	}
+	if !p.userSpace() {
+		f.EffectiveID = 4343
+	}
 	f.Key = flows.MakeKey(proto, netip.MustParseAddrPort("[2001:db8::1]:50000"), netip.MustParseAddrPort("[2001:db8::2]:443"))
 	return f
 }
