@@ -2,6 +2,8 @@ package live
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"apptap/capture"
 )
@@ -31,6 +33,10 @@ func (s *Source) tapped(c Config, open func(Config) (capture.Source, error), com
 	if below.Loopback {
 		return s, nil // it would have each packet twice, once for each direction
 	}
+	if isTap(c.Interface) {
+		s.NoTap = fmt.Errorf("%s is no interface but a tap: name an interface, as -i en0, and its packets name their processes", c.Interface)
+		return s, nil
+	}
 	tap, err := openTap(c, below, open, compile)
 	if err != nil {
 		s.NoTap = err
@@ -41,6 +47,15 @@ func (s *Source) tapped(c Config, open func(Config) (capture.Source, error), com
 		return nil, err
 	}
 	return &Source{Source: tap, Reader: ReaderPKTAP, NoRing: s.NoRing}, nil
+}
+
+// isTap says whether libpcap makes a tap of several interfaces for a name (pcap-darwin.c, pktap_create): "pktap,any" would be one again, of
+// frames of many kinds, and "pktap,pktap" one of nothing.
+func isTap(name string) bool {
+	if slices.Contains([]string{"any", "all"}, name) {
+		return true
+	}
+	return slices.ContainsFunc([]string{"pktap", "iptap", "droptap"}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // compileFunc compiles a filter expression for packets of a link type.
@@ -83,14 +98,28 @@ func (t *tapSource) Next(p *capture.Packet) error {
 			return err
 		}
 		p.Owner = nil
-		if t.headers.Unwrap(p) && len(p.Data) > t.snapLen {
-			p.Data = p.Data[:t.snapLen]
+		if t.headers.Unwrap(p) {
+			t.asBelow(p)
 		}
 		if t.match == nil || t.match(p) {
 			return nil
 		}
 	}
 	return capture.ErrTimeout
+}
+
+// nullHeader is the family of DLT_NULL, four bytes.
+const nullHeader = 4
+
+// asBelow makes of a frame what the interface below shows: what VPNs of user space networking have as bare IP a tap has with a family
+// in front (pktap_bpf_tap_packet of bsd/net/pktap.c, for DLT_RAW).
+func (t *tapSource) asBelow(p *capture.Packet) {
+	if t.below[0].LinkType == capture.LinkTypeRaw && p.LinkType == capture.LinkTypeNull && len(p.Data) >= nullHeader {
+		p.LinkType, p.Data, p.Length = capture.LinkTypeRaw, p.Data[nullHeader:], p.Length-nullHeader
+	}
+	if len(p.Data) > t.snapLen {
+		p.Data = p.Data[:t.snapLen]
+	}
 }
 
 // Interfaces implements capture.Source: it is the one below.

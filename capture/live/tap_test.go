@@ -96,6 +96,50 @@ func TestTap(t *testing.T) {
 	}
 }
 
+// TestTapOfTunnel: where the interface below has bare IP, the family that a tap puts in front is taken off, and a filter sees the packets.
+func TestTapOfTunnel(t *testing.T) {
+	null := tapHeader(402, "\x02\x00\x00\x00packet")
+	binary.LittleEndian.PutUint32(null[8:], 0) // DLT_NULL
+	for _, tt := range []struct {
+		name   string
+		below  capture.LinkType
+		link   capture.LinkType
+		data   string
+		length int
+	}{
+		{"bare IP below", capture.LinkTypeRaw, capture.LinkTypeRaw, "packet", 106},
+		{"a family below too", capture.LinkTypeNull, capture.LinkTypeNull, "\x02\x00\x00\x00packet", 110},
+	} {
+		plain := &Source{Source: namedTap{&fakeTap{}, capture.Interface{Name: "utun4", LinkType: tt.below}}}
+		s, err := plain.tapped(Config{Interface: "utun4", Filter: "ip", SnapLen: 100},
+			func(Config) (capture.Source, error) {
+				return &fakeTap{link: capture.LinkTypePKTAP, packets: [][]byte{null}}, nil
+			},
+			func(link capture.LinkType, _ int, _ string) (func(*capture.Packet) bool, error) {
+				return func(p *capture.Packet) bool { return p.LinkType == link }, nil
+			})
+		if err != nil || s.Reader != ReaderPKTAP {
+			t.Fatalf("%s: %+v, %v; want a tap", tt.name, s, err)
+		}
+		var p capture.Packet
+		if err := s.Next(&p); err != nil || p.LinkType != tt.link || string(p.Data) != tt.data || p.Length != tt.length {
+			t.Errorf("%s: got %v, %q of %d bytes, %v; want %v, %q of %d", tt.name, p.LinkType, p.Data, p.Length, err, tt.link, tt.data, tt.length)
+		}
+	}
+}
+
+// TestTapOfTaps: what libpcap makes a tap for by itself is tapped no second time, and that is said.
+func TestTapOfTaps(t *testing.T) {
+	for name, want := range map[string]bool{"any": true, "all": true, "pktap": true, "pktap0": true, "pktap,en0": true, "iptap": true, "en0": false, "anpi0": false} {
+		plain, below := plainOf(false)
+		s, err := plain.tapped(Config{Interface: name, SnapLen: 100},
+			func(Config) (capture.Source, error) { return &fakeTap{link: capture.LinkTypePKTAP}, nil }, nil)
+		if told := err == nil && s.NoTap != nil; told != want || below.closed == want {
+			t.Errorf("%s: %+v, %v; want it left as it is and told of: %v", name, s, err, want)
+		}
+	}
+}
+
 // TestTapFallsBack: where there is no tap the interface stays open, and why is said.
 func TestTapFallsBack(t *testing.T) {
 	denied := errors.New("permission denied")
