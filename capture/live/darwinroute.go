@@ -1,6 +1,7 @@
 package live
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -32,6 +33,16 @@ func (d darwinRoute) route() (route, bool) {
 		r.Metric = 1 // behind the primary one
 	}
 	return r, true
+}
+
+// maskBits is the length of the prefix that a netmask tells. One with a hole tells none and counts as a host's: it must not pass for that of
+// a default route, which net.IPMask says of it.
+func maskBits(mask []byte) int {
+	ones, bits := net.IPMask(mask).Size()
+	if bits == 0 {
+		return 8 * len(mask)
+	}
+	return ones
 }
 
 // describeDarwin says by its name what an interface of macOS is: there is no other mark that an

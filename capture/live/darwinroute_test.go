@@ -108,3 +108,18 @@ func TestDarwinDefault(t *testing.T) {
 		})
 	}
 }
+
+// TestMaskBits: only an empty mask is that of a default route.
+func TestMaskBits(t *testing.T) {
+	for _, tt := range []struct {
+		mask []byte
+		want int
+	}{
+		{[]byte{0, 0, 0, 0}, 0}, {[]byte{128, 0, 0, 0}, 1}, {[]byte{255, 255, 255, 0}, 24}, {[]byte{0, 255, 255, 255}, 32},
+		{make([]byte, 16), 0}, {append([]byte{255, 0, 255}, make([]byte, 13)...), 128},
+	} {
+		if got := maskBits(tt.mask); got != tt.want {
+			t.Errorf("mask %v: got %d, want %d", tt.mask, got, tt.want)
+		}
+	}
+}

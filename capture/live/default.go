@@ -9,7 +9,7 @@ import (
 // Default names the interface to capture on when none is named: the physical one that carries the
 // default route, for IPv4 before IPv6. Where the default route goes into a tunnel it is the physical
 // interface below, and note says so in a sentence. Without a default route it is the first interface
-// that is up, no loopback, and has an address, and note says that. Its error is a *NoInterfaceError
+// that is up, no loopback, and has an address, one that is not of its link alone if there is such, and note says that. Its error is a *NoInterfaceError
 // where there is none such, or wraps errors.ErrUnsupported where this system's routes are not read and
 // nothing else was found.
 func Default() (name, note string, err error) {
@@ -108,11 +108,19 @@ func lowest(routes []route, fits func(route) bool) string {
 	return ""
 }
 
-// firstUsable is the first interface that could carry traffic to others.
+// firstUsable is the first interface that could carry traffic to others. A Mac has many with an address of their link alone: awdl0, llw0,
+// utun0 and its like.
 func firstUsable(rows []InterfaceRow) string {
-	for _, r := range rows {
-		if r.Up && !r.Loopback && len(r.Addrs) > 0 {
-			return r.Name
+	routed := func(p netip.Prefix) bool { return !p.Addr().IsLinkLocalUnicast() }
+	for _, fits := range []func(InterfaceRow) bool{
+		func(r InterfaceRow) bool { return !r.Tunnel && slices.ContainsFunc(r.Addrs, routed) },
+		func(r InterfaceRow) bool { return slices.ContainsFunc(r.Addrs, routed) },
+		func(r InterfaceRow) bool { return len(r.Addrs) > 0 },
+	} {
+		for _, r := range rows {
+			if r.Up && !r.Loopback && fits(r) {
+				return r.Name
+			}
 		}
 	}
 	return ""

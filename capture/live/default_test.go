@@ -102,6 +102,15 @@ func TestFirstUsable(t *testing.T) {
 	if got := firstUsable(rows[:3]); got != "" {
 		t.Errorf("got %q, want none", got)
 	}
+	link := []netip.Prefix{netip.MustParsePrefix("fe80::1/64")}
+	self := []netip.Prefix{netip.MustParsePrefix("169.254.7.7/16"), link[0]}
+	tunnel := InterfaceRow{Name: "utun4", Up: true, Tunnel: true, Addrs: addrs}
+	mac := []InterfaceRow{{Name: "awdl0", Up: true, Addrs: link}, tunnel, {Name: "en5", Up: true, Addrs: self}, {Name: "en0", Up: true, Addrs: append(link, addrs...)}}
+	for want, rows := range map[string][]InterfaceRow{"en0": mac, "utun4": mac[:3], "awdl0": mac[:1]} {
+		if got := firstUsable(rows); got != want {
+			t.Errorf("of a Mac's %d got %q, want %s", len(rows), got, want)
+		}
+	}
 }
 
 func TestDescribeLinux(t *testing.T) {

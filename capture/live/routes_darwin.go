@@ -56,14 +56,12 @@ func destination(addrs []bsdroute.Addr) (netip.Prefix, bool) {
 	switch to := addrs[syscall.RTAX_DST].(type) {
 	case *bsdroute.Inet4Addr:
 		if m, ok := mask.(*bsdroute.Inet4Addr); ok {
-			ones, _ := net.IPMask(m.IP[:]).Size()
-			return netip.PrefixFrom(netip.AddrFrom4(to.IP), ones), true
+			return netip.PrefixFrom(netip.AddrFrom4(to.IP), maskBits(m.IP[:])), true
 		}
 		return netip.PrefixFrom(netip.AddrFrom4(to.IP), 32), true
 	case *bsdroute.Inet6Addr:
 		if m, ok := mask.(*bsdroute.Inet6Addr); ok {
-			ones, _ := net.IPMask(m.IP[:]).Size()
-			return netip.PrefixFrom(netip.AddrFrom16(to.IP), ones), true
+			return netip.PrefixFrom(netip.AddrFrom16(to.IP), maskBits(m.IP[:])), true
 		}
 		return netip.PrefixFrom(netip.AddrFrom16(to.IP), 128), true
 	}
