@@ -128,6 +128,27 @@ func TestMacDatagrams(t *testing.T) {
 	}
 }
 
+// TestMacAge: ticks of the kernel's clock as nanoseconds. A clock whose pace is not known, and ages of centuries, tell nothing.
+func TestMacAge(t *testing.T) {
+	for _, tt := range []struct {
+		ticks, age uint64
+		want       int64
+	}{
+		{24_000_000, 0, 0},
+		{24_000_000, 36_000_000, 1_500_000_000},
+		{24_000_000, 24_000_000 * 86400 * 365, 86400 * 365 * 1_000_000_000},
+		{1_000_000_000, 1_234_567_891, 1_234_567_891},
+		{24_000_000, 1 << 63, 0},
+		{1, 1 << 40, 0},
+		{0, 36_000_000, 0},
+	} {
+		f := macFlows{ticks: tt.ticks}
+		if got := f.age(&ntstat.Flow{Age: tt.age}); got != tt.want {
+			t.Errorf("%d ticks of %d a second: got %d ns, want %d", tt.age, tt.ticks, got, tt.want)
+		}
+	}
+}
+
 // newBench is newMacBench before it has heard anything.
 func newBench(t *testing.T, kernel *mac.Kernel) *macBench {
 	b := newMacBench(t, mac.NewKernel(), macTable())
@@ -135,7 +156,7 @@ func newBench(t *testing.T, kernel *mac.Kernel) *macBench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows.ticks = 24_000_000
+	flows.ticks = b.watcher.watch.flows.ticks
 	flows.interfaceName = func(index uint32) string { return map[uint32]string{14: "en0", 20: "utun3"}[index] }
 	b.kernel, b.watcher.watch.flows = kernel, flows
 	b.watcher.watch.again()

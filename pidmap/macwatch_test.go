@@ -30,6 +30,7 @@ func newMacBench(t *testing.T, kernel *mac.Kernel, table *mac.Table) *macBench {
 	system := MacSystem{
 		Flows:    func() (io.ReadWriteCloser, error) { return kernel, nil },
 		ProcInfo: table.ProcInfo, PCBs: table.PCBs, Files: macTree(),
+		Ticks:   24_000_000,
 		Refused: func(err error) bool { return errors.Is(err, syscall.EPERM) },
 		Now:     func() int64 { return b.clock },
 	}
@@ -170,6 +171,21 @@ func TestMacPaths(t *testing.T) {
 	b.after(1)
 	if held := b.watcher.watch.held[macKey(flows.TCP, 50001)]; paths == 0 || held.holders[0].Path != curl.Path {
 		t.Errorf("after an exec: paths asked for %d times, holder %+v; want %s", paths, held.holders[0], curl.Path)
+	}
+}
+
+// TestMacPathsOfOthers: when a process of another user began is not told, so that another one of its number and name is not taken for it.
+func TestMacPathsOfOthers(t *testing.T) {
+	table := macTable()
+	sh := mac.Process{PID: 403, PPID: 400, Name: "sh", Path: "/bin/sh", Foreign: true}
+	table.Set(sh)
+	procs := newMacBench(t, nil, table).watcher.watch.procs
+	for _, path := range []string{"/bin/sh", "/usr/local/bin/sh"} {
+		sh.Path = path
+		table.Set(sh)
+		if p, ok := procs.process(403); !ok || p.Path != path {
+			t.Errorf("got %+v, %v; want %s", p, ok, path)
+		}
 	}
 }
 

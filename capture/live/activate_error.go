@@ -19,6 +19,17 @@ const (
 	wordsNoDevice      = "No Such Device"
 )
 
+// makeDo is what to ask for next where words, libpcap's, say that c asks for too much: without promiscuous mode, which some interfaces, as
+// the device any, do not have (gopacket turns libpcap's warning into an error), or with a smaller buffer.
+func (c Config) makeDo(words string) (less Config, ok bool) {
+	if c.Promiscuous && words == wordsNoPromiscuous {
+		c.Promiscuous = false
+		return c, true
+	}
+	c.BufferBytes, ok = lessBuffer(words, c.BufferBytes)
+	return c, ok
+}
+
 // explainActivate turns an activation error into one that names the mend.
 func explainActivate(name string, err error) error {
 	words := err.Error()

@@ -32,6 +32,28 @@ func TestParseSpeed(t *testing.T) {
 	}
 }
 
+// TestMakeDo: what is asked for after a device could not be opened.
+func TestMakeDo(t *testing.T) {
+	const short = "Cannot allocate memory"
+	all := Config{Promiscuous: true, BufferBytes: 32 << 20}
+	for _, tt := range []struct {
+		words string
+		asked Config
+		less  Config
+		ok    bool
+	}{
+		{wordsNoPromiscuous, all, Config{BufferBytes: 32 << 20}, true},
+		{wordsNoPromiscuous, Config{BufferBytes: 32 << 20}, Config{}, false},
+		{short, all, Config{Promiscuous: true, BufferBytes: 16 << 20}, true},
+		{wordsDenied, all, Config{}, false},
+	} {
+		less, ok := tt.asked.makeDo(tt.words)
+		if ok != tt.ok || ok && (less.Promiscuous != tt.less.Promiscuous || less.BufferBytes != tt.less.BufferBytes) {
+			t.Errorf("%q for %+v: got %+v, %v; want %+v, %v", tt.words, tt.asked, less, ok, tt.less, tt.ok)
+		}
+	}
+}
+
 // TestLessBuffer: the words are those of pcap-bpf.c's bpf_bind, with strerror(3)'s of a Mac.
 func TestLessBuffer(t *testing.T) {
 	for _, tt := range []struct {
@@ -41,6 +63,8 @@ func TestLessBuffer(t *testing.T) {
 		ok    bool
 	}{
 		{"The requested buffer size for en0 is too large: No buffer space available", 32 << 20, 16 << 20, true},
+		{"The requested buffer size for en0 is too large", 32 << 20, 16 << 20, true},
+		{"BIOCSBLEN: en0: No buffer space available", 32 << 20, 16 << 20, true},
 		{"Binding interface en0 to BPF device failed: Cannot allocate memory", 1 << 20, 512 << 10, true},
 		{"Binding interface en0 to BPF device failed: Cannot allocate memory", 512 << 10, 0, false},
 		{"No Such Device", 32 << 20, 0, false},

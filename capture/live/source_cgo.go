@@ -38,8 +38,7 @@ func openPcap(c Config) (capture.Source, error) {
 	return s, nil
 }
 
-// activate opens the device. Where an interface has no promiscuous mode, as the device any, it goes
-// without: gopacket turns libpcap's warning into an error. Where the kernel has no room for the buffer it makes do with less.
+// activate opens the device, with less than c asks for where that is all there is.
 func activate(c Config) (*pcap.Handle, error) {
 	inactive, err := pcap.NewInactiveHandle(c.Interface)
 	if err != nil {
@@ -53,12 +52,7 @@ func activate(c Config) (*pcap.Handle, error) {
 	if err == nil {
 		return handle, nil
 	}
-	if c.Promiscuous && err.Error() == wordsNoPromiscuous {
-		c.Promiscuous = false
-		return activate(c)
-	}
-	if less, ok := lessBuffer(err.Error(), c.BufferBytes); ok {
-		c.BufferBytes = less
+	if c, ok := c.makeDo(err.Error()); ok {
 		return activate(c)
 	}
 	return nil, explainActivate(c.Interface, err)

@@ -83,9 +83,13 @@ func TestDecodeSocket(t *testing.T) {
 			Socket{Key: tuple(flows.UDP, "192.0.2.2:50000", "198.51.100.7:443")}, true},
 		{"of one link", described{flows.UDP, afInet6, 2, "[fe80:e::1]:50000", "[ff02:e::fb]:5353", 0},
 			Socket{Key: tuple(flows.UDP, "[fe80::1]:50000", "[ff02::fb]:5353")}, true},
+		{"of one interface", described{flows.UDP, afInet6, 2, "[fe80:e::1]:50000", "[ff01:e::1]:5353", 0},
+			Socket{Key: tuple(flows.UDP, "[fe80::1]:50000", "[ff01::1]:5353")}, true},
 		{"mapped, and gone", described{flows.UDP, afInet6, 4, "192.0.2.2:50000", "", 0}, Socket{}, false},
 		{"listening on both families", described{flows.TCP, afInet6, 3, "[::]:8080", "", 1},
 			Socket{Key: bound(flows.TCP, "[::]:8080"), State: 1, DualStack: true}, true},
+		{"bound to both families, after a mapped address", described{flows.UDP, afInet6, 7, "[::]:5353", "", 0},
+			Socket{Key: bound(flows.UDP, "[::]:5353"), DualStack: true}, true},
 		{"udp4 bound", described{flows.UDP, afInet, 1, "0.0.0.0:5353", "", 0},
 			Socket{Key: bound(flows.UDP, "0.0.0.0:5353")}, true},
 		{"no port yet", described{flows.UDP, afInet, 1, "", "", 0}, Socket{}, false},
@@ -215,6 +219,10 @@ func TestAppendPCBs(t *testing.T) {
 	mapped := described{flows.UDP, afInet6, 5, "192.0.2.2:50000", "198.51.100.7:443", 0}
 	if got, err = AppendPCBs(nil, pcblist(mapped.pcb(321, 0, 104)), flows.UDP); err != nil || len(got) != 1 || got[0].Key != tuple(flows.UDP, mapped.local, mapped.remote) {
 		t.Errorf("connected to a mapped address: got %v, %v", got, err)
+	}
+	gone := described{flows.UDP, afInet6, 4, "192.0.2.2:50000", "", 0}
+	if got, err = AppendPCBs(nil, pcblist(gone.pcb(321, 0, 104)), flows.UDP); err != nil || len(got) > 0 {
+		t.Errorf("mapped, and gone: got %v, %v", got, err)
 	}
 	for name, damaged := range map[string][]byte{
 		"empty":  nil,

@@ -159,6 +159,24 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// TestAge: a flow whose beginning the kernel has not noted, or that it notes for later than now, has no age.
+func TestAge(t *testing.T) {
+	const at = updateKindAt + providerSize
+	for name, tt := range map[string]struct{ began, told, want uint64 }{
+		"told of later":     {1000, 1700, 700},
+		"told of at once":   {1000, 1000, 0},
+		"no beginning":      {0, 1700, 0},
+		"beginning to come": {1700, 1000, 0},
+	} {
+		b := AppendUpdate(nil, sample(TCPKernel), 344, 0)
+		binary.LittleEndian.PutUint64(b[at+beganAt:], tt.began)
+		binary.LittleEndian.PutUint64(b[at+toldAt:], tt.told)
+		if got, err := Decode(single(t, b)); err != nil || got.Age != tt.want {
+			t.Errorf("%s: got %d, %v; want %d", name, got.Age, err, tt.want)
+		}
+	}
+}
+
 // TestUserSpace: what a process wrote of its own flow, and cannot be, is left out and ends nothing; what the kernel filled in still tells of
 // another layout.
 func TestUserSpace(t *testing.T) {
