@@ -15,7 +15,7 @@ import (
 	"apptap/pidmap/ntstat"
 )
 
-// macSystem is a Mac of which each source tells of other sockets: of 50001 all, of 50002 all but for one that names another
+// examined is a Mac of which each source tells of other sockets: of 50001 all, of 50002 all but for one that names another
 // process, of 50003 the kernel's control alone.
 func examined(kernel *mac.Kernel) (MacSystem, *mac.Table) {
 	table := macTable()

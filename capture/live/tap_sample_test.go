@@ -10,15 +10,15 @@ import (
 // TestTapSample: packets are counted by whom their headers name, and one header of each description is kept.
 func TestTapSample(t *testing.T) {
 	s := &TapSample{Headers: map[string]int{}}
-	own, nobody := tapHeader(301, "frame"), tapHeader(0xffffffff, "frame")
-	source := &fakeTap{packets: [][]byte{own, own, nobody, []byte("no header")}}
+	own, nobody, kernel := tapHeader(301, "frame"), tapHeader(0xffffffff, "frame"), tapHeader(0, "frame")
+	source := &fakeTap{packets: [][]byte{own, own, nobody, kernel, []byte("no header")}}
 	if err := s.read(source, 301); err != nil {
 		t.Fatal(err)
 	}
-	if s.Packets != 3 || s.Own != 2 || s.Nobody != 1 || s.Unknown != 1 || len(s.Samples) != 1 {
-		t.Errorf("got %+v; want three packets with headers, two of them ours, and one without", s)
+	if s.Packets != 4 || s.Own != 2 || s.Nobody != 2 || s.Unknown != 1 || len(s.Samples) != 1 {
+		t.Errorf("got %+v; want four packets with headers, two of them ours and two nobody's, and one without", s)
 	}
-	if diff := cmp.Diff(map[string]int{"version 1, 156 bytes, link type 1, out": 3}, s.Headers); diff != "" {
+	if diff := cmp.Diff(map[string]int{"version 1, 156 bytes, link type 1, out": 4}, s.Headers); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}
 	if taps {

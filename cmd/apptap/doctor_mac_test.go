@@ -73,6 +73,10 @@ func TestDoctorOfMac(t *testing.T) {
 	if list := macReportOf(x).findings(); len(list) != 3 || !list[0].OK || !strings.Contains(list[0].Detail, "1 connected sockets of the same process") {
 		t.Errorf("findings %+v", list)
 	}
+	odd := macReport{Agreement: []macAgreement{{A: "libproc", B: "ntstat", Same: 4, Differ: 1}}}
+	if list := odd.findings(); list[0].OK || !strings.Contains(list[0].Detail, "1 of another") {
+		t.Errorf("sources that differ: %+v", list)
+	}
 	if list := macReportOf(nil).findings(); list != nil {
 		t.Errorf("findings of no Mac: %+v", list)
 	}

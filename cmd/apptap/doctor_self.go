@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	selfSeconds = 2 * time.Second
+	selfTime = 2 * time.Second
 	// selfBytes is what each side sends, in selfPiece at a time: a piece fits any socket's buffer, so that one goroutine can be both sides.
 	selfBytes, selfPiece = 65536, 4096
 )
@@ -41,7 +41,7 @@ type selfCapture struct {
 
 // captureSelf captures a TCP connection of this process with itself, whose bytes are known, on the loopback interface.
 func captureSelf(ctx context.Context) (r selfCapture) {
-	r.Degraded, r.Seconds = []string{}, selfSeconds.Seconds()
+	r.Degraded, r.Seconds = []string{}, selfTime.Seconds()
 	name, err := loopbackName()
 	if err != nil {
 		r.Detail = oneLine(err)
@@ -72,7 +72,7 @@ func captureSelf(ctx context.Context) (r selfCapture) {
 	}
 	defer closeSources()
 	r.Reader = c.Source.Reader
-	ctx, cancel := context.WithTimeout(ctx, selfSeconds)
+	ctx, cancel := context.WithTimeout(ctx, selfTime)
 	defer cancel()
 	result := pipeline.Run(ctx, c)
 	r.judge(result.Summary, listener.Addr().(*net.TCPAddr).AddrPort(), talkErr)
@@ -105,7 +105,7 @@ func talkToSelf(listener net.Listener) (sent uint64, err error) {
 		return 0, err
 	}
 	defer server.Close()
-	deadline := time.Now().Add(selfSeconds)
+	deadline := time.Now().Add(selfTime)
 	err = errors.Join(client.SetDeadline(deadline), server.SetDeadline(deadline))
 	piece := make([]byte, selfPiece)
 	for range selfBytes / selfPiece {
