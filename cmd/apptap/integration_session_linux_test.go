@@ -82,16 +82,18 @@ func TestIntegrationSession(t *testing.T) {
 				t.Fatalf("got files %v, %v, want %d", files, err, c.files)
 			}
 			slices.Reverse(files) // the order is the run's, not the caller's
-			checkReplay(t, live, files)
+			again := checkReplay(t, live, files)
 			if len(files) == 1 {
 				checkForeign(t, dir, files[0])
+				checkLabels(t, files[0])
+				checkEdited(t, dir, again)
 			}
 		})
 	}
 }
 
-// checkReplay compares the report of the capture with that of its files.
-func checkReplay(t *testing.T, live string, files []string) {
+// checkReplay compares the report of the capture with that of its files, which it returns.
+func checkReplay(t *testing.T, live string, files []string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(live)
 	if err != nil {
@@ -106,6 +108,7 @@ func checkReplay(t *testing.T, live string, files []string) {
 		t.Errorf("replay (-live +replay):\n%s", diff)
 	}
 	checkSource(t, text, again)
+	return again
 }
 
 // checkSource compares what a replay says of the run itself.

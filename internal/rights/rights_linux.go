@@ -22,7 +22,8 @@ type capHeader struct {
 
 // capHalf is struct __user_cap_data_struct; the second of two has the capabilities from 32 on.
 type capHalf struct {
-	effective, permitted, inheritable uint32
+	effective, permitted uint32
+	_                    uint32 // inheritable: none
 }
 
 // Keep gives up every capability of every thread but those in keep, for good: exec brings none back
