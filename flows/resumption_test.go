@@ -147,7 +147,9 @@ func handshake(t *testing.T, version uint16, cache tls.ClientSessionCache, certi
 	client := tls.Client(spoken{here, &said, 'c'}, &tls.Config{InsecureSkipVerify: true, ServerName: "example.com", ClientSessionCache: cache, MinVersion: version, MaxVersion: version})
 	done := make(chan error, 1)
 	go func() {
-		s := tls.Server(spoken{there, &said, 's'}, &tls.Config{Certificates: certificates, SessionTicketKey: [32]byte{1}})
+		config := &tls.Config{Certificates: certificates}
+		config.SetSessionTicketKeys([][32]byte{{1}}) // the same of every handshake, so that a later one can resume
+		s := tls.Server(spoken{there, &said, 's'}, config)
 		_, err := s.Write([]byte("x"))
 		done <- err
 	}()

@@ -22,8 +22,7 @@ type capHeader struct {
 
 // capHalf is struct __user_cap_data_struct; the second of two has the capabilities from 32 on.
 type capHalf struct {
-	effective, permitted uint32
-	_                    uint32 // inheritable: none
+	effective, permitted, inheritable uint32
 }
 
 // Keep gives up every capability of every thread but those in keep, for good: exec brings none back
@@ -43,7 +42,7 @@ func Keep(keep Set) (Set, error) {
 	}
 	for i := range halves {
 		half := uint32(left >> (32 * i))
-		halves[i] = capHalf{effective: half, permitted: half}
+		halves[i] = capHalf{effective: half, permitted: half, inheritable: 0}
 	}
 	if _, _, errno := psx.Syscall3(syscall.SYS_CAPSET,
 		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&halves)), 0); errno != 0 {
