@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,64 +175,11 @@ func writeReport(w io.Writer, summary *summarize.Summary, opts report.Options) e
 	return buffered.Flush()
 }
 
-// sameFile says whether two paths name one existing regular file.
-func sameFile(a, b string) bool {
-	first, err := os.Stat(a)
-	if err != nil || !first.Mode().IsRegular() {
-		return false
-	}
-	second, err := os.Stat(b)
-	return err == nil && os.SameFile(first, second)
-}
-
-// sameName says whether two paths, - for a standard stream, are of one file, which need not be there.
-func sameName(a, b string) bool {
-	return a != "-" && b != "-" && (absolute(a) == absolute(b) || sameFile(a, b))
-}
-
-// absolute is a path from the root, or as it is where the working directory is not known.
-func absolute(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		return full
-	}
-	return filepath.Clean(path)
-}
-
 // warn prints what went wrong without ending the run, a line each.
 func warn(s streams, warnings []error) {
 	for _, warning := range warnings {
 		fmt.Fprintf(s.err, "apptap: warning: %s\n", oneLine(warning))
 	}
-}
-
-// strictly ends with exitIncomplete where --strict wants a whole report and this is none.
-func (o *outputFlags) strictly(summary *summarize.Summary) error {
-	if !o.strict {
-		return nil
-	}
-	why := shortOf(summary)
-	if why == "" {
-		return nil
-	}
-	return &exitErr{code: exitIncomplete, err: fmt.Errorf("%w: %s", errIncomplete, why)}
-}
-
-// shortOf says what a report lacks to be whole, "" for nothing. Of a live one whatever was not compared with the kernel is
-// something; a file may have come without counters.
-func shortOf(summary *summarize.Summary) string {
-	switch d, a := summary.Drops, &summary.Audit; {
-	case summary.Incomplete:
-		return "the input is incomplete"
-	case d.DroppedKernel+d.DroppedInterface+d.DroppedUserspace > 0:
-		return "packets were dropped"
-	case summary.Unattributed.Packets() > 0:
-		return "there are bytes without an owner"
-	case a.Verdict == summarize.VerdictUnexplained, a.Ledger.ResidualBytes != 0:
-		return "the audit does not close"
-	case summary.Source.Kind == "live" && (a.Unavailable > 0 || a.Verdict == summarize.VerdictUnavailable):
-		return "not all could be compared with the kernel's counters"
-	}
-	return ""
 }
 
 // terminal is the width to print in and whether to use colour: COLUMNS, else the terminal's, else 80; no
