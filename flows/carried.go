@@ -12,12 +12,17 @@ type Inside struct {
 // Inside decodes what the packet o of an outer flow carries, with the carrier's index in its batch; false says that it
 // carries no packet of a flow that can be read.
 func (t Tunnels) Inside(p *capture.Packet, o *Observation, index int) (in Inside, ok bool) {
-	if t == Inner || o.Proto != UDP || !o.Kind.Decoded() || !tunnelPort(o.Src.Port) && !tunnelPort(o.Dst.Port) {
+	if t == Inner || !o.MayCarry() {
 		return in, false
 	}
 	in.Packet = index
 	_, in.trace = Inner.DecodeTraced(p, &in.inner)
 	return in, in.inner.Kind.Decoded() && !in.inner.Snapped && !in.inner.FragLater && in.inner.marks&markCarried == 0 && in.inner.pair() != o.pair()
+}
+
+// MayCarry says that a packet that Outer has decoded has a port of a tunnel over UDP: Inner may find another flow in it.
+func (o *Observation) MayCarry() bool {
+	return o.Proto == UDP && o.Kind.Decoded() && (tunnelPort(o.Src.Port) || tunnelPort(o.Dst.Port))
 }
 
 func tunnelPort(port uint16) bool {

@@ -33,7 +33,7 @@ func (t *Trimmer) Needs(p *capture.Packet) int {
 // NeedsDecoded is Needs of a packet that Outer has decoded to o and payload, a part of p.Data.
 func (t *Trimmer) NeedsDecoded(p *capture.Packet, o *Observation, payload []byte) int {
 	keep := t.needs(Outer, &t.outer, p, o, payload)
-	if keep < len(p.Data) && o.Proto == UDP && o.Kind.Decoded() && (tunnelPort(o.Src.Port) || tunnelPort(o.Dst.Port)) {
+	if keep < len(p.Data) && o.MayCarry() {
 		inside := Inner.Decode(p, &t.inside)
 		keep = max(keep, t.needs(Inner, &t.inner, p, &t.inside, inside))
 	}

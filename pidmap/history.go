@@ -22,6 +22,7 @@ type History struct {
 	images     map[ProcessKey][]image
 	exits      map[ProcessKey]int64
 	traced     map[uint64]*traced        // by cookie
+	losses     []loss                    // in order of time
 	programs   map[ProcessKey][]*program // see one
 
 	translations map[flows.Key][]translation // by what is on the wire, in order of time

@@ -269,3 +269,33 @@ func TestTracedLost(t *testing.T) {
 		t.Errorf("heard of again: got %q %s, want /a", got.Process.Path, got.Reason)
 	}
 }
+
+// TestTracedLostEarlier: what is told only after a later loss of events is known comes to the same as if it had been told in time.
+func TestTracedLostEarlier(t *testing.T) {
+	k := &kernel{now: 1_000_000_000}
+	p := k.run(10, "/a")
+	s := k.connect(1, 1000, p)
+	k.use(s, p, true)
+	k.now += 5_000_000_000
+	k.use(s, p, true)
+	told := k.translated()
+	lost := int64(k.now) + 1_000_000_000
+	events := []Event{
+		{Kind: EventsLost, NotBefore: lost, Time: lost + 1_000_000_000}, {Kind: EventsLost, Time: lost + 40_000_000_000},
+		{Kind: SocketsCurrent, Time: lost + 90_000_000_000},
+	}
+	inTime, late := NewHistory(ReasonNoSocketSeen), NewHistory(ReasonNoSocketSeen)
+	for _, e := range slices.Concat(told, events) {
+		inTime.Add(e)
+	}
+	for _, e := range slices.Concat(events, told) {
+		late.Add(e)
+	}
+	key := flows.MakeKey(flows.TCP, local(1000), server)
+	for at, known := range map[int64]bool{lost - 3_000_000_000: true, lost - 1000: true, lost + 20_000_000_000: false, lost + 80_000_000_000: false} {
+		want, got := inTime.Owner(key, flows.InitiatorLocal, at, at), late.Owner(key, flows.InitiatorLocal, at, at)
+		if want.Known() != known || got.Known() != known || got.Process.Path != want.Process.Path {
+			t.Errorf("%d ns after the loss: in time %q %s, late %q %s, want known %v", at-lost, want.Process.Path, want.Reason, got.Process.Path, got.Reason, known)
+		}
+	}
+}

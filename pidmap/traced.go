@@ -55,7 +55,7 @@ func (h *History) trace(e *Event) {
 		return // never had an address, or one that another socket carries
 	}
 	if l := h.tracedLife(t, e); l != nil {
-		l.mark(e.Time, e.NotBefore)
+		h.markWithin(t, l, e)
 		if e.Kind == SocketUsed && l.socket.DualStack != e.Socket.DualStack {
 			l.socket.DualStack = true
 		}
@@ -169,20 +169,47 @@ func (h *History) closeTraced(e *Event) bool {
 	return true
 }
 
+// loss is a time in which events were lost.
+type loss struct{ since, now int64 }
+
+// maxLosses bounds those that are held for what is told of the time before them only later.
+const maxLosses = 64
+
 // doubtTraced ends what kernel events told of: among those that were lost may have been the end of any socket, and the
 // beginning of another one in its place. Before since, 0 if that is not known, nothing was lost.
 func (h *History) doubtTraced(since, now int64) {
+	lost := loss{since, now}
+	if len(h.losses) == maxLosses {
+		h.losses = slices.Delete(h.losses, 0, 1)
+	}
+	h.losses = append(h.losses, lost)
 	for _, t := range h.traced {
-		for _, l := range t.lives {
-			if l.open() && l.firstSeen() <= now {
-				at := now
-				if since > 0 {
-					at = min(now, max(since, t.heard))
-				}
-				l.close(0, at)
-				l.doubted = true
+		t.doubt(lost)
+	}
+}
+
+func (t *traced) doubt(lost loss) {
+	for _, l := range t.lives {
+		if l.open() && l.firstSeen() <= lost.now {
+			at := lost.now
+			if lost.since > 0 {
+				at = min(lost.now, max(lost.since, t.heard))
 			}
+			l.close(0, at)
+			l.doubted = true
 		}
+	}
+}
+
+// markWithin marks a life of t. What is told only after events of a later time were lost comes to the same as if it had been told before.
+func (h *History) markWithin(t *traced, l *life, e *Event) {
+	at := slices.IndexFunc(h.losses, func(lost loss) bool { return t.heard <= lost.now })
+	if at >= 0 && l.doubted {
+		l.end, l.doubted = stillOpen, false
+	}
+	l.mark(e.Time, e.NotBefore)
+	if at >= 0 {
+		t.doubt(h.losses[at])
 	}
 }
 

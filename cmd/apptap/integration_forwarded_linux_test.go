@@ -75,12 +75,12 @@ func newForwarding(t *testing.T) *forwarding {
 	return f
 }
 
-// capture reports on what moves bytes through the host, live and from the recording, which must say the same. Interfaces are those
+// capture reports on what moves bytes through the host, live and from a recording in several files, which must say the same. Interfaces are those
 // captured beside the outer one.
 func (f *forwarding) capture(moves func() (truths string), interfaces ...string) (*forwardedReport, map[string]truth) {
 	f.Helper()
 	live, session, again := filepath.Join(f.dir, "live.json"), filepath.Join(f.dir, "s.pcapng"), filepath.Join(f.dir, "again.json")
-	args := []string{"capture", "-i", netns.Interface, "--reader", "ring", "-w", session, "--format", "json", "--flows", "-o", live}
+	args := []string{"capture", "-i", netns.Interface, "--reader", "ring", "-w", session, "-C", "1", "--format", "json", "--flows", "-o", live}
 	for _, name := range interfaces {
 		args = append(args, "-i", name)
 	}
@@ -94,7 +94,11 @@ func (f *forwarding) capture(moves func() (truths string), interfaces ...string)
 	if slices.ContainsFunc(report.Degraded, func(s string) bool { return strings.Contains(s, "polled") }) {
 		f.Skipf("sockets of other namespaces are not told of here: %q", report.Degraded)
 	}
-	if out, err := exec.CommandContext(f.Context(), "apptap", "replay", "--format", "json", "--flows", "-o", again, session).CombinedOutput(); err != nil {
+	files, err := filepath.Glob(session + "*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	if out, err := exec.CommandContext(f.Context(), "apptap", append([]string{"replay", "--format", "json", "--flows", "-o", again}, files...)...).CombinedOutput(); err != nil {
 		f.Fatalf("replay: %v: %s", err, out)
 	}
 	readJSON(f.T, again, &replayed)

@@ -200,7 +200,7 @@ func (r *rotating) next(p *capture.Packet) error {
 		return fmt.Errorf("the next file would be %s, where the report goes", name)
 	}
 	if r.open[name] {
-		if err := r.EndEarlier(); err != nil {
+		if err := r.EndEarlier(p.Time); err != nil {
 			return err
 		}
 	}

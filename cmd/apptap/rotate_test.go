@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"apptap/capture"
+	"apptap/fixtures"
+	"apptap/flows"
 	"apptap/internal/session"
 	"apptap/pidmap"
 	"apptap/summarize"
@@ -137,43 +140,63 @@ func recordingOf(t *testing.T, when rotation, name string, packets int) (files [
 	return files
 }
 
-// TestRotatingLargeHead: however much is known of owners, a file has packets behind it, and what is gone is not told of for ever.
-func TestRotatingLargeHead(t *testing.T) {
-	for _, closed := range []bool{false, true} {
-		begun := time.Unix(1_700_000_000, 0)
-		r, pattern := newRotating(t, rotation{megabytes: 1}, "s.pcapng", begun)
-		must := func(err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
+// TestRotatingBusyHost: thousands of sockets that never send over the captured interface, and as many events as packets of others that come and go
+// elsewhere, take no room from the packets of a ring of small files; each file names the owner of its packets by itself.
+func TestRotatingBusyHost(t *testing.T) {
+	begun := time.Unix(1_700_000_000, 0)
+	r, pattern := newRotating(t, rotation{megabytes: 1, count: 2}, "s.pcapng", begun)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-		var events []pidmap.Event
-		for i := range 30_000 {
-			e := pidmap.Event{Kind: pidmap.SocketUsed, Method: pidmap.MethodEBPF, Time: begun.UnixNano(), Socket: pidmap.Socket{Cookie: uint64(i + 1)},
-				Process: pidmap.Process{Key: pidmap.ProcessKey{PID: 7, Start: 1}, Name: "chat"}, Moved: pidmap.Moved{Tx: 1}}
-			events = append(events, e)
-			if e.Kind = pidmap.SocketClosed; closed {
-				events = append(events, e)
-			}
+	}
+	at := begun.UnixNano()
+	made := func(n int) pidmap.Event {
+		local := netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(20_000+n%40_000))
+		return pidmap.Event{Kind: pidmap.SocketMade, Method: pidmap.MethodEBPF, Time: at,
+			Socket:  pidmap.Socket{Cookie: uint64(n + 1), Foreign: true, Key: flows.MakeKey(flows.TCP, local, netip.MustParseAddrPort("10.0.0.2:5201"))},
+			Process: pidmap.Process{Key: pidmap.ProcessKey{PID: int32(n%100 + 1), Start: 1}, Name: "elsewhere"}}
+	}
+	const resting, packets = 20_000, 4000
+	in := summarize.Input{Window: summarize.Window{Start: at, End: at}}
+	must(r.WriteState(&in, false))
+	for n := range resting {
+		must(r.WriteEvents([]pidmap.Event{made(n)}))
+	}
+	own, peer := netip.MustParseAddrPort("192.0.2.1:40001"), netip.MustParseAddrPort("192.0.2.2:443")
+	must(r.WriteEvents([]pidmap.Event{{Kind: pidmap.SocketMade, Method: pidmap.MethodEBPF, Time: at, Socket: pidmap.Socket{Cookie: 1 << 40, Key: flows.MakeKey(flows.TCP, own, peer)},
+		Process: pidmap.Process{Key: pidmap.ProcessKey{PID: 7, Start: 1}, Name: "chat", Path: "/usr/bin/chat"}}}))
+	frame := fixtures.TCP(own, peer, "A", 1, 1, make([]byte, 900))
+	for n := range packets {
+		at += 1_000_000
+		comes := made(resting + n)
+		goes := comes
+		goes.Kind, goes.Totals = pidmap.SocketClosed, pidmap.Totals{Known: true, Sent: 1}
+		must(r.WriteEvents([]pidmap.Event{comes, goes}))
+		if n%100 == 0 {
+			must(r.WriteEvents([]pidmap.Event{{Kind: pidmap.SocketsCurrent, Time: at}}))
 		}
-		must(r.WriteEvents(events))
-		const packets = 3000
-		for i := range packets {
-			must(r.WritePacket(&capture.Packet{Data: make([]byte, 1000), Length: 1000, Time: begun.UnixNano() + int64(i)}))
-		}
-		must(r.Close())
-		must(r.out.close())
-		files, err := filepath.Glob(pattern + "*")
+		must(r.WritePacket(&capture.Packet{Data: frame, Length: len(frame), Time: at, LinkType: capture.LinkTypeEthernet}))
+	}
+	in.Window.End = at
+	must(r.WriteState(&in, true))
+	must(r.Close())
+	must(r.out.close())
+	files, err := filepath.Glob(pattern + "*")
+	must(err)
+	if len(files) != 2 {
+		t.Fatalf("%d files, want 2", len(files))
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
 		must(err)
-		for _, name := range files[1:] {
-			if info, err := os.Stat(name); err != nil || closed && info.Size() > 4_000_000 {
-				t.Errorf("%s: %d bytes (%v), most of them of sockets that are gone", name, info.Size(), err)
-			}
+		if n := bytes.Count(text, frame[:54]) * len(frame); n < len(text)*9/10 {
+			t.Errorf("%s: %d of %d bytes are packets, want nine of ten", name, n, len(text))
 		}
-		// Half a million bytes of packets at least are in each but the first and the last.
-		if most := 2 + packets*1000/500_000; len(files) < 2 || len(files) > most {
-			t.Errorf("closed %v: %d files, want 2 to %d", closed, len(files), most)
+		var out, errs bytes.Buffer
+		if code := run([]string{"replay", "--format", "csv", name}, nil, &out, &errs); code != 0 || !strings.Contains(out.String(), "chat") {
+			t.Errorf("%s by itself: exit code %d, no owner\n%s%s", name, code, &out, &errs)
 		}
 	}
 }

@@ -3,10 +3,10 @@ package session
 import "apptap/pidmap"
 
 // countedSockets are the sockets whose datagrams were counted lately in what was read of a run: a file behind a missing one tells some of
-// them again, and their bytes would count twice. A file tells of maxGone at most; between a half and all of maxCounted are known.
+// them again, and their bytes would count twice. A file tells of maxLiving at most; between a half and all of maxCounted are known.
 type countedSockets struct{ now, before map[countedSocket]struct{} }
 
-const maxCounted = 4 * maxGone
+const maxCounted = 2 * maxLiving
 
 type countedSocket struct {
 	subject

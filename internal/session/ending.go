@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"apptap/capture"
-	"apptap/pidmap"
 )
 
 const (
@@ -25,23 +24,9 @@ type ending struct {
 
 // ending is the file that is being written, as one that gets no more packets.
 func (w *Writer) ending(at int64, ended func() error) *ending {
-	before := &Writer{Writer: w.Writer, state: w.state, part: w.partSo(true), numbered: w.numbered, labels: newLabels()}
+	before := &Writer{Writer: w.Writer, state: w.state, part: w.partSo(true), living: w.living, touched: w.touched, numbered: w.numbered, labels: newLabels()}
 	before.encode()
 	return &ending{before, at, ended}
-}
-
-// tellEndings writes an event into the files that still take it in, and says whether there are any: the first has it, for the others it is
-// told again.
-func (w *Writer) tellEndings(e *pidmap.Event) (told bool, err error) {
-	if err := w.endBefore(e.Time); err != nil {
-		return false, err
-	}
-	for i, before := range w.endings {
-		if err := before.addEvent(e, i > 0); err != nil {
-			return true, err
-		}
-	}
-	return len(w.endings) > 0, nil
 }
 
 // writeEndings writes the blocks that were begun.
@@ -54,9 +39,10 @@ func (w *Writer) writeEndings() error {
 	return nil
 }
 
-// endBefore ends the files that have waited long enough at a time.
+// endBefore ends the files that have waited long enough at a time, or are too many.
 func (w *Writer) endBefore(at int64) error {
 	n := max(0, len(w.endings)-maxEndings)
+	w.early(n, at)
 	for n < len(w.endings) && at > w.endings[n].at+tellGrace {
 		n++
 	}
@@ -71,8 +57,20 @@ func (w *Writer) endFirst(n int) (err error) {
 	return err
 }
 
-// EndEarlier ends all files but the one that is being written, whatever is still told of them.
-func (w *Writer) EndEarlier() error { return w.endFirst(len(w.endings)) }
+// early notes at what time the first n files are ended, where they would wait for longer.
+func (w *Writer) early(n int, at int64) {
+	for _, before := range w.endings[:n] {
+		if at <= before.at+tellGrace {
+			before.part.ToldUntil = at
+		}
+	}
+}
+
+// EndEarlier ends all files but the one that is being written, at a time in nanoseconds since 1970 UTC, whatever is still told of them.
+func (w *Writer) EndEarlier(at int64) error {
+	w.early(len(w.endings), at)
+	return w.endFirst(len(w.endings))
+}
 
 func (e *ending) finish() error {
 	last := e.state
@@ -91,7 +89,7 @@ func (w *Writer) Flush() error {
 }
 
 // Close ends all files: see capture.Writer.
-func (w *Writer) Close() error { return errors.Join(w.EndEarlier(), w.Writer.Close()) }
+func (w *Writer) Close() error { return errors.Join(w.endFirst(len(w.endings)), w.Writer.Close()) }
 
 // writePacket writes a packet as it is.
 func (w *Writer) writePacket(p *capture.Packet) error {

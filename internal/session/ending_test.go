@@ -30,7 +30,7 @@ func toldLate(t *testing.T, apart int64) (files [][]byte, want []pidmap.Event, e
 			must(w.WriteEvents(events))
 			want = append(want, events...)
 		}
-		must(w.WritePacket(&capture.Packet{Data: []byte("frame"), Length: 5, Time: at}))
+		must(w.WritePacket(packetOf(flows.UDP, at)))
 	}
 	before := ended
 	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 6 * apart}}, true))

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"io"
 
@@ -13,18 +14,25 @@ type partRecord struct {
 	Part      int   `json:"part"`                // from 0
 	Start     int64 `json:"start"`               // when the file began, nanoseconds since 1970 UTC
 	Continued bool  `json:"continued,omitempty"` // the run goes on in another file
+	// ToldUntil is until when the file took in what was told of its sockets, nanoseconds since 1970 UTC, where that was not long enough.
+	ToldUntil int64 `json:"told_until,omitempty"`
 }
 
 // Rotate makes the file the first of several, which Next begins. run tells this run's files from others'. It must come before
 // anything is written but by NewWriter.
 func (w *Writer) Rotate(run string) {
 	w.part = &partRecord{Run: text(run)}
-	w.living = newLiving()
+	var names []string
+	for _, i := range w.options.Interfaces {
+		names = append(names, i.Name)
+	}
+	w.living, w.touched = newLiving(names), new(touched)
+	w.touched.add(everyFile)
 }
 
 // Next goes on in out, at a time in nanoseconds since 1970 UTC: a file of its own with the same interfaces, the
-// circumstances and whoever owns a socket by now. The file before it takes in what is told late of its sockets, for a second or so; once it has been
-// written it is its caller's to close, which is what ended is for. Packets and drops of the interfaces stand in the last file alone.
+// circumstances, and from its packets on whoever has their sockets. The file before it takes in what is told late of its sockets, for a second or so; once it
+// has been written it is its caller's to close, which is what ended is for. Packets and drops of the interfaces stand in the last file alone.
 func (w *Writer) Next(out io.Writer, at int64, ended func() error) error {
 	if err := w.endBefore(at); err != nil {
 		return err
@@ -37,6 +45,7 @@ func (w *Writer) Next(out io.Writer, at int64, ended func() error) error {
 	w.Writer = packets
 	w.numbered.forget()
 	clear(w.labels.processes)
+	w.touched, w.last = new(touched), lastPacket{}
 	w.part.Part++
 	w.part.Start = at
 	first := w.state
@@ -44,7 +53,12 @@ func (w *Writer) Next(out io.Writer, at int64, ended func() error) error {
 	if err := w.addState(first); err != nil {
 		return err
 	}
-	return w.repeat(at)
+	w.living.forget(at - repeatGrace)
+	w.gatherPlace(everyFile)
+	if w.living.traced != nil {
+		w.gather(w.living.traced)
+	}
+	return cmp.Or(w.writeGathered(), w.end())
 }
 
 func (w *Writer) partSo(continued bool) *partRecord {
@@ -59,17 +73,6 @@ func (w *Writer) partSo(continued bool) *partRecord {
 func (w *Writer) addState(r stateRecord) error {
 	if err := w.add(record{State: &r}); err != nil {
 		return err
-	}
-	return w.end()
-}
-
-// repeat writes what an earlier file said of owners and still holds. Who reads all files leaves it out.
-func (w *Writer) repeat(at int64) error {
-	w.living.forget(at - repeatGrace)
-	for e := range w.living.all() {
-		if err := w.addEvent(e, true); err != nil {
-			return err
-		}
 	}
 	return w.end()
 }

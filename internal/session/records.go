@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,8 @@ type records struct {
 	files   int         // of the run, as far as they were opened
 	first   *partRecord // of the first of them that is one of several
 	skipped []span      // parts of the run that lie between others and are not there
+	lost    []span      // parts that were not read, or not to their end
+	ahead   []toldAhead // what later parts tell too
 	unended []span      // those that lack their end, though nothing in them is cut in the middle
 	cut     bool        // a part of the run was not read to its end
 	torn    bool        // it is the one read last
@@ -85,9 +88,9 @@ func (r *records) add(line []byte) error {
 	switch {
 	case one.Process != nil:
 		return r.addProcess(one.Process, len(line))
-	case one.Again && (r.files > 1 || r.joined) && !r.resumes: // the file before has it
+	case one.Again && r.has(one.In):
 	case one.Event != nil:
-		return r.addEvent(one.Event, one.Again)
+		return r.addEvent(one.Event, &one)
 	case one.Counters != nil:
 		return r.addCounters(one.Counters)
 	case one.State != nil && len(line) <= maxStateBytes:
@@ -96,6 +99,18 @@ func (r *records) add(line []byte) error {
 		r.lacks = one.Lacks
 	}
 	return nil
+}
+
+// has says whether what is told again was read, from the newest part of the run that has it. Files without that number have all of what the
+// one before had.
+func (r *records) has(part *int) bool {
+	switch {
+	case r.files <= 1 && !r.joined:
+		return false
+	case part == nil || r.first == nil || r.state == nil:
+		return !r.resumes
+	}
+	return r.read(*part)
 }
 
 // addState takes a state in the place of the one before it, unless that is another session's: two files make one when they are put one
@@ -164,11 +179,24 @@ func (r *records) follows(p *partRecord) {
 		r.unended = append(r.unended, span{before, before})
 		r.cut, r.torn = true, true
 	}
+	if r.torn {
+		r.lost = append(r.lost, span{before, before})
+	}
 	skips := p.Part > before+1
 	if skips {
 		r.skipped = append(r.skipped, span{before + 1, p.Part - 1})
+		r.lost = append(r.lost, span{before + 1, p.Part - 1})
 	}
+	r.passed(p.Part)
 	r.resumes, r.torn = skips || r.torn, false
+}
+
+// ended is told once all files were read.
+func (r *records) ended() {
+	if r.torn && r.state != nil && r.state.Part != nil {
+		r.lost = append(r.lost, span{r.state.Part.Part, r.state.Part.Part})
+	}
+	r.passed(math.MaxInt)
 }
 
 // gap says why packets are missing that were captured between the first and the last file, "" if none are.
@@ -184,6 +212,17 @@ func (r *records) gap() string {
 
 // span is files of a run, from first to last of it.
 type span struct{ first, last int }
+
+// compare says whether the span stands before a file, has it, or stands behind it.
+func (s span) compare(part int) int {
+	switch {
+	case s.last < part:
+		return -1
+	case s.first > part:
+		return 1
+	}
+	return 0
+}
 
 // mostSpans are named; a damaged file may leave out any number.
 const mostSpans = 8
@@ -234,20 +273,56 @@ func (r *records) process(number uint32) (pidmap.Process, error) {
 	return p, nil
 }
 
-func (r *records) addEvent(e *eventRecord, again bool) error {
+func (r *records) addEvent(e *eventRecord, one *record) error {
 	event, err := e.event(r.process)
 	if err != nil {
 		return err
 	}
-	if r.first != nil && event.Datagrams != nil && !r.counted.add(&event) && again {
+	if one.In != nil && r.state != nil && r.state.Part != nil && *one.In > r.state.Part.Part {
+		if r.beyond = r.beyond || len(r.ahead) == maxEvents; !r.beyond {
+			r.ahead = append(r.ahead, toldAhead{event, *one.In})
+		}
 		return nil
+	}
+	r.keep(&event, one.Again)
+	return nil
+}
+
+// keep takes an event; again says that another file has it too.
+func (r *records) keep(e *pidmap.Event, again bool) {
+	if r.first != nil && e.Datagrams != nil && !r.counted.add(e) && again {
+		return
 	}
 	if r.told++; r.told > maxEvents {
 		r.beyond = true
-		return nil
+		return
 	}
-	r.events = append(r.events, event)
-	return nil
+	r.events = append(r.events, *e)
+}
+
+// toldAhead is an event that a later part of the run has too.
+type toldAhead struct {
+	event pidmap.Event
+	part  int
+}
+
+// passed takes what was told ahead of files before a part, and in these was not read.
+func (r *records) passed(next int) {
+	r.ahead = slices.DeleteFunc(r.ahead, func(a toldAhead) bool {
+		if a.part >= next {
+			return false
+		}
+		if !r.read(a.part) {
+			r.keep(&a.event, true)
+		}
+		return true
+	})
+}
+
+// read says whether a part was read to its end, or is being read.
+func (r *records) read(part int) bool {
+	_, lost := slices.BinarySearchFunc(r.lost, part, span.compare)
+	return !lost && part >= r.first.Part && r.state.Part != nil && part <= r.state.Part.Part
 }
 
 func (r *records) addCounters(c *countersRecord) error {

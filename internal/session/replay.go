@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"apptap/capture"
 	"apptap/flows"
 	"apptap/pidmap"
 	"apptap/summarize"
@@ -77,6 +78,10 @@ func (r *Replay) partial() (sentences []string) {
 	for _, s := range states {
 		if s.begun > 0 {
 			sentences = append(sentences, fmt.Sprintf("the capture began in another file: %s not given", parts(span{0, s.begun - 1})))
+		}
+		if !s.Final && s.continued() && s.Part.ToldUntil != 0 {
+			sentences = append(sentences, fmt.Sprintf("file %d of the run was ended early, because later ones filled quickly: owners that were told of after %s are in those",
+				s.Part.Part+1, capture.At(s.Part.ToldUntil).UTC().Format("15:04:05.000 UTC")))
 		}
 		if !s.Final && s.continued() {
 			sentences = append(sentences, fmt.Sprintf("the capture goes on in another file: file %d of the run is the last one given; replay all of them together", s.Part.Part+1))

@@ -67,11 +67,10 @@ func (s *Source) Next(p *capture.Packet) error {
 	if errors.Is(err, capture.ErrTimeout) {
 		return err
 	}
-	if !s.any {
-		s.mu.Lock()
-		s.records.empty = true
-		s.mu.Unlock()
-	}
+	s.mu.Lock()
+	s.records.empty = !s.any
+	s.records.ended()
+	s.mu.Unlock()
 	if missing := s.missing(); len(missing) > 0 {
 		if errors.Is(err, io.EOF) {
 			err = nil

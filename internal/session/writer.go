@@ -13,9 +13,10 @@ import (
 	"apptap/summarize"
 )
 
-// record is one line of a block: exactly one of its fields, and Again where an earlier file of the run has it too.
+// record is one line of a block: exactly one of its other fields, and Again where another file of the run has it too.
 type record struct {
 	Again    bool            `json:"again,omitempty"`
+	In       *int            `json:"in,omitempty"` // with Again: the newest other part of the run that has it
 	Process  *processRecord  `json:"process,omitempty"`
 	Event    *eventRecord    `json:"event,omitempty"`
 	Counters *countersRecord `json:"counters,omitempty"`
@@ -34,12 +35,16 @@ type Writer struct {
 	state    stateRecord // the last one
 	part     *partRecord // nil where there is one file
 	living   *living     // likewise
+	touched  *touched    // by the packets of this file; likewise
+	last     lastPacket  // of those that touched something
+	gathered []*kept     // to be written
 	endings  []*ending   // files that are not ended yet, in their order
 	numbered numbered
 	labels   labels
 	trimmer  *flows.Trimmer    // nil = whole frames
 	written  capture.Packet    // the packet being written, where it is not as captured
 	seen     flows.Observation // the packet being written, here because one of its own for each would be garbage
+	inside   flows.Observation // what it carries, likewise
 	block    bytes.Buffer
 	encoder  *json.Encoder
 }
@@ -71,6 +76,9 @@ func (w *Writer) WritePacket(p *capture.Packet) error {
 
 // WriteDecoded is WritePacket for who has decoded the packet, with the payload, as flows.Outer does.
 func (w *Writer) WriteDecoded(p *capture.Packet, o *flows.Observation, payload []byte) error {
+	if err := w.touch(p, o); err != nil {
+		return err
+	}
 	owner, keep := w.labels.of(o), len(p.Data)
 	if w.trimmer != nil {
 		keep = w.trimmer.NeedsDecoded(p, o, payload)
@@ -89,14 +97,15 @@ func (w *Writer) WriteDecoded(p *capture.Packet, o *flows.Observation, payload [
 // WriteEvents appends what sources of ownership told.
 func (w *Writer) WriteEvents(events []pidmap.Event) error {
 	for i := range events {
-		told, err := w.tellEndings(&events[i])
+		var err error
+		if w.living != nil {
+			err = w.tell(&events[i])
+		} else {
+			err = w.addEvent(&events[i], 0)
+		}
 		if err != nil {
 			return err
 		}
-		if err := w.addEvent(&events[i], told); err != nil {
-			return err
-		}
-		w.living.learn(&events[i])
 	}
 	if err := w.writeEndings(); err != nil {
 		return err
@@ -104,8 +113,8 @@ func (w *Writer) WriteEvents(events []pidmap.Event) error {
 	return w.end()
 }
 
-// addEvent appends an event and the processes that it names; again says that an earlier file has it.
-func (w *Writer) addEvent(e *pidmap.Event, again bool) error {
+// addEvent appends an event and the processes that it names; in is the newest other file that has it, counted from 1, 0 for none.
+func (w *Writer) addEvent(e *pidmap.Event, in int) error {
 	var undescribed error
 	r, err := eventRecordOf(e, func(p *pidmap.Process) uint32 {
 		number, fresh := w.numbered.number(p)
@@ -118,7 +127,11 @@ func (w *Writer) addEvent(e *pidmap.Event, again bool) error {
 		return err
 	}
 	w.labels.learn(e, &r)
-	return w.add(record{Again: again, Event: &r})
+	if in == 0 {
+		return w.add(record{Event: &r})
+	}
+	part := in - 1
+	return w.add(record{Again: true, In: &part, Event: &r})
 }
 
 // describe appends a process, as apptap's record and as a block for other programs.
