@@ -66,11 +66,6 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
   sudo apptap capture -w ring.pcapng -C 100 -W 10`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.snapLenGiven, f.bufferGiven = c.Flags().Changed("snaplen"), c.Flags().Changed("buffer")
-			for _, name := range []string{"rotate-size", "rotate-seconds", "rotate-count"} {
-				if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "0" {
-					return usageError("-%s 0: want 1 or more", flag.Shorthand)
-				}
-			}
 			return runCapture(c.Context(), s, &f, args)
 		},
 	}
@@ -80,9 +75,9 @@ analyser opens, and 'apptap replay' makes the same report from it.`,
 	flags.StringVarP(&f.duration, "duration", "d", "", "end after `DURATION`: 30s, 5m, or a number of seconds")
 	flags.Uint64VarP(&f.packets, "count", "c", 0, "end after `PACKETS` packets")
 	flags.StringVarP(&f.record, "write", "w", "", "write packets, owners and counters to `SESSION.pcapng` too, for replay; .zst or .gz behind it compresses; - for standard output")
-	flags.Uint64VarP(&f.rotation.megabytes, "rotate-size", "C", 0, "with -w: go on in another file after `MILLIONS` of bytes: SESSION.pcapng1, SESSION.pcapng2, ...")
-	flags.Uint64VarP(&f.rotation.seconds, "rotate-seconds", "G", 0, "with -w: go on in another file every `SECONDS`, named by its time: -w 'session-%Y%m%d-%H%M%S.pcapng'")
-	flags.Uint64VarP(&f.rotation.count, "rotate-count", "W", 0, "with -C: overwrite the oldest of `FILES`; with -G: end after so many")
+	flags.VarP((*positive)(&f.rotation.megabytes), "rotate-size", "C", "with -w: go on in another file after `MILLIONS` of bytes: SESSION.pcapng1, SESSION.pcapng2, ...")
+	flags.VarP((*positive)(&f.rotation.seconds), "rotate-seconds", "G", "with -w: go on in another file every `SECONDS`, named by its time: -w 'session-%Y%m%d-%H%M%S.pcapng'")
+	flags.VarP((*positive)(&f.rotation.count), "rotate-count", "W", "with -C: overwrite the oldest of `FILES`; with -G: end after so many")
 	flags.BoolVar(&f.wireshark, "wireshark-processes", false, "with -w: describe processes in Wireshark 5's own blocks too, which older versions list as packets")
 	f.keptFlags.register(flags, "with -w: ")
 	flags.IntVarP(&f.snapLen, "snaplen", "s", defaultSnapLen, "keep `BYTES` of each frame, 0 for all; without this and without -w of bulk data headers alone")

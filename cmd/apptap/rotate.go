@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,12 +27,33 @@ type rotation struct {
 	count     uint64 // of files; 0 = any number
 }
 
+// positive is the value of a flag that is a whole number from 1 on; 0 is that of one that is not given.
+type positive uint64
+
+// String implements pflag.Value.
+func (p *positive) String() string { return strconv.FormatUint(uint64(*p), 10) }
+
+// Type implements pflag.Value.
+func (p *positive) Type() string { return "uint" }
+
+// Set implements pflag.Value.
+func (p *positive) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 {
+		return errors.New("want a whole number, 1 or more")
+	}
+	*p = positive(n)
+	return nil
+}
+
 // check says what cannot be of the flags together. report is the file of -o.
 func (r rotation) check(name, report string) error {
 	switch {
 	case r == rotation{}:
 		return nil
-	case name == "" || name == "-":
+	case name == "-":
+		return usageError("-C, -G and -W are about files, and -w - is standard output: name a file with -w")
+	case name == "":
 		return usageError("-C, -G and -W are about files: name one with -w")
 	case r.count > 0 && r.megabytes == 0 && r.seconds == 0:
 		return usageError("-W says how many files there may be: give -C or -G too, which begin them")
@@ -41,7 +63,7 @@ func (r rotation) check(name, report string) error {
 		return usageError("-C, -G or -W is too large: at most %d, %d and %d", uint64(maxRotationMegabytes), uint64(maxRotationSeconds), uint64(maxRotationCount))
 	}
 	first := r.path(name, time.Now(), 0)
-	if sameName(first, report) || r.numbers(first, report) {
+	if sameName(first, report) || r.numbers(first, report) || r.times(name, report) {
 		return usageError("-w writes a file %s with -C, -G or -W: give another name with -o", report)
 	}
 	folder := filepath.Dir(first)
@@ -71,6 +93,36 @@ func (r rotation) numbers(first, path string) bool {
 	text, ok := strings.CutPrefix(filepath.Base(path), stem)
 	n, err := strconv.ParseUint(text, 10, 64)
 	return ok && err == nil && text == fmt.Sprintf("%0*d", width, n) && (r.count == 0 && n > 0 || n < r.count)
+}
+
+// times says that a path is of a file of some time, past or to come: the name has a time in it.
+func (r rotation) times(name, path string) bool {
+	if r.seconds == 0 || path == "-" {
+		return false
+	}
+	expr, rest := "", absolute(name)
+	for {
+		text, conversion, ok := strings.Cut(rest, "%")
+		expr += regexp.QuoteMeta(text)
+		if !ok || conversion == "" {
+			break
+		}
+		switch rest = conversion[1:]; conversion[0] {
+		case 'm', 'd', 'e', 'H', 'I', 'M', 'S', 'y', 'C', 'g', 'V', 'U', 'W', 'k', 'l':
+			expr += "[ 0-9]{2}"
+		case 'Y', 'G', 's', 'j', 'u', 'w':
+			expr += "[0-9]+"
+		case '%':
+			expr += "%"
+		default:
+			expr += "[^/]+"
+		}
+	}
+	if r.megabytes > 0 {
+		expr += "[0-9]*"
+	}
+	matched, err := regexp.MatchString("^(?s:"+expr+")$", absolute(path))
+	return matched && err == nil
 }
 
 const (

@@ -82,7 +82,17 @@ func TestRotationReport(t *testing.T) {
 		{ring, "s", "s10", true},
 		{ring, "s", "s11", false},
 		{ring, "s", "s1", false},
-		{timed, "s-%Y", "s-1", false},
+		{timed, "s-%Y", "s-2031", true},
+		{timed, "s-%Y%m%d-%H%M%S.pcapng", "s-20310102-030405.pcapng", true},
+		{timed, "s-%Y%m%d-%H%M%S.pcapng", "s-20310102-030405.json", false},
+		{timed, "s-%Y.pcapng", "s-pcapng", false},
+		{timed, "%a/s-%b.pcapng", "Mon/s-Feb.pcapng", true},
+		{timed, "%a/s-%b.pcapng", "Mon/x/s-Feb.pcapng", false},
+		{timed, "s-%%-%H(1).pcapng", "s-%-07(1).pcapng", true},
+		{timed, "s-%H", "s-071", false},
+		{timed, "s-%H", "s-x", false},
+		{rotation{seconds: 60, megabytes: 1}, "s-%H.pcapng", "s-07.pcapng12", true},
+		{timed, "s-%H", "-", false},
 		{timed, "s-%Y", time.Now().Format("s-2006"), true},
 	} {
 		if err := c.when.check(c.name, c.report); (err != nil) != c.refused {

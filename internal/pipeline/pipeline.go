@@ -85,7 +85,7 @@ type Config struct {
 	Begun func()
 	// View is run in a goroutine of its own and given the run's progress until the channel is closed.
 	View func(<-chan Progress)
-	// Tick is how often View gets something; 0 = twice a second.
+	// Tick is how often View gets something, and what was recorded is handed to the system; 0 = twice a second.
 	Tick time.Duration
 
 	// Degraded is what this run cannot do, known before it begins.
@@ -94,7 +94,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Recorder keeps packets: a capture.Writer. A live run flushes it every so often, and at each tick, so that whoever kills the process loses little.
+// Recorder keeps packets: a capture.Writer. A live run flushes it at each tick and when packets pause, so that whoever kills the process loses little.
 type Recorder interface {
 	WritePacket(*capture.Packet) error
 	Flush() error

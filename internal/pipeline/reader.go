@@ -25,7 +25,6 @@ type reader struct {
 	ahead  buffered
 	stops  stopper
 	within within
-	handed int64 // time of the packet with which the recording was handed to the system last
 }
 
 // buffered is a source that knows whether its next packet is there without waiting.
@@ -142,7 +141,6 @@ func (r *reader) read(ctx context.Context) error {
 			}
 			payload := pending.add(&p, r.run.tunnels, r.names, traced)
 			r.run.write(&p, &pending.packets[len(pending.packets)-1], payload)
-			r.handOn(&p)
 			pending.state(&p, headers)
 			if r.arrives(&p) {
 				pending.copies = append(pending.copies, len(pending.packets)-1)
@@ -176,17 +174,6 @@ func (r *reader) traced() bool {
 // several says that packets come from several interfaces, "any" of Linux being one.
 func several(interfaces []capture.Interface) bool {
 	return len(interfaces) > 1 || len(interfaces) == 1 && interfaces[0].LinkType == capture.LinkTypeLinuxSLL2
-}
-
-// maxUnwritten is how much of time the recording of a capture that is killed may lack where packets never pause.
-const maxUnwritten = 250_000_000 // nanoseconds
-
-// handOn has the recording handed to the system where packets come; where none do, each tick has it.
-func (r *reader) handOn(p *capture.Packet) {
-	if r.run.live && p.Time-r.handed >= maxUnwritten {
-		r.handed = p.Time
-		r.run.flush()
-	}
 }
 
 // maxDelay is how long a live packet waits for others: the socket of a new flow is looked up when its batch

@@ -10,36 +10,6 @@ import (
 	"apptap/summarize"
 )
 
-// flushed is a Recorder that knows the times of the packets that had come by its flushes.
-type flushed struct {
-	last int64
-	at   []int64
-}
-
-func (f *flushed) WritePacket(p *capture.Packet) error { f.last = p.Time; return nil }
-func (f *flushed) Flush() error                        { f.at = append(f.at, f.last); return nil }
-
-// TestRecordingHandedOn: packets that never pause are handed to the system all the same, of a capture that may be killed; a file
-// is converted as fast as it goes.
-func TestRecordingHandedOn(t *testing.T) {
-	packets, _ := datagrams(2000, time.Unix(1000, 0)) // two seconds
-	for live, want := range map[bool]int{true: 8, false: 0} {
-		var f flushed
-		stop := &tapeSource{packets: packets[:1999:1999], end: capture.ErrTimeout, iface: ethernet("eth0")}
-		last := packets[1998].Time
-		Run(t.Context(), Config{Live: live, MaxPackets: 1999, Sources: []capture.Source{stop}, Source: summarize.Source{Kind: "live"}, Record: &f,
-			Tick: time.Hour, Now: func() time.Time { return capture.At(last) }})
-		if len(f.at) != want {
-			t.Errorf("live %v: flushed %d times, want %d", live, len(f.at), want)
-		}
-		for i := 1; i < len(f.at); i++ {
-			if gap := time.Duration(f.at[i] - f.at[i-1]); gap > 251*time.Millisecond {
-				t.Errorf("live %v: %v between flushes", live, gap)
-			}
-		}
-	}
-}
-
 // waitingSource gives its packets and then nothing until it is told to end.
 type waitingSource struct {
 	tapeSource
@@ -68,7 +38,8 @@ func (f *atFlush) Flush() error {
 	return nil
 }
 
-// TestRecordingFlushedAtTick: what came last is handed to the system while a source waits for more, for as long as it likes.
+// TestRecordingFlushedAtTick: what came last is handed to the system while a source waits for more, for as long as it likes; a file is
+// converted as fast as it goes.
 func TestRecordingFlushedAtTick(t *testing.T) {
 	packets, _ := datagrams(10, time.Unix(1000, 0))
 	record := &atFlush{done: make(chan struct{})}
@@ -77,6 +48,54 @@ func TestRecordingFlushedAtTick(t *testing.T) {
 	if got := s.Totals.Packets(); got != 10 {
 		t.Errorf("%d packets, want 10", got)
 	}
+	fast := &atFlush{done: make(chan struct{})}
+	file := &tapeSource{packets: packets, end: io.EOF, iface: ethernet("eth0")}
+	Run(t.Context(), Config{Sources: []capture.Source{file}, Record: fast, Tick: time.Nanosecond})
+	if fast.given != 10 {
+		t.Error("a file was flushed on the way")
+	}
+}
+
+// endlessSource has another packet at once, until what it gave was flushed.
+type endlessSource struct {
+	tapeSource
+	end <-chan struct{}
+}
+
+func (s *endlessSource) Next(p *capture.Packet) error {
+	select {
+	case <-s.end:
+		return io.EOF
+	default:
+		*p = s.packets[0]
+		return nil
+	}
+}
+
+// TestRecordingNeverPauses: packets that never pause are handed to the system all the same, of a capture that may be killed.
+func TestRecordingNeverPauses(t *testing.T) {
+	packets, _ := datagrams(1, time.Unix(1000, 0))
+	record := &anyFlush{done: make(chan struct{})}
+	source := &endlessSource{tapeSource: tapeSource{packets: packets, iface: ethernet("eth0")}, end: record.done}
+	Run(t.Context(), Config{Sources: []capture.Source{source}, Live: true, Record: record, Tick: time.Millisecond})
+	if !record.flushed {
+		t.Error("nothing was flushed")
+	}
+}
+
+// anyFlush is a Recorder that says when it was flushed.
+type anyFlush struct {
+	flushed bool
+	done    chan struct{}
+}
+
+func (f *anyFlush) WritePacket(*capture.Packet) error { return nil }
+func (f *anyFlush) Flush() error {
+	if !f.flushed {
+		f.flushed = true
+		close(f.done)
+	}
+	return nil
 }
 
 // TestRecordEnded: the first error of a recording is told of as it happens and once, be it of a packet or of a flush.
@@ -84,11 +103,15 @@ func TestRecordEnded(t *testing.T) {
 	full := errors.New("full")
 	for name, record := range map[string]failing{"a packet": {write: full}, "a flush": {flush: full}} {
 		var told []error
-		packets, _ := datagrams(2000, time.Unix(1000, 0))
-		last := packets[1998].Time
-		source := &tapeSource{packets: packets[:1999:1999], end: capture.ErrTimeout, iface: ethernet("eth0")}
-		result := Run(t.Context(), Config{Live: true, MaxPackets: 1999, Sources: []capture.Source{source}, Source: summarize.Source{Kind: "live"}, Record: record,
-			RecordEnded: func(err error) { told = append(told, err) }, Tick: time.Hour, Now: func() time.Time { return capture.At(last) }})
+		packets, _ := datagrams(1, time.Unix(1000, 0))
+		ended := make(chan struct{})
+		source := &endlessSource{tapeSource: tapeSource{packets: packets, iface: ethernet("eth0")}, end: ended}
+		result := Run(t.Context(), Config{Live: true, Sources: []capture.Source{source}, Source: summarize.Source{Kind: "live"}, Record: record,
+			RecordEnded: func(err error) {
+				if told = append(told, err); len(told) == 1 {
+					close(ended)
+				}
+			}, Tick: time.Millisecond})
 		if len(told) != 1 || told[0] != full || result.RecordErr != full {
 			t.Errorf("%s: told of %v, and %v at the end; want %v once", name, told, result.RecordErr, full)
 		}

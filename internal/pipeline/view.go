@@ -32,7 +32,7 @@ func (o *owner) publish() {
 	o.sumCounted()
 	o.settle() // where no packet comes there are sockets all the same
 	if o.config.Live {
-		o.run.flush() // where no packet comes there are events all the same
+		o.run.flush()
 	}
 	if o.view == nil {
 		return

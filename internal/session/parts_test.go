@@ -261,6 +261,29 @@ func TestPartsTwice(t *testing.T) {
 	}
 }
 
+// TestPartsUnended: of a run that was not ended the file is named that lacks its end.
+func TestPartsUnended(t *testing.T) {
+	files, _ := rotated(t)
+	var parts []session.Part
+	for i, file := range [][]byte{files[0], files[1], withoutLastBlock(withoutLastBlock(files[2]))} {
+		name := "s.pcapng" + strconv.Itoa(i)
+		parts = append(parts, session.Part{
+			Name: name, Open: func() (capture.Source, error) { return capture.NewReader(bytes.NewReader(file), name) }, Close: func() error { return nil },
+		})
+	}
+	s, err := session.NewChain(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p capture.Packet
+	for err == nil {
+		err = s.Next(&p)
+	}
+	if want := "s.pcapng2: file is cut short: the session was not ended"; !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q in it", err, want)
+	}
+}
+
 // withoutLastBlock is a pcapng file but for its last block.
 func withoutLastBlock(file []byte) []byte {
 	return file[:len(file)-int(binary.LittleEndian.Uint32(file[len(file)-4:]))]

@@ -101,13 +101,13 @@ func (s *Source) missing() (errs []error) {
 		if state.Final || state.continued() {
 			continue
 		}
-		until := state.End
+		until, name := state.End, s.name
 		if state == s.records.state {
-			until = max(until, s.last)
+			until, name = max(until, s.last), s.files[len(s.files)-1]
 		}
 		errs = append(errs, fmt.Errorf("%s: %w: the session was not ended; missing are packets and owners of after %s, "+
 			"how many packets were received and dropped, and the kernel's counters at the end",
-			s.name, capture.ErrTruncated, capture.At(until).Format("2006-01-02T15:04:05.000000Z07:00")))
+			name, capture.ErrTruncated, capture.At(until).Format("2006-01-02T15:04:05.000000Z07:00")))
 	}
 	return errs
 }
