@@ -83,6 +83,7 @@ AT(struct sockaddr_in6, sin6_addr, 8);
 
 // summarize/kernel/ifmib.go: struct if_data64, which stands at the end of struct ifmibdata
 SIZE(struct if_data64, 128);
+AT(struct if_data64, ifi_type, 0);
 AT(struct if_data64, ifi_ipackets, 24);
 AT(struct if_data64, ifi_ierrors, 32);
 AT(struct if_data64, ifi_opackets, 40);

@@ -37,6 +37,18 @@ type selfCapture struct {
 	Verdict     string   `json:"verdict"` // of the audit, of this flow
 	Unavailable string   `json:"unavailable,omitempty"`
 	Degraded    []string `json:"degraded"`
+	// Frames is the audit of the interface, on which others talk too; nil where none came of it.
+	Frames *selfFrames `json:"frames"`
+}
+
+// selfFrames are the frames of the interface meanwhile: captured, and counted by the kernel. Residual is counted - captured, bytes without a cause.
+type selfFrames struct {
+	CapturedPackets uint64 `json:"captured_packets"`
+	CapturedBytes   uint64 `json:"captured_bytes"`
+	KernelPackets   uint64 `json:"kernel_packets"`
+	KernelBytes     uint64 `json:"kernel_bytes"`
+	Residual        int64  `json:"residual_bytes"`
+	Unavailable     string `json:"unavailable,omitempty"` // why the kernel has none
 }
 
 // captureSelf captures a TCP connection of this process with itself, whose bytes are known, on the loopback interface.
@@ -139,6 +151,9 @@ func receive(from net.Conn, n int) error {
 // judge finds the connection with the listener among what was captured.
 func (r *selfCapture) judge(s *summarize.Summary, listener netip.AddrPort, talkErr error) {
 	r.Degraded = append(r.Degraded, s.Degraded...)
+	for _, a := range s.Audit.Interfaces {
+		r.Frames = &selfFrames{a.CapturedPackets, a.CapturedBytes, a.KernelPackets, a.KernelBytes, a.ResidualBytes, a.Unavailable}
+	}
 	for i := range s.Flows {
 		f := &s.Flows[i]
 		if f.Flow.Key.LocalAddr() != listener && f.Flow.Key.RemoteAddr() != listener {
