@@ -15,7 +15,7 @@ const (
 )
 
 const (
-	noDatagramCounters = "nothing counted the bytes of its UDP socket, which takes eBPF on Linux"
+	noDatagramCounters = "nothing counted the bytes of its UDP socket, which takes eBPF on Linux and ntstat on a Mac"
 	noSocketOfPort     = "the kernel reported no counters of a socket on its port"
 	translatedSocket   = "its addresses are translated, and the UDP sockets behind that are not compared"
 	oddSocket          = "not all packets of its socket could be counted"

@@ -58,7 +58,7 @@ func withHint(err error, hint string) error { return &exitErr{exitError, err, hi
 var errIncomplete = errors.New("the report is incomplete")
 
 // errNoCounting ends a run with --count-only where the kernel does not tell of the packets of sockets.
-var errNoCounting = errors.New("--count-only wants kernel events (eBPF), which do not work here")
+var errNoCounting = errors.New("--count-only wants kernel events (eBPF of Linux), which do not work here")
 
 // errInterrupted ends a run that was interrupted before it had anything to report.
 var errInterrupted = errors.New("interrupted")

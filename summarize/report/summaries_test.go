@@ -279,7 +279,7 @@ func sampleUnknown(key flows.Key, c flows.Counts, reason pidmap.Reason) summariz
 	return summarize.FlowUse{
 		Flow:  flows.Flow{Key: key, Counts: c, First: sampleStart, Last: sampleStart, SYNRTT: flows.NoRTT, ACKRTT: flows.NoRTT},
 		Owner: pidmap.Attribution{Reason: reason}, Verdict: summarize.VerdictUnavailable,
-		Unavailable: "nothing counted the bytes of its UDP socket, which takes eBPF on Linux",
+		Unavailable: "nothing counted the bytes of its UDP socket, which takes eBPF on Linux and ntstat on a Mac",
 	}
 }
 
