@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"syscall"
 
 	"apptap/flows"
 	"apptap/pidmap/libproc"
@@ -56,11 +57,15 @@ func (m *macProcs) list(number, pid, flavor int32) ([]byte, error) {
 	}
 }
 
-// fixed calls for a structure of a known size; less is an error.
+// fixed calls for a structure of a known size; another one is an error that wraps libproc.ErrLayout. The kernel has ENOMEM where it has more
+// than there is room for (proc_pidinfo and proc_pidfdinfo of bsd/kern/proc_info.c).
 func (m *macProcs) fixed(number, pid, flavor int32, arg uint64, size int) ([]byte, error) {
 	buf := make([]byte, size)
 	n, err := m.call(number, pid, flavor, arg, buf)
-	if err == nil && n != size {
+	switch {
+	case errors.Is(err, syscall.ENOMEM):
+		err = fmt.Errorf("proc_info %d of process %d: more than %d bytes: %w", number, pid, size, libproc.ErrLayout)
+	case err == nil && n != size:
 		err = fmt.Errorf("proc_info %d of process %d: %d bytes instead of %d: %w", number, pid, n, size, libproc.ErrLayout)
 	}
 	return buf, err

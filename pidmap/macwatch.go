@@ -25,6 +25,7 @@ const (
 type macWatch struct {
 	flows   *macFlows // nil if the kernel cannot be heard
 	procs   *macProcs
+	blind   bool             // scans are switched off
 	refused func(error) bool // of proc_info(2): not ours to see
 	pcbs    func(sysctl string) ([]byte, error)
 
@@ -53,18 +54,19 @@ func (w *macWatch) step(dst []Event, said map[flows.Key]Tapped, now func() int64
 			w.flows = nil
 		}
 	}
-	if w.procs != nil && len(said)+len(w.tap.flows) > 0 {
+	if len(said)+len(w.tap.flows) > 0 {
 		dst = w.tap.step(dst, said, w.procs, w.told, now())
 	}
 	interval := macScanInterval
 	if w.flows != nil {
 		interval, woken = macCalmInterval, false
 	}
-	if w.procs != nil && due(w.lastScan, now(), interval, woken) {
+	if !w.blind && due(w.lastScan, now(), interval, woken) {
 		var err error
 		if dst, err = w.scan(dst, now); err != nil {
 			w.off = append(w.off, fmt.Errorf("libproc: switched off: %w", err))
-			w.procs = nil
+			w.blind = true
+			dst = w.letGo(dst, now())
 		}
 	}
 	return dst
@@ -127,6 +129,17 @@ func (w *macWatch) scan(dst []Event, now func() int64) ([]Event, error) {
 	return dst, nil
 }
 
+// letGo closes all sockets that scans told of at the last time that they were seen: whose scans end knows of no later owner.
+func (w *macWatch) letGo(dst []Event, now int64) []Event {
+	start := len(dst)
+	for _, s := range w.held {
+		dst = append(dst, Event{Kind: SocketClosed, Time: now, Method: s.method, Socket: s.socket, LastSeen: s.seen})
+	}
+	clear(w.held)
+	sortEvents(dst[start:])
+	return dst
+}
+
 // told says whether the kernel tells of a flow by itself.
 func (w *macWatch) told(key flows.Key) bool { return w.flows != nil && w.flows.knows(key) }
 
@@ -163,4 +176,4 @@ func (w *macWatch) failures() error {
 }
 
 // alive says whether any source is left.
-func (w *macWatch) alive() bool { return w.flows != nil || w.procs != nil }
+func (w *macWatch) alive() bool { return w.flows != nil || !w.blind }

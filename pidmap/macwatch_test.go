@@ -12,6 +12,7 @@ import (
 
 	"apptap/fixtures/mac"
 	"apptap/flows"
+	"apptap/pidmap/libproc"
 	"apptap/pidmap/ntstat"
 )
 
@@ -378,6 +379,35 @@ func TestMacDrift(t *testing.T) {
 	if !kernel.Closed() || !errors.Is(err, ntstat.ErrLayout) || !strings.Contains(err.Error(), "switched off") {
 		t.Errorf("closed %v, error %v; want it closed, and an error that wraps %v", kernel.Closed(), err, ntstat.ErrLayout)
 	}
+}
+
+// TestMacLongerSockets: a structure of another size switches scans off, and the run's end says why: no socket would be found without a word.
+func TestMacLongerSockets(t *testing.T) {
+	table := macTable()
+	table.Set(mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000, Sockets: []mac.Socket{socket(true, 50001)}})
+	table.Longer = 8
+	b := newMacBench(t, mac.NewKernel(macFlow(1, ntstat.TCPKernel, 50001, 402, 0, "curl")), table)
+	b.want(t, "by the kernel's word", macKey(flows.TCP, 50001), "curl (402) by ntstat")
+	if err := b.watcher.watch.failures(); !errors.Is(err, libproc.ErrLayout) || !strings.Contains(err.Error(), "more than 792 bytes") {
+		t.Errorf("got %v; want scans switched off for the size of socket_fdinfo", err)
+	}
+	b.watcher.Tapped([]Tapped{{Key: macKey(flows.TCP, 50002), Time: b.clock, PID: 402, Name: "curl"}})
+	b.after(0.01)
+	b.want(t, "by its packets", macKey(flows.TCP, 50002), "curl (402) by pktap")
+}
+
+// TestMacScansEnd: what scans found is nobody's for long after they were switched off.
+func TestMacScansEnd(t *testing.T) {
+	table := macTable()
+	table.Set(mac.Process{PID: 402, PPID: 400, UID: 501, Name: "curl", Path: "/usr/bin/curl", Start: 42_000_000, Sockets: []mac.Socket{socket(true, 50001)}})
+	b := newMacBench(t, nil, table)
+	b.want(t, "by a scan", macKey(flows.TCP, 50001), "curl (402) by libproc")
+	table.Longer = 8
+	if closed := b.after(1); len(closed) != 1 || closed[0].Kind != SocketClosed {
+		t.Errorf("got %+v; want the socket closed", closed)
+	}
+	b.after(60)
+	b.want(t, "a minute later", macKey(flows.TCP, 50001), "no_socket_seen")
 }
 
 // TestMacRefused: a provider that the kernel refuses is named at the end.

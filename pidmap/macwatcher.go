@@ -183,7 +183,7 @@ func (w *MacWatcher) Check() []Check {
 		}
 	}
 	ntstat := Check{Name: "flows and their counters from the kernel (ntstat)", OK: w.watch.flows != nil, Detail: fmt.Sprintf("%d flows", counts[MethodNtstat])}
-	libproc := Check{Name: "descriptors of processes (libproc)", OK: w.watch.procs != nil && !wantsRoot(w.watch.stats), Detail: fmt.Sprintf(
+	libproc := Check{Name: "descriptors of processes (libproc)", OK: !w.watch.blind && !wantsRoot(w.watch.stats), Detail: fmt.Sprintf(
 		"%d more sockets of %d processes, of which %d were denied", counts[MethodLibproc], w.watch.stats.Processes, w.watch.stats.Denied)}
 	if err := w.watch.failures(); err != nil {
 		ntstat.Detail = err.Error()
