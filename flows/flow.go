@@ -78,6 +78,7 @@ type Flow struct {
 
 	Names  Names
 	Timing *Timing // nil where no packet told anything; copies of the Flow share it, but see Clone
+	Pieces []Piece // in order of time, where its 5-tuple changed hands: see Table.HandOver. They sum to Counts. Nobody changes it
 }
 
 // Clone is a copy of f that nothing else shares: of a Flow that is valid until the next only this outlives it.

@@ -27,6 +27,7 @@ func (t *Table) Fold(keep int, local Local, yield func(*Flow)) {
 		t.names.finish(id)
 		f.Names = t.names.of(id, &f)
 		f.Timing = t.timingOf(id, r, &f, &m)
+		f.Pieces = t.piecesOf(id, r, &f)
 		t.forget(id, r)
 		if f.Packets() > 0 {
 			yield(&f)
@@ -60,6 +61,9 @@ func (t *Table) forget(id uint32, r *record) {
 	t.holes.drop(&r.high.stream)
 	t.names.forget(id)
 	t.timings.drop(t.rares.at(id))
+	if r.key.proto == UDP && r.state&handed != 0 {
+		delete(t.hands.divided, id)
+	}
 	*r = record{}
 	t.freed = append(t.freed, id)
 }

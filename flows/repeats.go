@@ -185,7 +185,8 @@ func (t *Table) Reduce(e *Excess) {
 	if !found {
 		return
 	}
-	from, _ := t.records.at(id).sender(e.fromLow)
+	r := t.records.at(id)
+	from, _ := r.sender(e.fromLow)
 	if from.packets < e.packets || from.frame < e.frame {
 		return
 	}
@@ -193,6 +194,9 @@ func (t *Table) Reduce(e *Excess) {
 	from.frame -= e.frame
 	from.ip -= min(from.ip, e.ip)
 	from.payload -= min(from.payload, e.payload)
+	if r.key.proto == UDP {
+		t.breakUp(id, r)
+	}
 	t.repeated.add(e.packets, e.frame, e.kind)
 }
 

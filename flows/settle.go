@@ -53,6 +53,7 @@ func (t *Table) listOver(o *Over, r *record, local Local) {
 	if m := new(Timing); t.timingOf(o.id, r, &o.Flow, m) != nil {
 		o.Flow.Timing = m
 	}
+	o.Flow.Pieces = t.piecesOf(o.id, r, &o.Flow)
 }
 
 // Drop takes those flows out of the table that Over listed since the last packet and that were taken.

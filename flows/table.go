@@ -24,7 +24,8 @@ type Table struct {
 
 	holes     holeList
 	timings   timings
-	timed     bool // see TakeTimes
+	timed     bool       // see TakeTimes
+	hands     *handOvers // see TakeHandOvers, nil without
 	fragments fragments
 	names     nameBook
 	undecoded map[Kind]*Undecoded
@@ -125,6 +126,9 @@ func (t *Table) add(o *Observation) (id uint32, began bool) {
 	case o.Proto == UDP && t.timed && (r.watch != 0 || o.signs&signInitial != 0):
 		t.quic(id, r, o)
 	}
+	if t.hands != nil && o.Proto == UDP {
+		t.hands.count(id, r, o)
+	}
 	return id, began
 }
 
@@ -154,6 +158,9 @@ func (t *Table) record(o *Observation) (id uint32, began bool) {
 	}
 	if o.Proto == UDP {
 		r.opened(o.fromLow)
+		if t.hands != nil && len(t.hands.told) > 0 {
+			t.hands.begin(id, o.hash, r)
+		}
 	}
 	return id, true
 }

@@ -65,6 +65,7 @@ func (t *Table) yieldChunk(chunk uint32, local Local, yield func(*Flow) bool) bo
 		f = r.flow(t.rares.at(id), local, &t.holes)
 		f.Names = t.names.of(id, &f)
 		f.Timing = t.timingOf(id, r, &f, &m)
+		f.Pieces = t.piecesOf(id, r, &f)
 		if !yield(&f) {
 			return false
 		}

@@ -2,6 +2,7 @@ package pidmap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"apptap/flows"
@@ -23,7 +24,15 @@ const (
 // Group replaces the apps of an attribution by what is summed by. What has no owner stays as it is, and so does an app of
 // which no process is known. It returns a copy where it changes something.
 func (by By) Group(a Attribution) Attribution {
-	if by == ByApp || by == "" || !a.Known() {
+	if by == ByApp || by == "" {
+		return a
+	}
+	a.Turns = slices.Clone(a.Turns)
+	for i := range a.Turns {
+		t := &a.Turns[i]
+		t.App = by.group(t.App, t.Process)
+	}
+	if !a.Known() {
 		return a
 	}
 	a.App = by.group(a.App, a.Process)

@@ -26,6 +26,8 @@ type History struct {
 	programs   map[ProcessKey][]*program // see one
 
 	translations map[flows.Key][]translation // by what is on the wire, in order of time
+
+	handOvers []flows.HandOver // see HandOvers
 }
 
 // bind is the local half of a Key.
@@ -78,6 +80,10 @@ func (h *History) Add(e Event) {
 	case SocketMade, SocketUsed, SocketPeer:
 		h.traces = true
 		h.trace(&e)
+	case SocketCounted:
+		if t := h.tracedOf(&e.Socket); t != nil {
+			t.count(&e)
+		}
 	case EventsLost:
 		h.doubtTraced(e.NotBefore, e.Time)
 	case SocketsCurrent:

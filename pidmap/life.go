@@ -39,6 +39,7 @@ type life struct {
 	traced                   *traced // what kernel events told of its socket, nil = nothing
 	forgotten                bool    // see History.Forget
 	doubted                  bool    // end is when events were lost, perhaps that of its end: it may be open all the same
+	handed                   bool    // its 5-tuple was another program's before, and that is told: see History.HandOvers
 	peer                     bool    // of an unconnected UDP socket with one of its peers
 	// first and alone are the room of sightings, and of the list of a key's lives, while there is one: most never have another.
 	first [1]sighting
@@ -117,13 +118,14 @@ func (l *life) stillHeldBy(key ProcessKey, after int64) bool {
 type span struct {
 	from, seen  int64 // it began after from and no later than seen
 	until, over int64 // it lasted until until and was over at over
+	doubted     bool  // what came after over may be anybody's
 }
 
 // spanOf bounds l by the other incarnations of its key: a connected socket leaves its 5-tuple before
 // another one takes it. Unconnected sockets can share a port, so they bound each other only where one was closed before
 // the other was seen. current is when the sources last said that what they told still holds.
 func spanOf(l *life, others []*life, current int64) span {
-	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end}
+	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end, doubted: l.doubted}
 	if l.traced != nil && !l.open() && !l.doubted && l.socket.connected() && l.socket.Key.Proto == flows.TCP {
 		s.over += timeWait
 	}
@@ -154,7 +156,12 @@ func (s span) possible(first, last int64) bool {
 
 // begins says whether a life within span can have had a packet at first, ends whether at last.
 func (s span) begins(first int64) bool { return s.from <= first+coverSlack }
-func (s span) ends(last int64) bool    { return last <= s.over+answerSlack }
+func (s span) ends(last int64) bool {
+	if s.doubted {
+		return last <= s.over
+	}
+	return last <= s.over+answerSlack
+}
 
 // throughout says whether the socket was certainly there during all of [first, last].
 func (s span) throughout(first, last int64) bool { return s.seen <= first && last <= s.until }

@@ -109,6 +109,9 @@ type Attribution struct {
 	// Shares says what each process moved where several did, the one that moved most first: App and Process are its. Nil
 	// for a single owner.
 	Shares []Share
+	// Turns are the sockets of several apps that had the flow one after another, for ReasonAmbiguous: who knows what each of them moved of it can
+	// tell. Nil where that is not so.
+	Turns []Turn
 	// Translated is the 5-tuple of the flow's socket where this machine translates its addresses (NAT), as that socket has it; zero
 	// for a flow whose socket has the addresses that are on the wire.
 	Translated flows.Key
@@ -122,6 +125,15 @@ type Share struct {
 	App     App
 	Process Process
 	Moved
+}
+
+// Turn is one of several sockets that had a flow one after another.
+type Turn struct {
+	Share
+	// Counted is what the kernel counted of the socket's packets, nil if that is not known.
+	Counted *Datagrams
+	Sole    bool // the socket had no other flow
+	Open    bool // what is known of it may change
 }
 
 // Known says whether an owner is known.

@@ -18,6 +18,8 @@ type traced struct {
 	maker *program // nil = not known
 	heard int64    // when it was last told of
 	users []mover
+	// counted is what was told last of the socket's packets, nil for nothing.
+	counted *Datagrams
 
 	// firstLife and firstUser are the room of lives and users while there is one of each, as most have.
 	firstLife [1]*life
@@ -59,6 +61,7 @@ func (h *History) trace(e *Event) {
 		if e.Kind == SocketUsed && l.socket.DualStack != e.Socket.DualStack {
 			l.socket.DualStack = true
 		}
+		h.handOver(l)
 	}
 }
 
@@ -164,9 +167,18 @@ func (h *History) closeTraced(e *Event) bool {
 		if l.socket.Cookie == e.Socket.Cookie && (l.open() || l.doubted) && l.firstSeen() <= e.Time {
 			l.end, l.doubted = stillOpen, false
 			l.close(e.LastSeen, e.Time)
+			h.handOverAfter(l)
 		}
 	}
+	t.count(e)
 	return true
+}
+
+// count notes what was counted of the socket's packets. Of the sockets of one of Multipath TCP none has all.
+func (t *traced) count(e *Event) {
+	if e.Datagrams != nil && e.Socket.Over == 0 {
+		t.counted = e.Datagrams
+	}
 }
 
 // loss is a time in which events were lost.
@@ -256,7 +268,7 @@ func tracedOwner(lives []*life, first, last int64) (Attribution, bool) {
 	}
 	a, ok := sockets[0].owner()
 	if len(sockets) > 1 {
-		a, ok = joined(sockets, lives, first, last)
+		a, ok = joined(sockets)
 	}
 	for _, l := range lives {
 		a.Foreign = a.Foreign || ok && l.socket.Foreign
@@ -295,49 +307,6 @@ func (t *traced) owner() (Attribution, bool) {
 		return Attribution{App: p.app, Process: p.Process, Method: MethodEBPF}, true
 	}
 	return Attribution{}, false
-}
-
-// joined is the owner of a flow that several sockets had in turn. It can be divided only if each of them had nothing
-// but this flow, from its beginning to its end.
-func joined(sockets []*traced, lives []*life, first, last int64) (Attribution, bool) {
-	var shares []Share
-	exact := true
-	for _, t := range sockets {
-		a, ok := t.owner()
-		if !ok {
-			return Attribution{}, false
-		}
-		if exact = exact && t.only(first, last); len(a.Shares) > 0 {
-			shares = append(shares, a.Shares...)
-			continue
-		}
-		var moved Moved
-		for _, u := range t.users {
-			moved.Tx, moved.Rx = moved.Tx+u.moved.Tx, moved.Rx+u.moved.Rx
-		}
-		shares = addShare(shares, mover{program: &program{a.Process, a.App}, moved: moved})
-	}
-	a := sharedOwner(shares)
-	for _, s := range shares {
-		if !exact && s.App.ID != a.App.ID {
-			return Attribution{Reason: ReasonAmbiguous, Candidates: processesOf(shares)}, true
-		}
-	}
-	return a, true
-}
-
-// only says whether the socket had one peer and lived within [first, last].
-func (t *traced) only(first, last int64) bool {
-	peers := 0
-	for _, l := range t.lives {
-		if l.socket.connected() {
-			peers++
-		}
-		if l.open() && l.firstSeen() > last || !l.open() && l.end < first || l.firstSeen() < first-coverSlack {
-			return false
-		}
-	}
-	return peers == 1
 }
 
 // addShare adds what a user moved to the share of its process and app.

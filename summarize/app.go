@@ -103,6 +103,12 @@ func (g *unattributedGroup) add(use *FlowUse, t *Totals) {
 	}
 }
 
+// addPart counts what nobody is known to have had of a flow.
+func (g *unattributedGroup) addPart(p *Part) {
+	g.totals.add(&p.Totals)
+	g.reasons.add(p.Owner.Reason, p.Bytes())
+}
+
 func (g *unattributedGroup) merge(o *unattributedGroup) {
 	g.totals.add(&o.totals)
 	g.reasons.merge(o.reasons)

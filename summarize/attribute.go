@@ -47,6 +47,7 @@ func (in *Input) attributeTo(use *FlowUse) {
 		use.Interface = in.Interfaces[f.Interface].Name
 	}
 	in.ownerTo(&use.Owner, f)
+	in.divide(use)
 	transit := f.Locality == flows.LocalNeither && in.Owner != nil && !use.Owner.Known()
 	if f.Locality != flows.LocalBoth && !transit {
 		return
@@ -60,6 +61,7 @@ func (in *Input) attributeTo(use *FlowUse) {
 	if !use.Owner.Known() && use.Peer.Known() {
 		use.Flow = turned
 		use.Owner, use.Peer = use.Peer, use.Owner
+		in.divide(use)
 	}
 }
 
@@ -69,6 +71,7 @@ func (in *Input) transitTo(use *FlowUse, turned *flows.Flow) {
 	var owner pidmap.Attribution
 	if in.ownerTo(&owner, turned); owner.Known() {
 		use.Flow, use.Owner = *turned, owner
+		in.divide(use)
 	}
 }
 
@@ -117,5 +120,10 @@ func reversed(f flows.Flow) flows.Flow {
 	f.TxUnreachable, f.RxUnreachable = f.RxUnreachable, f.TxUnreachable
 	f.TxGap, f.RxGap = f.RxGap, f.TxGap
 	f.Timing = f.Timing.Reverse()
+	f.Pieces = slices.Clone(f.Pieces)
+	for i := range f.Pieces {
+		p := &f.Pieces[i]
+		p.Counts, p.TxIPBytes, p.RxIPBytes = p.Counts.Reverse(), p.RxIPBytes, p.TxIPBytes
+	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"apptap/flows"
+	"apptap/pidmap"
 )
 
 // UDP flows are held against the counters of their sockets by port: a socket without a peer has flows to many, several
@@ -40,11 +41,15 @@ type portUse struct {
 	sole        *DatagramCounters // the first of its sockets that was on a captured interface: who lost what if there are no flows
 }
 
-// portShare is what one app's flows had of a use, in bytes of payload.
+// portShare is what one app's flows had of a use, in bytes of payload, and what the kernel counted of its sockets on interfaces that
+// were captured.
 type portShare struct {
-	app    string // its ID, "" for nobody's
-	flows  int
-	tx, rx uint64
+	app      string // its ID, "" for nobody's
+	flows    int
+	tx, rx   uint64
+	captured captured
+	kernel   Wire
+	socketOf *pidmap.App // of an app that is known from its sockets
 }
 
 // ofPort says whether the flow is one of UDP that ends on a port of this host: not on one that it forwards.
@@ -60,7 +65,8 @@ func (u *portUses) add(use *FlowUse) bool {
 	}
 	tx, rx := packetSum{f.TxPackets, f.TxIPBytes}, packetSum{f.RxPackets, f.RxIPBytes}
 	own := portUseOf(f, f.TxPayload, f.RxPayload, captured{tx, rx})
-	own.flows, own.shares = 1, []portShare{{appOf(use), 1, f.TxPayload, f.RxPayload}}
+	own.flows = 1
+	own.shareOut(use)
 	u.join(f.Key.Local.Port, own)
 	if f.Locality == flows.LocalBoth {
 		u.join(f.Key.Remote.Port, portUseOf(f, f.RxPayload, f.TxPayload, captured{rx, tx}))
@@ -74,8 +80,25 @@ func portUseOf(f *flows.Flow, tx, rx uint64, packets captured) portUse {
 	}
 }
 
+// shareOut gives each of the flow's owners its share.
+func (u *portUse) shareOut(use *FlowUse) {
+	f := &use.Flow
+	for i := range use.Parts {
+		p := &use.Parts[i]
+		u.share(&portShare{app: appIDOf(&p.Owner), flows: p.Flows, tx: p.TxPayload, rx: p.RxPayload, captured: captured{
+			packetSum{p.TxPackets, ipBytes(p.TxBytes, f.TxBytes, f.TxIPBytes)}, packetSum{p.RxPackets, ipBytes(p.RxBytes, f.RxBytes, f.RxIPBytes)},
+		}})
+	}
+	if len(use.Parts) == 0 {
+		u.shares = []portShare{{app: appOf(use), flows: 1, tx: f.TxPayload, rx: f.RxPayload, captured: u.captured}}
+	}
+}
+
+// ipBytes is how many of a flow's IP bytes go with a part of its frame bytes.
+func ipBytes(part, frame, ip uint64) uint64 { return proportional(ip, []uint64{part, frame - part})[0] }
+
 // socket takes in a socket.
-func (u *portUses) socket(c *DatagramCounters, captured interfaceNames) {
+func (u *portUses) socket(in *Input, c *DatagramCounters, captured interfaceNames) {
 	if c.Foreign || c.Counted == nil || c.Key.Local.Port == 0 {
 		return
 	}
@@ -90,6 +113,7 @@ func (u *portUses) socket(c *DatagramCounters, captured interfaceNames) {
 	use := portUse{first: first, last: c.Until + datagramSlack, kernel: t}
 	if t.packets.TxPackets+t.packets.RxPackets > 0 {
 		use.sole = c
+		use.shareSocket(in, c.Cookie, &t.packets)
 	}
 	u.join(c.Key.Local.Port, use)
 }
@@ -143,6 +167,11 @@ func (u *portUse) share(o *portShare) {
 	}
 	s := &u.shares[i]
 	s.flows, s.tx, s.rx = s.flows+o.flows, s.tx+o.tx, s.rx+o.rx
+	s.captured.tx, s.captured.rx = s.captured.tx.add(o.captured.tx), s.captured.rx.add(o.captured.rx)
+	s.kernel = s.kernel.Add(o.kernel)
+	if s.socketOf == nil {
+		s.socketOf = o.socketOf
+	}
 }
 
 // largest is the share that a difference is booked on: that of the most bytes.

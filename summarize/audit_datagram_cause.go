@@ -51,7 +51,7 @@ type portOutcome struct {
 	causes      []Cause
 	tx, rx      int64 // kernel - captured
 	unexplained uint64
-	missed      *Missed
+	missedBy    []portMissed
 }
 
 // judge compares what was captured of a use with what the kernel counted.
@@ -74,7 +74,7 @@ func (r *datagramRun) judge(u *portUse) portOutcome {
 	r.explain(&o, u, o.tx, k.otherTx, false)
 	txLost := lostOf(o.causes)
 	r.explain(&o, u, o.rx, k.otherRx, true)
-	o.missed = r.missed(u, txLost, lostOf(o.causes)-txLost)
+	o.missedBy = u.missedBy(r.missed(u, txLost, lostOf(o.causes)-txLost), r.header(u.iface))
 	o.cause(CauseSocketFull, -int64(k.full))
 	o.cause(CauseTruncated, -int64(k.cut))
 	if !k.open {

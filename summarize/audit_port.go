@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"apptap/flows"
+	"apptap/pidmap"
 )
 
 // judgePorts adds the sockets and books what comes of each use of a port. Flows that are listed have their verdicts from
 // what it returns.
 func (y *sums) judgePorts(in *Input) map[*portUse]portOutcome {
-	y.ports.sockets(in.Datagrams, namesOf(in.Interfaces))
+	y.ports.sockets(in, in.Datagrams, namesOf(in.Interfaces))
 	run := datagramRunOf(in)
 	outcomes := make(map[*portUse]portOutcome, y.ports.count)
 	y.ports.inOrder(func(u *portUse) {
@@ -27,14 +28,14 @@ func (y *sums) judgePorts(in *Input) map[*portUse]portOutcome {
 }
 
 // sockets takes in sockets. One that was read while it was open and ended after all counts once.
-func (u *portUses) sockets(list []DatagramCounters, captured interfaceNames) {
+func (u *portUses) sockets(in *Input, list []DatagramCounters, captured interfaceNames) {
 	ended := map[uint64]bool{}
 	for i := range list {
 		ended[list[i].Cookie] = ended[list[i].Cookie] || !list[i].Open
 	}
 	for i := range list {
 		if c := &list[i]; !c.Open || !ended[c.Cookie] {
-			u.socket(c, captured)
+			u.socket(in, c, captured)
 		}
 	}
 }
@@ -48,17 +49,14 @@ func (y *sums) book(u *portUse, o *portOutcome) {
 	largest := u.largest()
 	for i := range u.shares {
 		s := &u.shares[i]
+		if s.app == "" || s.captured == (captured{}) { // of sockets alone
+			continue
+		}
 		k := s.kernelUse(o)
-		if s == largest {
-			o.difference(k)
-		}
-		if s.app != "" {
-			y.apps.at(s.app).kernel(k)
-		}
-		if s == largest {
-			y.missed(s.app, o.missed)
-		}
+		o.difference(k, s.app, largest.app)
+		y.apps.at(s.app).kernel(k)
 	}
+	y.missedPort(o.missedBy)
 }
 
 // kernelUse is what the kernel says of flows if it is what was captured of them.
@@ -70,10 +68,21 @@ func (s *portShare) kernelUse(o *portOutcome) *KernelUse {
 	return k
 }
 
-// difference adds to k what the kernel counted more or less.
-func (o *portOutcome) difference(k *KernelUse) {
-	k.TxPayload, k.RxPayload = shifted(k.TxPayload, o.tx), shifted(k.RxPayload, o.rx)
-	k.UnexplainedBytes += o.unexplained
+// difference adds to k, an app's, what the kernel counted more or less of it: what it missed, and all else if it is the largest.
+func (o *portOutcome) difference(k *KernelUse, app, largest string) {
+	tx, rx := o.tx, o.rx
+	if app == largest {
+		k.UnexplainedBytes += o.unexplained
+		for i := range o.missedBy {
+			if m := &o.missedBy[i]; m.app != app {
+				tx, rx = tx-int64(m.missed.TxPayload), rx-int64(m.missed.RxPayload)
+			}
+		}
+	} else if tx, rx = 0, 0; o.missedOf(app) != nil {
+		m := o.missedOf(app)
+		tx, rx = int64(m.TxPayload), int64(m.RxPayload)
+	}
+	k.TxPayload, k.RxPayload = shifted(k.TxPayload, tx), shifted(k.RxPayload, rx)
 }
 
 // shifted is n + d, at least 0.
@@ -108,7 +117,11 @@ func (y *auditSum) addPort(u *portUse, o *portOutcome) {
 // tell writes the outcomes into the flows of ports, the largest first. A difference stands at the largest flow of the app that
 // it was booked on.
 func (y *sums) tell(uses []FlowUse, outcomes map[*portUse]portOutcome) {
-	told := map[*portUse]bool{}
+	type appUse struct {
+		u   *portUse
+		app string
+	}
+	told := map[appUse]bool{}
 	for i := range uses {
 		use := &uses[i]
 		if !use.ofPort() {
@@ -123,22 +136,45 @@ func (y *sums) tell(uses []FlowUse, outcomes map[*portUse]portOutcome) {
 		if o.verdict == VerdictUnavailable {
 			continue
 		}
-		own := portShare{appOf(use), 1, use.Flow.TxPayload, use.Flow.RxPayload}
+		own := portShare{flows: 1, tx: use.Flow.TxPayload, rx: use.Flow.RxPayload}
 		use.Kernel = own.kernelUse(&o)
-		if own.app == u.largest().app && !told[u] {
-			told[u] = true
-			o.difference(use.Kernel)
-			use.Causes, use.Missed = slices.Clone(o.causes), o.missed
+		largest := u.largest().app
+		for _, app := range use.appIDs() {
+			if told[appUse{u, app}] {
+				continue
+			}
+			told[appUse{u, app}] = true
+			o.difference(use.Kernel, app, largest)
+			if app == largest {
+				use.Causes = slices.Clone(o.causes)
+			}
+			o.missedOf(app).addTo(&use.Missed)
 		}
 	}
 }
 
+// appIDs are the IDs of the apps that a flow is counted under, "" for none.
+func (u *FlowUse) appIDs() (ids []string) {
+	for i := range u.Parts {
+		if id := appIDOf(&u.Parts[i].Owner); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		ids = []string{appOf(u)}
+	}
+	return ids
+}
+
 // appOf is the ID of the app that a flow is counted under, "" for none.
-func appOf(use *FlowUse) string {
-	if !use.Owner.Known() {
+func appOf(use *FlowUse) string { return appIDOf(&use.Owner) }
+
+// appIDOf is the ID of an owner's app, "" for none.
+func appIDOf(owner *pidmap.Attribution) string {
+	if !owner.Known() {
 		return ""
 	}
-	return use.Owner.App.ID
+	return owner.App.ID
 }
 
 // SettlePorts takes in the sockets that have ended, and counts the uses of ports that are over and came out exact: none of
@@ -149,7 +185,7 @@ func (y *Folded) SettlePorts(in *Input, inUse *flows.InUse, before int64) []Data
 	left := keep(in.Datagrams, func(c DatagramCounters) bool { return c.Open })
 	for i := range in.Datagrams {
 		if c := &in.Datagrams[i]; !c.Open {
-			y.sums.ports.socket(c, captured)
+			y.sums.ports.socket(in, c, captured)
 		}
 	}
 	run := datagramRunOf(in)

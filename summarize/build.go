@@ -41,6 +41,9 @@ type Input struct {
 	// 1970 UTC: pidmap.History.Owner. Nil if nobody can know.
 	Owner func(key flows.Key, initiator flows.Initiator, first, last int64) pidmap.Attribution
 
+	// SocketOwner says who owned the socket of a cookie, as far as kernel events tell: pidmap.History.SocketOwner. Nil if nobody can know.
+	SocketOwner func(cookie uint64) pidmap.Attribution
+
 	// Explain is the endpoint whose flows' owners are to be explained, the zero Endpoint for none, and Evidence what is known
 	// of the sockets that may have had a flow; nil if nobody can know.
 	Explain  Endpoint

@@ -73,7 +73,11 @@ func (y *sums) losePort(in *Input, run *datagramRun, u *portUse) {
 	if m == nil {
 		return
 	}
-	y.missedOf(in, c.Key, max(c.Since, in.Window.Start), c.Until, m)
+	if in.SocketOwner != nil {
+		y.missedPort(u.missedBy(m, run.header(u.iface)))
+	} else {
+		y.missedOf(in, c.Key, max(c.Since, in.Window.Start), c.Until, m)
+	}
 	y.audited.cause(Cause{CauseCaptureDrop, int64(m.Payload())})
 }
 

@@ -28,6 +28,14 @@ func compareFlows(a, b *flows.Flow) int {
 		cmp.Compare(a.TxGap, b.TxGap), cmp.Compare(a.RxGap, b.RxGap),
 		cmp.Compare(a.Initiator, b.Initiator), cmp.Compare(a.Locality, b.Locality), cmp.Compare(a.End, b.End),
 		cmp.Compare(flagsOf(a), flagsOf(b)), compareNames(&a.Names, &b.Names), a.Timing.Compare(b.Timing),
+		slices.CompareFunc(a.Pieces, b.Pieces, comparePieces),
+	)
+}
+
+func comparePieces(a, b flows.Piece) int {
+	return cmp.Or(
+		cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last), compareCounts(a.Counts, b.Counts),
+		cmp.Compare(a.TxIPBytes, b.TxIPBytes), cmp.Compare(a.RxIPBytes, b.RxIPBytes), compareBool(a.Between, b.Between),
 	)
 }
 

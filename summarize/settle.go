@@ -30,7 +30,7 @@ func (y *Folded) Settle(in *Input, over []flows.Over, waited int64) (taken []boo
 			taken[i] = true
 			continue
 		}
-		if in.explains(&use.Flow) { // its owner is still to be asked about
+		if in.explains(&use.Flow) || use.undecided() { // its owner is still to be asked about
 			continue
 		}
 		if use.Verdict != VerdictExact && !in.neverCompared(use, waited) && !c.staysExplained(use, pairs.own(i)) {

@@ -169,6 +169,9 @@ type FlowUse struct {
 	Flow  flows.Flow
 	Owner pidmap.Attribution
 	Peer  pidmap.Attribution // of the remote side, where that is on this host; else zero
+	// Parts are what each of several owners had of the flow; they sum to its Counts, and one of them, which is Owner's, counts for the flow itself. Nil
+	// for a single owner or none.
+	Parts []Part
 	// Kernel is nil if the kernel's counters were not available.
 	Kernel    *KernelUse
 	Verdict   Verdict

@@ -40,9 +40,9 @@ func (y *sums) add(use *FlowUse) {
 	if !y.live || !y.ports.add(use) {
 		y.audited.add(use)
 	}
-	y.missed(appOf(use), use.Missed)
-	if len(use.Owner.Shares) > 1 {
-		y.addShares(use, &t)
+	y.missedOfFlow(use)
+	if len(use.Parts) > 0 {
+		y.addParts(use)
 		return
 	}
 	group := uint32(nobodysGroup)

@@ -64,6 +64,9 @@ func newSelection(f *exportFlags, all []summarize.FlowUse) *selection {
 			s.ports[portOf{key.Proto, key.Remote.Port}] = true
 		}
 		s.note(&use.Owner)
+		for i := range use.Parts {
+			s.note(&use.Parts[i].Owner)
+		}
 		s.note(&use.Peer)
 	}
 	return s
@@ -89,8 +92,12 @@ func (f *exportFlags) ofApp(use *summarize.FlowUse) bool {
 	if use.Owner.Known() {
 		names = []string{use.Owner.App.Name, use.Owner.App.ID, slashpath.Base(use.Owner.App.ID)}
 	}
-	for _, share := range use.Owner.Shares {
-		names = append(names, share.App.Name, share.App.ID)
+	for i := range use.Parts {
+		if p := &use.Parts[i]; p.Owner.Known() {
+			names = append(names, p.Owner.App.Name, p.Owner.App.ID)
+		} else {
+			names = append(names, usage.Unattributed)
+		}
 	}
 	return anyMatch(f.apps, names)
 }

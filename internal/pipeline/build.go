@@ -8,6 +8,7 @@ import (
 
 	"apptap/capture"
 	"apptap/flows"
+	"apptap/pidmap"
 	"apptap/summarize"
 )
 
@@ -97,6 +98,7 @@ func (o *owner) input() (summarize.Input, flows.Local) {
 		in.Evidence = o.history.Evidence
 	}
 	in.Owner = o.config.By.Owner(o.ownerOf())
+	in.SocketOwner = func(cookie uint64) pidmap.Attribution { return o.config.By.Group(o.history.SocketOwner(cookie)) }
 	if o.config.Session != nil {
 		o.config.Session.Complete(&in)
 	}

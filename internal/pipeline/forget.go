@@ -19,5 +19,7 @@ func (o *owner) forget(inUse *flows.InUse) {
 	if inUse == nil {
 		inUse = o.table.InUse()
 	}
-	o.history.Forget(o.now()-int64(forgetGrace), inUse)
+	before := o.now() - int64(forgetGrace)
+	o.history.Forget(before, inUse)
+	o.table.ForgetHandOvers(before)
 }

@@ -76,6 +76,9 @@ func newOwner(c *Config, run *shared) *owner {
 	if c.TakeTimes {
 		o.table.TakeTimes()
 	}
+	if c.Owners != nil || c.Session != nil {
+		o.table.TakeHandOvers()
+	}
 	o.learner = newLearner(o.table, run)
 	for i, source := range c.Sources {
 		// Only a single source may find more interfaces as it is read, so the numbers never collide.
@@ -196,6 +199,9 @@ func (o *owner) addEvents(events []pidmap.Event) {
 				second.Missed()
 			}
 		}
+	}
+	for _, handOver := range o.history.HandOvers() {
+		o.table.HandOver(handOver)
 	}
 	o.sockets = appendTotals(o.sockets, events) // not to the journal: it has the events
 	o.told.add(events)

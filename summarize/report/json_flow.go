@@ -48,6 +48,7 @@ type jsonFlow struct {
 	SocketRemote  string          `json:"socket_remote,omitempty"`
 	Candidates    []jsonCandidate `json:"candidates"`
 	Shares        []jsonShare     `json:"shares,omitempty"` // where several processes moved the bytes
+	Parts         []jsonPart      `json:"parts,omitempty"`  // where several sockets had the 5-tuple one after another
 	PeerAppID     string          `json:"peer_app_id"`
 	Kernel        *jsonFlowKernel `json:"kernel"`
 	ECH           bool            `json:"ech"`
@@ -77,6 +78,29 @@ func jsonShareOf(s pidmap.Share) jsonShare {
 	return jsonShare{s.App.ID, jsonCandidateOf(s.Process), s.Tx, s.Rx}
 }
 
+// jsonPart is what one owner had of a flow whose 5-tuple went from one program's socket to another's, or what nobody is known to have had of it.
+type jsonPart struct {
+	App      string  `json:"app"`
+	PID      *int32  `json:"pid"`
+	PIDStart *string `json:"pid_start"`
+	Method   string  `json:"method"`
+	Reason   string  `json:"reason"`
+	jsonTotals
+}
+
+func jsonPartsOf(use *summarize.FlowUse) []jsonPart {
+	if len(use.Owner.Shares) > 0 {
+		return nil // they say it
+	}
+	return each(use.Parts, func(p summarize.Part) jsonPart {
+		r := jsonPart{Method: string(p.Owner.Method), Reason: string(p.Owner.Reason), jsonTotals: jsonTotalsOf(p.Totals)}
+		if p.Owner.Known() {
+			r.App, r.PID, r.PIDStart = p.Owner.App.ID, &p.Owner.Process.Key.PID, jsonTime(p.Owner.Process.StartTime)
+		}
+		return r
+	})
+}
+
 type jsonFlowKernel struct {
 	jsonKernel
 	Verdict string      `json:"verdict"`
@@ -98,7 +122,7 @@ func jsonFlowOf(use summarize.FlowUse) jsonFlow {
 		SYNRTT: micros(f.SYNRTT), ACKRTT: micros(f.ACKRTT),
 		TLSSNI: f.Names.TLS, QUICSNI: f.Names.QUIC, HTTPHost: f.Names.HTTP, DNSName: f.Names.DNS, Reading: flows.Reading(name), ALPN: f.Names.ALPN, ECH: f.Names.ECH, Outer: f.Names.Outer,
 		End:        f.End.String(),
-		Candidates: each(use.Owner.Candidates, jsonCandidateOf), Shares: each(use.Owner.Shares, jsonShareOf),
+		Candidates: each(use.Owner.Candidates, jsonCandidateOf), Shares: each(use.Owner.Shares, jsonShareOf), Parts: jsonPartsOf(&use),
 		PeerAppID: use.Peer.App.ID, Kernel: jsonFlowKernelOf(use), Unavailable: use.Unavailable,
 		jsonFlowTiming: jsonFlowTimingOf(&f),
 	}

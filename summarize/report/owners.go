@@ -72,6 +72,11 @@ func writeOwners(out *bytes.Buffer, list []summarize.OwnedFlow, width int) {
 		line("", fmt.Sprintf("%s %s -> %s, %s to %s, %s in %s", f.Key.Proto, f.Key.LocalAddr(), f.Key.RemoteAddr(),
 			clock(f.First), clock(f.Last), grouped(f.Bytes())+" B", counted(f.Packets(), "packet")))
 		line("  ", ownerInWords(&o.Use.Owner))
+		for k := range o.Use.Parts {
+			if len(o.Use.Owner.Shares) == 0 { // else they say it
+				line("  ", partInWords(&o.Use.Parts[k]))
+			}
+		}
 		if len(o.Evidence) == 0 {
 			line("  ", "nothing is known of a socket with this address")
 		}
@@ -88,6 +93,15 @@ func writeOwners(out *bytes.Buffer, list []summarize.OwnedFlow, width int) {
 }
 
 func clock(nanos int64) string { return nanosTime(nanos).Format("15:04:05.000000") }
+
+// partInWords says what one owner had of a flow whose 5-tuple went from one program to another.
+func partInWords(p *summarize.Part) string {
+	whose := string(p.Owner.Reason)
+	if p.Owner.Known() {
+		whose = processInWords(&p.Owner.Process)
+	}
+	return fmt.Sprintf("of it %s: %s B up, %s B down", whose, grouped(p.TxBytes), grouped(p.RxBytes))
+}
 
 func ownerInWords(a *pidmap.Attribution) string {
 	switch {
