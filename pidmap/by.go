@@ -27,10 +27,8 @@ func (by By) Group(a Attribution) Attribution {
 	if by == ByApp || by == "" {
 		return a
 	}
-	a.Turns = slices.Clone(a.Turns)
-	for i := range a.Turns {
-		t := &a.Turns[i]
-		t.App = by.group(t.App, t.Process)
+	if len(a.Turns) > 0 {
+		return by.groupTurns(a)
 	}
 	if !a.Known() {
 		return a
@@ -59,6 +57,23 @@ func (by By) Owner(ask Asked) Asked {
 	return func(key flows.Key, initiator flows.Initiator, first, last int64) Attribution {
 		return by.Group(ask(key, initiator, first, last))
 	}
+}
+
+// groupTurns is Group for sockets in turn. What is one now owns the flow.
+func (by By) groupTurns(a Attribution) Attribution {
+	a.Turns = slices.Clone(a.Turns)
+	var shares []Share
+	for i := range a.Turns {
+		t := &a.Turns[i]
+		t.App = by.group(t.App, t.Process)
+		shares = addShare(shares, mover{program: &program{t.Process, t.App}, moved: t.Moved})
+	}
+	if slices.ContainsFunc(shares, func(s Share) bool { return s.App.ID != shares[0].App.ID }) {
+		return a
+	}
+	one := sharedOwner(shares)
+	one.Translated, one.Foreign = a.Translated, a.Foreign
+	return one
 }
 
 func (by By) group(app App, p Process) App {

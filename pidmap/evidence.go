@@ -10,7 +10,7 @@ import (
 // Evidence is one thing that a History was told about a socket that may have had a flow.
 type Evidence struct {
 	Time    int64  // nanoseconds since 1970 UTC, 0 = some time in the socket's life
-	What    string // "translated", "opened", "held", "made", "moved", "became", "closed"
+	What    string // "translated", "opened", "held", "made", "moved", "became", "closed", "lost" (from then on events were, perhaps that of its end)
 	Method  Method // how it is known, "" where it goes without saying
 	Process Process
 	Moved   Moved  // "moved": bytes of payload until now
@@ -19,7 +19,7 @@ type Evidence struct {
 }
 
 // evidenceOrder is that of what has one time.
-var evidenceOrder = []string{"translated", "opened", "made", "held", "became", "moved", "closed"}
+var evidenceOrder = []string{"translated", "opened", "made", "held", "became", "moved", "closed", "lost"}
 
 // maxEvidence bounds what is listed for one flow.
 const maxEvidence = 200
@@ -73,7 +73,10 @@ func (h *History) evidenceOf(list []Evidence, l *life) []Evidence {
 			add(Evidence{Time: min(t.heard, l.end), What: "moved", Method: MethodEBPF, Process: t.users[i].program.Process, Moved: t.users[i].moved})
 		}
 	}
-	if !l.open() {
+	switch {
+	case l.doubted: // who else had it after that nobody knows
+		add(Evidence{Time: l.end, What: "lost"})
+	case !l.open():
 		add(Evidence{Time: l.end, What: "closed"})
 	}
 	return list

@@ -70,7 +70,11 @@ func (h *History) datagramOwner(key flows.Key, first, last int64) Attribution {
 	}
 	a := h.attribute(lives, first, last, method)
 	if !whole && a.Known() {
-		return Attribution{Reason: ReasonAmbiguous, Candidates: []Process{a.Process}}
+		candidates := []Process{a.Process} // and whoever had the rest, whom nobody saw
+		if len(a.Shares) > 0 {
+			candidates = processesOf(a.Shares)
+		}
+		return Attribution{Reason: ReasonAmbiguous, Candidates: candidates}
 	}
 	return a
 }

@@ -93,7 +93,7 @@ type Reason string
 const (
 	ReasonNoSocketSeen  Reason = "no_socket_seen"   // no source saw a socket for the flow
 	ReasonNoProcess     Reason = "no_process"       // the socket was seen, no process that holds it: gone, or not ours to see
-	ReasonAmbiguous     Reason = "ambiguous"        // several apps held the socket: the candidates are listed
+	ReasonAmbiguous     Reason = "ambiguous"        // several apps held the socket, or one and perhaps another that was not seen: the candidates are listed
 	ReasonForwarded     Reason = "forwarded"        // neither side is this host, or it translates the addresses for a socket that was not seen
 	ReasonNoOwnerInFile Reason = "no_owner_in_file" // the capture file does not say
 )
@@ -105,7 +105,7 @@ type Attribution struct {
 	Process    Process
 	Method     Method
 	Reason     Reason
-	Candidates []Process // for ReasonAmbiguous, sorted by key
+	Candidates []Process // for ReasonAmbiguous, sorted by key; one alone, or a program that nobody saw
 	// Shares says what each process moved where several did, the one that moved most first: App and Process are its. Nil
 	// for a single owner.
 	Shares []Share

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(withPrograms{m}, map[string]func(){"apptap": main, "apptap-lossy": lossyMain})
+	testscript.Main(withPrograms{m}, map[string]func(){"apptap": main, "apptap-lossy": lossyMain, "taker": takerMain})
 }
 
 // writeCut writes two capture files that end within a packet.

@@ -21,7 +21,7 @@ type jsonOwned struct {
 // jsonEvidence is one thing that is known of a socket that may have had the flow.
 type jsonEvidence struct {
 	Time      *string        `json:"time"`
-	What      string         `json:"what"` // translated, opened, held, made, moved, became or closed
+	What      string         `json:"what"` // translated, opened, held, made, moved, became, closed or lost
 	Method    string         `json:"method"`
 	Process   *jsonCandidate `json:"process"`
 	TxPayload uint64         `json:"tx_payload"`
@@ -110,6 +110,9 @@ func ownerInWords(a *pidmap.Attribution) string {
 		for i := range a.Candidates {
 			names = append(names, processInWords(&a.Candidates[i]))
 		}
+		if len(names) == 1 {
+			names = append(names, "a program that was not seen")
+		}
 		return fmt.Sprintf("owner: none, %s: %s", a.Reason, strings.Join(names, " or "))
 	case !a.Known():
 		return fmt.Sprintf("owner: none, %s", a.Reason)
@@ -166,6 +169,8 @@ func evidenceInWords(e *pidmap.Evidence) string {
 		text += fmt.Sprintf("until then %s had sent %s B and received %s B", processInWords(&e.Process), grouped(e.Moved.Tx), grouped(e.Moved.Rx))
 	case "became":
 		text += fmt.Sprintf("pid %d became %s", e.Process.Key.PID, processInWords(&e.Process))
+	case "lost":
+		text += "kernel events were lost from then on, perhaps that of its end"
 	default:
 		text += e.What
 	}
