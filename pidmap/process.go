@@ -130,7 +130,8 @@ type Share struct {
 // Turn is one of several sockets that had a flow one after another.
 type Turn struct {
 	Share
-	// Counted is what the kernel counted of the socket's packets, nil if that is not known.
+	Cookie uint64 // of the socket
+	// Counted is what the kernel counted of a UDP socket's packets, nil if that is not known.
 	Counted *Datagrams
 	Sole    bool // the socket had no other flow
 	Open    bool // what is known of it may change

@@ -18,7 +18,7 @@ type traced struct {
 	maker *program // nil = not known
 	heard int64    // when it was last told of
 	users []mover
-	// counted is what was told last of the socket's packets, nil for nothing.
+	// counted is what was told last of a UDP socket's packets, nil for nothing. Those of TCP sockets others keep, for the audit.
 	counted *Datagrams
 
 	// firstLife and firstUser are the room of lives and users while there is one of each, as most have.
@@ -174,9 +174,9 @@ func (h *History) closeTraced(e *Event) bool {
 	return true
 }
 
-// count notes what was counted of the socket's packets. Of the sockets of one of Multipath TCP none has all.
+// count notes what was counted of a UDP socket's packets.
 func (t *traced) count(e *Event) {
-	if e.Datagrams != nil && e.Socket.Over == 0 {
+	if e.Datagrams != nil && e.Socket.Key.Proto == flows.UDP {
 		t.counted = e.Datagrams
 	}
 }
@@ -268,7 +268,7 @@ func tracedOwner(lives []*life, first, last int64) (Attribution, bool) {
 	}
 	a, ok := sockets[0].owner()
 	if len(sockets) > 1 {
-		a, ok = joined(sockets)
+		a, ok = joined(sockets, lives)
 	}
 	for _, l := range lives {
 		a.Foreign = a.Foreign || ok && l.socket.Foreign

@@ -11,7 +11,7 @@ const maxEarlier = 64
 
 // joined is the owner of a flow that several sockets had in turn. If they are of several apps nobody can tell from them alone what each had: what
 // they moved is not what was captured of it.
-func joined(sockets []*traced) (Attribution, bool) {
+func joined(sockets []*traced, lives []*life) (Attribution, bool) {
 	var shares []Share
 	var turns []Turn
 	for _, t := range sockets {
@@ -32,7 +32,7 @@ func joined(sockets []*traced) (Attribution, bool) {
 		}
 		u := mover{program: &program{a.Process, a.App}, moved: moved}
 		shares = addShare(shares, u)
-		turns = append(turns, Turn{Share{a.App, a.Process, moved}, t.counted, t.sole(), t.open()})
+		turns = append(turns, Turn{Share{a.App, a.Process, moved}, t.cookieIn(lives), t.counted, t.sole(), t.open()})
 	}
 	a := sharedOwner(shares)
 	if !slices.ContainsFunc(shares, func(s Share) bool { return s.App.ID != a.App.ID }) {
@@ -63,6 +63,16 @@ func (t *traced) sole() bool {
 		}
 	}
 	return peer != nil
+}
+
+// cookieIn is that of the socket which is among lives.
+func (t *traced) cookieIn(lives []*life) uint64 {
+	for _, l := range lives {
+		if l.traced == t {
+			return l.socket.Cookie
+		}
+	}
+	return 0
 }
 
 // open says that the socket is not known to be gone.

@@ -59,6 +59,7 @@ func (use *FlowUse) ownedByLargest() {
 func (in *Input) dividedByCounters(use *FlowUse) []Part {
 	turns := use.Owner.Turns
 	w := newWeights(len(turns))
+	in.countTurns(turns)
 	names, header := namesOf(in.Interfaces), uint64(0)
 	if i := use.Flow.Interface; i >= 0 && i < len(in.Interfaces) {
 		header = in.Interfaces[i].LinkHeader
@@ -95,6 +96,18 @@ func (in *Input) dividedByCounters(use *FlowUse) []Part {
 		parts[i].Flows = 0
 	}
 	return partsOf(parts, &pidmap.Attribution{Shares: shares, Method: pidmap.MethodEBPF})
+}
+
+// countTurns adds what was counted of the packets of TCP sockets.
+func (in *Input) countTurns(turns []pidmap.Turn) {
+	for i := range in.Sockets {
+		c := &in.Sockets[i]
+		for k := range turns {
+			if t := &turns[k]; c.Packets != nil && c.Cookie == t.Cookie && t.Cookie != 0 && (c.Moment == AtClose || c.Moment == AtCount) {
+				t.Counted = c.Packets
+			}
+		}
+	}
 }
 
 // dividedByTime asks for the owner of each piece of a flow. What came while the 5-tuple changed hands is that of the owner before and
