@@ -155,47 +155,30 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// config is what the flags say of a run, whose sources are not open yet.
+func (f *captureFlags) config(s streams, expr string) (c pipeline.Config, err error) {
+	c = pipeline.Config{
+		Live: true, Once: true, MaxPackets: f.packets, LocalAddrs: hostAddrs, AbsentReason: pidmap.ReasonNoSocketSeen, View: progressLine(s.err, nil),
+	}
+	if err := f.configure(&c); err != nil {
+		return c, err
+	}
+	names, notes, err := chooseInterfaces(f.interfaces)
+	c.Degraded, c.Source = notes, summarize.Source{Kind: "live", Interfaces: names, Filter: expr, SnapLen: f.snapLen}
+	return c, err
+}
+
 func runCapture(ctx context.Context, s streams, f *captureFlags, args []string) error {
 	expr, limit, err := f.check(args)
 	if err != nil {
 		return err
 	}
-	asked, err := f.endpoint()
-	if err != nil {
-		return err
-	}
-	by, err := f.grouping()
-	if err != nil {
-		return err
-	}
-	names, notes, err := chooseInterfaces(f.interfaces)
+	c, err := f.config(s, expr)
 	if err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(captureGCPercent)
-	}
-	c := pipeline.Config{
-		Live:       true,
-		Once:       true,
-		MaxPackets: f.packets,
-		ListFlows:  f.flows,
-
-		ListDestinations: f.list,
-		Destinations:     by,
-		By:               f.appsBy(),
-		TakeTimes:        f.takesTimes(),
-		NoNames:          f.numeric,
-		Explain:          asked,
-
-		MaxFlows:     f.most,
-		LocalAddrs:   hostAddrs,
-		AbsentReason: pidmap.ReasonNoSocketSeen,
-		Degraded:     notes,
-		View:         progressLine(s.err, nil),
-		Source: summarize.Source{
-			Kind: "live", Interfaces: names, Filter: expr, SnapLen: f.snapLen,
-		},
 	}
 	pipe, err := f.openPipe(ctx, s, limit)
 	if err != nil {

@@ -46,7 +46,7 @@ Several files are merged by time. What follows the last FILE that exists is a fi
 	flags.StringVarP(&f.filter, "filter", "f", "", "count only what matches `BPF-EXPR`")
 	flags.StringSliceVar(&f.local, "local", nil, "addresses of the captured host, as `CIDR,...`")
 	flags.StringArrayVar(&f.sockets, "sockets", nil, "who owned which socket when, JSON lines in `FILE`, for captures that do not say")
-	flags.StringVar(&f.tunnel, "tunnels", "outer", "count a packet in a VXLAN, GENEVE, GTP-U or Teredo tunnel for the `WHICH` flow, outer or inner")
+	flags.StringVar(&f.tunnel, "tunnels", "outer", "count a packet in a tunnel over UDP (VXLAN, GENEVE, GTP-U, ...) for the `WHICH` flow, outer or inner")
 	f.register(c)
 	return c
 }
@@ -70,24 +70,34 @@ func runReplay(ctx context.Context, s streams, f *replayFlags, args []string) er
 	return f.outputFlags.write(ctx, s, result.Summary)
 }
 
-// replay reads files into a Summary. change, which may be nil, has the last word on how.
-func (f *replayFlags) replay(ctx context.Context, s streams, files []string, expr string, change func(*pipeline.Config) error) (result pipeline.Result, err error) {
+// config is what the flags say of a run, whose sources are not open yet.
+func (f *replayFlags) config(files []string, expr string) (c pipeline.Config, err error) {
 	tunnels, ok := map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner}[f.tunnel]
 	if !ok {
-		return result, usageError("--tunnels %q: want outer or inner", f.tunnel)
+		return c, usageError("--tunnels %q: want outer or inner", f.tunnel)
 	}
 	local, err := parseLocal(f.local)
 	if err != nil {
-		return result, err
+		return c, err
 	}
 	if slices.Contains(files, "-") && slices.Contains(f.sockets, "-") {
-		return result, usageError("standard input is either the capture or what --sockets reads")
+		return c, usageError("standard input is either the capture or what --sockets reads")
 	}
-	asked, err := f.endpoint()
-	if err != nil {
-		return result, err
+	c = pipeline.Config{
+		Tunnels: tunnels, AbsentReason: pidmap.ReasonNoOwnerInFile, Source: summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},
 	}
-	by, err := f.grouping()
+	if len(local) > 0 {
+		c.Source.LocalFrom = "flag"
+	}
+	if len(f.sockets) > 0 {
+		c.AbsentReason = pidmap.ReasonNoSocketSeen
+	}
+	return c, f.configure(&c)
+}
+
+// replay reads files into a Summary. change, which may be nil, has the last word on how.
+func (f *replayFlags) replay(ctx context.Context, s streams, files []string, expr string, change func(*pipeline.Config) error) (result pipeline.Result, err error) {
+	c, err := f.config(files, expr)
 	if err != nil {
 		return result, err
 	}
@@ -96,18 +106,8 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		return result, err
 	}
 	defer in.close()
-	c := pipeline.Config{
-		Sources:   []capture.Source{capture.Merge(in.sources)},
-		Tunnels:   tunnels,
-		Once:      len(in.sources) == 1, // captures of their own are not several interfaces of one
-		ListFlows: f.flows, ListDestinations: f.list, Destinations: by, By: f.appsBy(), TakeTimes: f.takesTimes(), NoNames: f.numeric, Explain: asked, MaxFlows: f.most,
-		AbsentReason: pidmap.ReasonNoOwnerInFile,
-		View:         progressLine(s.err, in.done),
-		Source:       summarize.Source{Kind: "file", Files: files, Filter: expr, Local: local},
-	}
-	if len(local) > 0 {
-		c.Source.LocalFrom = "flag"
-	}
+	c.Sources, c.View = []capture.Source{capture.Merge(in.sources)}, progressLine(s.err, in.done)
+	c.Once = len(in.sources) == 1 // captures of their own are not several interfaces of one
 	if expr != "" {
 		filter, err := newFileFilter(expr, in.sources)
 		if err != nil {
@@ -120,7 +120,6 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 		if err := addSockets(ctx, s, owners, name); err != nil {
 			return result, err
 		}
-		c.AbsentReason = pidmap.ReasonNoSocketSeen
 	}
 	c.Session = owners
 	if change != nil {
@@ -130,23 +129,25 @@ func (f *replayFlags) replay(ctx context.Context, s streams, files []string, exp
 	}
 	result = pipeline.Run(ctx, c)
 	if name, earlier := owners.Copy(); name != "" { // files are looked at beforehand
-		called := func(name string) string {
-			if name == "-" {
-				return "standard input"
-			}
-			return name
-		}
-		return pipeline.Result{}, usageError("%s is a copy of %s: its packets would count twice", called(name), called(earlier))
+		return pipeline.Result{}, usageError("%s is a copy of %s: its packets would count twice", inputName(name), inputName(earlier))
 	}
 	if len(f.sockets) > 0 && !ownedBy(result.Summary, session.MethodSocketsFile) {
 		result.Summary.Degraded = append(result.Summary.Degraded,
 			"no flow has a socket that --sockets tells of: compare their addresses, ports and times with the capture's")
 	}
 	result.Warnings = append(in.warnings, result.Warnings...)
-	if by.By == summarize.ByName && !f.numeric {
+	if c.Destinations.By == summarize.ByName && !f.numeric {
 		result.Summary = withFileNames(result.Summary, in.sessions)
 	}
 	return result, nil
+}
+
+// inputName is what people call an input.
+func inputName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
 }
 
 // ownedBy says whether the owner of any byte became known in that way.

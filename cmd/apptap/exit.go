@@ -20,7 +20,7 @@ const (
 	exitInterrupted = 130
 )
 
-// exitError carries what main needs to end: the code, the sentence, and what to do next.
+// exitErr carries what main needs to end: the code, the sentence, and what to do next.
 type exitErr struct {
 	code int
 	err  error

@@ -20,7 +20,31 @@ import (
 // openLive opens the counters, the sources of ownership and the interfaces, in this order: what owns a socket is looked at, and
 // its packets are counted, before the first of them is captured, and counters are read on both sides of the opening.
 func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr string) (closeAll func(), err error) {
-	var watching []io.Closer
+	watching := openWatchers(c)
+	c.BeforeOpen = interfaceCounters(c)
+	closeAll = func() { // all only read: nothing is lost
+		for _, source := range c.Sources {
+			source.Close()
+		}
+		for _, opened := range watching {
+			opened.Close()
+		}
+	}
+	if f.countOnly {
+		err = openCounting(ctx, c)
+	} else {
+		err = openInterfaces(c, f, expr)
+	}
+	if err != nil {
+		closeAll()
+		return nil, err
+	}
+	c.AfterOpen = interfaceCounters(c)
+	return closeAll, nil
+}
+
+// openWatchers opens the counters and the sources of ownership; what cannot be had the report says.
+func openWatchers(c *pipeline.Config) (watching []io.Closer) {
 	counters, degraded, err := kernel.Open()
 	if err != nil {
 		degraded = append(degraded, fmt.Sprintf("no kernel counters: %v", err))
@@ -42,23 +66,11 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 		}
 	}
 	c.Degraded = append(c.Degraded, degraded...)
-	c.BeforeOpen = interfaceCounters(c)
-	closeAll = func() { // all only read: nothing is lost
-		for _, source := range c.Sources {
-			source.Close()
-		}
-		for _, opened := range watching {
-			opened.Close()
-		}
-	}
-	if f.countOnly {
-		if err := openCounting(ctx, c); err != nil {
-			closeAll()
-			return nil, err
-		}
-		c.AfterOpen = interfaceCounters(c)
-		return closeAll, nil
-	}
+	return watching
+}
+
+// openInterfaces opens the interfaces of c. Those that are open stay so after an error.
+func openInterfaces(c *pipeline.Config, f *captureFlags, expr string) error {
 	var readers []string
 	for _, name := range c.Source.Interfaces {
 		source, err := live.Open(live.Config{
@@ -66,8 +78,7 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 			Reader: f.takes(), TimeStamps: f.timeStamps, Keep: f.keep(), Relaxed: relaxed(c.Owners),
 		})
 		if err != nil {
-			closeAll()
-			return nil, err
+			return err
 		}
 		c.Sources = append(c.Sources, source.Source)
 		readers = append(readers, string(source.Reader))
@@ -81,8 +92,7 @@ func openLive(ctx context.Context, c *pipeline.Config, f *captureFlags, expr str
 	if c.Source.Kept = "whole"; f.keep() == live.KeepHeaders && !slices.Contains(readers, string(live.ReaderPKTAP)) {
 		c.Source.Kept = "headers"
 	}
-	c.AfterOpen = interfaceCounters(c)
-	return closeAll, nil
+	return nil
 }
 
 // relaxed says that packets need not be seen at once: without kernel events the socket of a new flow is looked up when its first packet

@@ -16,9 +16,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"apptap/internal/pipeline"
 	"apptap/summarize"
 	"apptap/summarize/report"
 )
+
+// defaultMaxFlows bounds the flows of a run where --max-flows says nothing else.
+const defaultMaxFlows = 1_500_000
 
 // outputFlags are the flags of every command that ends in a report.
 type outputFlags struct {
@@ -50,7 +54,7 @@ func (o *outputFlags) register(c *cobra.Command) {
 	f.BoolVar(&o.rdns, "rdns", false, "ask the resolver, after the capture, for names of addresses without one; nothing else is ever looked up")
 	f.BoolVarP(&o.numeric, "no-names", "n", false, "read no names from packets: destinations are addresses, and large files take less time")
 	f.IntVar(&o.list, "destinations", 10_000, "list the `N` largest destinations of each app and sum up the others, 0 for all (json, csv, html)")
-	f.IntVar(&o.most, "max-flows", 1_500_000, "keep `N` flows at a time (250 to 450 bytes each) and sum up the idlest beyond, 0 for no bound")
+	f.IntVar(&o.most, "max-flows", defaultMaxFlows, "keep `N` flows at a time (250 to 450 bytes each) and sum up the idlest beyond, 0 for no bound")
 	f.IntVar(&o.top, "top", 20, "show `N` apps in the table, 0 for all")
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if the report is incomplete: drops, a cut file, bytes without an owner, an audit that does not close")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more: processes under apps, every cause in the audit")
@@ -96,6 +100,19 @@ func (o *outputFlags) check() error {
 	free, err := keepFree(o.file)
 	free()
 	return notFree(o.file, "-o", err)
+}
+
+// configure has a run gather what the report wants.
+func (o *outputFlags) configure(c *pipeline.Config) (err error) {
+	if c.Explain, err = o.endpoint(); err != nil {
+		return err
+	}
+	if c.Destinations, err = o.grouping(); err != nil {
+		return err
+	}
+	c.By, c.TakeTimes, c.NoNames = o.appsBy(), o.takesTimes(), o.numeric
+	c.ListFlows, c.ListDestinations, c.MaxFlows = o.flows, o.list, o.most
+	return nil
 }
 
 // checkNames finds what asks for names beside -n, which reads none.

@@ -63,7 +63,7 @@ func isObject(start []byte) bool {
 func usageOfCapture(ctx context.Context, s streams, name string) (*usage.Report, error) {
 	f := replayFlags{tunnel: "outer"}
 	f.by = "name"
-	f.most = 1_500_000
+	f.most = defaultMaxFlows
 	result, err := f.replay(ctx, s, []string{name}, "", nil)
 	if err != nil {
 		return nil, err
