@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
+	"apptap/capture/live"
 	"apptap/pidmap"
 )
 
@@ -92,9 +94,23 @@ func (r *macReport) findings() (list []finding) {
 	if r == nil {
 		return nil
 	}
+	if f, ok := smallBuffer(r.System); ok {
+		list = append(list, f)
+	}
 	for _, g := range r.Agreement {
 		list = append(list, finding{Area: "owners", Name: g.A + " beside " + g.B, OK: g.Differ == 0, Detail: fmt.Sprintf(
 			"%d connected sockets of the same process, %d of another, %d only %s, %d only %s", g.Same, g.Differ, g.OnlyA, g.A, g.OnlyB, g.B)})
 	}
 	return list
+}
+
+// smallBuffer is what there is to say of BPF's buffers on macOS 11 and 12, which give no more than a sysctl says, without a word (bsd/net/bpf.c,
+// BIOCSBLEN). Since macOS 13 there is another limit, which has a sysctl of its own and bounds nothing that is asked for.
+func smallBuffer(system map[string]string) (f finding, ok bool) {
+	most, err := strconv.ParseUint(system["debug.bpf_maxbufsize"], 10, 32)
+	if err != nil || system["debug.bpf_bufsize_cap"] != "" || most >= live.DefaultBufferBytes {
+		return f, false
+	}
+	return finding{Area: "capture", Name: "capture buffer (BPF)", Detail: fmt.Sprintf("%d KiB at most: a busy link may fill them before they are read", most>>10),
+		Mend: fmt.Sprintf("sudo sysctl debug.bpf_maxbufsize=%d (until the next start)", live.DefaultBufferBytes)}, true
 }

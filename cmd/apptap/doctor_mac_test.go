@@ -101,3 +101,22 @@ func TestTapOfMac(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorSmallBuffer: macOS 11 and 12 have one limit, later ones another.
+func TestDoctorSmallBuffer(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		system map[string]string
+		told   bool
+	}{
+		{"macOS 12", map[string]string{"debug.bpf_maxbufsize": "524288"}, true},
+		{"macOS 12, raised", map[string]string{"debug.bpf_maxbufsize": "33554432"}, false},
+		{"macOS 15", map[string]string{"debug.bpf_maxbufsize": "524288", "debug.bpf_bufsize_cap": "33554432"}, false},
+		{"not told", nil, false},
+	} {
+		list := (&macReport{System: tt.system}).findings()
+		if told := len(list) == 1 && !list[0].OK && strings.Contains(list[0].Mend, "sysctl debug.bpf_maxbufsize=33554432"); told != tt.told || len(list) > 1 {
+			t.Errorf("%s: got %+v, want it told of: %v", tt.name, list, tt.told)
+		}
+	}
+}
