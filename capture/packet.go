@@ -90,7 +90,7 @@ type Interface struct {
 
 // Stats counts packets of a capture. Zero means none; a source that cannot count says so in Known.
 type Stats struct {
-	Received         uint64 // packets that passed the filter; on Linux DroppedKernel is part of it (pcap_stats(3))
+	Received         uint64 // packets that passed the filter, on macOS all that reached it (bs_recv of bsd/net/bpf.c); on Linux DroppedKernel is part of it (pcap_stats(3))
 	DroppedKernel    uint64 // packets lost because the capture buffer was full
 	DroppedInterface uint64 // packets lost by the interface or its driver
 	Known            bool   // whether the source counts at all: a pcap file does not

@@ -118,6 +118,8 @@ func probeDefault() (finding, *live.Source) {
 		if source.NoRing != nil {
 			f.Detail += fmt.Sprintf(" (no ring: %s)", oneLine(source.NoRing))
 		}
+	case errors.Is(err, errors.ErrUnsupported): // a build without libpcap
+		f.Detail, f.Mend = oneLine(err), "make build, which says what this machine lacks for libpcap"
 	case errors.As(err, &hinted):
 		f.Detail, f.Mend = oneLine(err), hinted.Hint()
 	default:
