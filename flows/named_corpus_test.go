@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -20,23 +19,10 @@ import (
 // TestNamedFlowsCorpus: of each flow that states names of a kind, the table has one of them, and none of a kind that
 // it does not state. Payloads take the way of a run: those that a Follower wants.
 func TestNamedFlowsCorpus(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(corpusDir, "captures", "*"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("no corpus beside this checkout: %d files, %v", len(files), err)
-	}
 	scores := map[string]*score{}
-	for _, file := range files {
-		if knownHard[filepath.Base(file)] != "" {
-			continue
-		}
-		oracle := filepath.Join(corpusDir, "oracle", filepath.Base(file)+".json")
-		for view, tunnels := range map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner} {
-			lines, summary := readOracle(t, oracle, view)
-			if summary.Skew == 0 {
-				compareNamed(t, filepath.Base(file)+"/"+view, namedFlows(t, file, tunnels), lines, scores)
-			}
-		}
-	}
+	eachOracle(t, func(name, file string, tunnels flows.Tunnels, lines map[string]oracleLine) {
+		compareNamed(t, name, namedFlows(t, file, tunnels), lines, scores)
+	})
 	for kind, s := range scores {
 		t.Logf("%s: %d of %d flows", kind, s.found, s.of)
 	}
@@ -83,21 +69,14 @@ func namedFlows(t *testing.T, path string, tunnels flows.Tunnels) map[string][]f
 
 func namesBy(t *testing.T, path string, tunnels flows.Tunnels, newFollower func(*flows.Table) *flows.Follower) map[string][]flows.Names {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	source, err := capture.NewReader(f, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
+	source, done := openCapture(t, path)
+	defer done()
 	table := flows.NewTable()
 	follower := newFollower(table)
 	defer table.Close()
 	var p capture.Packet
-	for err = source.Next(&p); err == nil; err = source.Next(&p) {
+	err := source.Next(&p)
+	for ; err == nil; err = source.Next(&p) {
 		batch := make([]flows.Observation, 1)
 		var payloads []flows.Payload
 		var wanted flows.Payload

@@ -1,14 +1,11 @@
 package flows_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,24 +20,10 @@ type score struct{ found, of int }
 
 // TestNamesCorpus compares the names seen on the wire with tshark's, flow by flow, and prints the score of each kind.
 func TestNamesCorpus(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(corpusDir, "captures", "*"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("no corpus beside this checkout: %d files, %v", len(files), err)
-	}
 	scores := map[string]*score{}
-	for _, file := range files {
-		if knownHard[filepath.Base(file)] != "" {
-			continue
-		}
-		oracle := filepath.Join(corpusDir, "oracle", filepath.Base(file)+".json")
-		for view, tunnels := range map[string]flows.Tunnels{"outer": flows.Outer, "inner": flows.Inner} {
-			lines, summary := readOracle(t, oracle, view)
-			if summary.Skew > 0 {
-				continue
-			}
-			compareNames(t, filepath.Base(file)+"/"+view, sniffFile(t, file, tunnels), lines, scores)
-		}
-	}
+	eachOracle(t, func(name, file string, tunnels flows.Tunnels, lines map[string]oracleLine) {
+		compareNames(t, name, sniffFile(t, file, tunnels), lines, scores)
+	})
 	for kind, s := range scores {
 		t.Logf("%s: %d of %d", kind, s.found, s.of)
 	}
@@ -164,16 +147,8 @@ func sniffFile(t *testing.T, path string, tunnels flows.Tunnels) map[string][]na
 // eachPacket calls do with the payload of each packet of a flow, so far as it was captured.
 func eachPacket(t *testing.T, path string, tunnels flows.Tunnels, do func(*flows.Observation, []byte)) {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	source, err := capture.NewReader(bufio.NewReader(f), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
+	source, done := openCapture(t, path)
+	defer done()
 	var p capture.Packet
 	var o flows.Observation
 	for {

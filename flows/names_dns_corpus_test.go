@@ -24,12 +24,8 @@ type dnsPair struct{ owner, addr string }
 // TestDNSCorpus demands 99 % of the address records that tshark reads out of DNS, mDNS and LLMNR, and that the cache
 // knows a name for each of them.
 func TestDNSCorpus(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(corpusDir, "captures", "*"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("no corpus beside this checkout: %d files, %v", len(files), err)
-	}
 	scores := map[string]*score{}
-	for _, file := range files {
+	for _, file := range corpusFiles(t) {
 		got := dnsPairs(t, file)
 		for _, line := range readDNSLines(t, filepath.Join(corpusDir, "oracle", filepath.Base(file)+".json")) {
 			for _, a := range line.Answers {
