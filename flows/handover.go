@@ -1,6 +1,9 @@
 package flows
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // A UDP 5-tuple that goes from one socket to another leaves no trace on the wire: its packets are one flow. Who knows of it from
 // elsewhere tells the Table, before or after it has had the packets, and the Flow then says what came before and what came after.
@@ -26,6 +29,8 @@ const (
 	// recentLength is how many UDP packets the Table remembers for hand-overs that it hears of after them: events of sockets come in
 	// batches, a tenth of a second late. At 40 bytes each; nearly a second of 300,000 packets a second.
 	recentLength = 1 << 18
+	// chains hold the packets of some flows each, so that not all have to be looked at: 16,384 flows have 16 packets in what is remembered.
+	chains = 1 << 16
 	// maxHandOvers bounds those of one flow that are told apart, and maxWindow the packets that come within one.
 	maxHandOvers, maxWindow = 64, 256
 	// handOverSlack is how far the times of packets and of events of sockets may be apart, in nanoseconds: both are the kernel's, but one is
@@ -38,9 +43,10 @@ const handed, reduced = spokeLow, spokeHigh
 
 // handOvers are the hand-overs told of and what it takes to follow them.
 type handOvers struct {
-	recent  []recent // a ring once it is full
-	oldest  int
-	dropped int64 // time of the newest packet that is remembered no more
+	recent  []recent       // a ring once it is full: the n-th packet stands at n modulo recentLength
+	counted uint32         // packets so far, modulo 2^32
+	newest  [chains]uint32 // by hash: how many had been counted with the newest packet of these flows
+	dropped int64          // time of the newest packet that is remembered no more
 	told    map[pair][]handOver
 	divided map[uint32]*division // by record
 }
@@ -50,6 +56,7 @@ type recent struct {
 	time               int64
 	id, hash           uint32
 	frame, ip, payload uint32
+	before             uint32 // how many had been counted with the packet before it of the flows that share its chain
 	fromLow            bool
 }
 
@@ -190,8 +197,7 @@ func (h *handOvers) divide(id, hash uint32, r *record, by handOver) {
 // that is when the last of all came.
 func (h *handOvers) after(time int64, id, hash uint32, r *record) (list []recent, last int64) {
 	last = min(h.dropped, time)
-	for i := range h.recent {
-		p := &h.recent[i]
+	for p := range h.chain(hash) {
 		switch {
 		case p.id != id || p.hash != hash || p.time < r.first:
 		case p.time > time:
@@ -200,7 +206,26 @@ func (h *handOvers) after(time int64, id, hash uint32, r *record) (list []recent
 			last = max(last, p.time)
 		}
 	}
+	slices.Reverse(list)
 	return list, last
+}
+
+// chain are the packets remembered of the flows that share a hash's chain, from the newest.
+func (h *handOvers) chain(hash uint32) iter.Seq[*recent] {
+	return func(yield func(*recent) bool) {
+		for at, age := h.newest[hash%chains], uint32(0); ; {
+			older := h.counted - at // packets since; it only grows, but where the counts of a chain lie 2^32 packets apart
+			if older >= uint32(len(h.recent)) || older < age {
+				return
+			}
+			age = older + 1
+			p := &h.recent[(at-1)%recentLength]
+			if !yield(p) {
+				return
+			}
+			at = p.before
+		}
+	}
 }
 
 // without takes packets out of a sum that has them; last is when the last one came that is left.
@@ -216,15 +241,17 @@ func (s *pieceSum) without(packets []recent, last int64) {
 
 // count remembers a packet, and counts it in its piece of the flow.
 func (h *handOvers) count(id uint32, r *record, o *Observation) {
-	p := recent{o.Time, id, o.hash, o.Frame, o.IPBytes, o.Payload, o.fromLow}
+	newest := &h.newest[o.hash%chains]
+	p := recent{o.Time, id, o.hash, o.Frame, o.IPBytes, o.Payload, *newest, o.fromLow}
 	if len(h.recent) < recentLength {
 		h.recent = append(h.recent, p)
 	} else {
-		at := &h.recent[h.oldest]
+		at := &h.recent[h.counted%recentLength]
 		h.dropped = max(h.dropped, at.time)
 		*at = p
-		h.oldest = (h.oldest + 1) % recentLength
 	}
+	h.counted++
+	*newest = h.counted
 	if r.state&handed != 0 {
 		h.divided[id].add(&p)
 	}

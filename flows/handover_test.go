@@ -135,3 +135,69 @@ func TestHandOverForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestHandOverAmongOthers: the packets of a flow are found again among those of others, when older ones are forgotten already.
+func TestHandOverAmongOthers(t *testing.T) {
+	const packets, others, changed = 300_000, 7, 290_000
+	table := flows.NewTable()
+	defer table.Close()
+	table.TakeHandOvers()
+	var each [others]flows.Observation
+	for i := range each {
+		each[i] = datagramFrom(netip.AddrPortFrom(host4.Addr(), uint16(20_000+i)))
+	}
+	each[3] = datagramAt(0, 1, true)
+	for i := range int64(packets) {
+		o := each[i%others]
+		o.Time = i * milli
+		table.Add(&o)
+	}
+	table.HandOver(handOver(changed, changed+1))
+	for _, f := range table.Flows(nil, local4()) {
+		if f.Key.LocalAddr() != host4 {
+			if f.Pieces != nil {
+				t.Errorf("%v did not change hands and has pieces %+v", f.Key, f.Pieces)
+			}
+			continue
+		}
+		if len(f.Pieces) != 2 || f.Pieces[0].TxPackets != (changed-3)/others+1 || f.Pieces[0].Last != (changed-(changed-3)%others)*milli ||
+			f.Pieces[0].Counts.Add(f.Pieces[1].Counts) != f.Counts {
+			t.Errorf("pieces %+v of %+v", f.Pieces, f.Counts)
+		}
+	}
+}
+
+// datagramFrom is a datagram to peer4, decoded.
+func datagramFrom(from netip.AddrPort) (o flows.Observation) {
+	frame := fixtures.UDP(from, peer4, make([]byte, 50))
+	flows.Outer.Decode(&capture.Packet{Data: frame, Length: len(frame), LinkType: capture.LinkTypeEthernet}, &o)
+	return o
+}
+
+// BenchmarkHandOver is of 5-tuples that change hands while as many packets are remembered as can be: each event comes after the first
+// packets of the next socket, as it does live.
+func BenchmarkHandOver(b *testing.B) {
+	const ports = 1 << 14
+	table := flows.NewTable()
+	defer table.Close()
+	table.TakeHandOvers()
+	packet := func(i int) flows.Observation {
+		o := datagramFrom(netip.AddrPortFrom(host4.Addr(), uint16(20_000+i%ports)))
+		o.Time = int64(i) * milli / 10
+		return o
+	}
+	for i := range 1 << 18 {
+		o := packet(i)
+		table.Add(&o)
+	}
+	b.ReportAllocs()
+	for i := 1 << 18; b.Loop(); i++ {
+		o := packet(i)
+		table.Add(&o)
+		at := int64(i) * milli / 10
+		table.HandOver(flows.HandOver{Key: flows.MakeKey(flows.UDP, netip.AddrPortFrom(host4.Addr(), uint16(20_000+i%ports)), peer4), After: at - 1000, By: at - 500})
+		if i%ports == 0 {
+			table.ForgetHandOvers(at)
+		}
+	}
+}
