@@ -111,9 +111,16 @@ func (s *sent) take(o *sent) {
 	s.payload -= o.payload
 }
 
-// TakeHandOvers makes the Table follow hand-overs. It must come before the first packet.
+// TakeHandOvers makes the Table follow hand-overs. Of packets that came before nothing is remembered: flows that have some have pieces only of
+// hand-overs after them.
 func (t *Table) TakeHandOvers() {
+	if t.hands != nil {
+		return
+	}
 	t.hands = &handOvers{told: map[pair][]handOver{}, divided: map[uint32]*division{}}
+	for r := range t.each() {
+		t.hands.dropped = max(t.hands.dropped, r.last)
+	}
 }
 
 // HandOver takes in one that is new. Those of a 5-tuple have to come in order of time; a flow of which that is not so, or whose

@@ -136,6 +136,32 @@ func TestHandOverForgotten(t *testing.T) {
 	}
 }
 
+// TestHandOverTakenLate: of packets from before the table followed hand-overs nothing is remembered, what comes later is divided.
+func TestHandOverTakenLate(t *testing.T) {
+	for _, tt := range []struct {
+		hand flows.HandOver
+		want []piece
+	}{
+		{handOver(20, 30), nil},
+		{handOver(40, 50), []piece{{10, 31, 2, 0, false}, {51, 51, 1, 0, false}}},
+	} {
+		table := flows.NewTable()
+		defer table.Close()
+		add := func(at int64) {
+			o := datagramAt(at*milli, 1, true)
+			table.Add(&o)
+		}
+		add(10)
+		add(31)
+		table.TakeHandOvers()
+		add(51)
+		table.HandOver(tt.hand)
+		if diff := cmp.Diff(tt.want, piecesOf(t, table)); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", tt.hand, diff)
+		}
+	}
+}
+
 // TestHandOverAmongOthers: the packets of a flow are found again among those of others, when older ones are forgotten already.
 func TestHandOverAmongOthers(t *testing.T) {
 	const packets, others, changed = 300_000, 7, 290_000

@@ -76,7 +76,7 @@ func newOwner(c *Config, run *shared) *owner {
 	if c.TakeTimes {
 		o.table.TakeTimes()
 	}
-	if c.Owners != nil || c.Session != nil {
+	if c.Owners != nil {
 		o.table.TakeHandOvers()
 	}
 	o.learner = newLearner(o.table, run)
@@ -158,6 +158,9 @@ func (o *owner) addBatch(b *batch) {
 		o.bytes += uint64(obs.Frame)
 		o.first, o.last = min(o.first, obs.Time), max(o.last, obs.Time)
 	}
+	if o.packets == 0 && o.recorded() {
+		o.table.TakeHandOvers()
+	}
 	o.packets += uint64(len(b.packets))
 	if !o.tap(b) {
 		o.stated.add(b)
@@ -182,6 +185,15 @@ func (o *owner) addBatch(b *batch) {
 	o.fold()
 }
 
+// recorded says that a file has said by now that it is a session: one that has not, as a plain capture, need not have its packets remembered.
+func (o *owner) recorded() bool {
+	if o.config.Session == nil {
+		return false
+	}
+	_, from := o.config.Session.Local()
+	return from != ""
+}
+
 // unknown says that key.Local is an endpoint of this host whose socket nobody has seen yet.
 func (o *owner) unknown(key flows.Key) bool {
 	return o.host.Contains(key.LocalAddr().Addr()) && !o.history.Knows(key)
@@ -193,6 +205,8 @@ func (o *owner) addEvents(events []pidmap.Event) {
 		switch events[i].Kind {
 		case pidmap.SocketsCurrent:
 			o.heardAt = max(o.heardAt, events[i].Time)
+		case pidmap.SocketMade, pidmap.SocketUsed, pidmap.SocketPeer:
+			o.table.TakeHandOvers() // of a session that had not said before its packets that it is one
 		case pidmap.EventsLost:
 			o.lost.add(&events[i])
 			if second, ok := o.config.Counters.(secondCounters); ok {

@@ -163,7 +163,7 @@ func TestCountersWhole(t *testing.T) {
 // notKept are the fields of a summarize.Input that stand elsewhere in the file, or are what the report's reader wants.
 var notKept = map[string]bool{
 	"Flows": true, "Rest": true, "Undecoded": true, "SeenBefore": true, "Folded": true, "Settled": true, "Lookups": true, // from packets
-	"Owner": true, "Sockets": true, "Datagrams": true, "DatagramsWhole": true, // from events and counters
+	"Owner": true, "SocketOwner": true, "Sockets": true, "Datagrams": true, "DatagramsWhole": true, // from events and counters
 	"Side": true, "CountOnly": true, "ListDestinations": true, "Destinations": true, "TakeTimes": true, "Explain": true, "Evidence": true,
 }
 
