@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
 	slashpath "path"
 	"slices"
 
@@ -20,6 +18,7 @@ type selection struct {
 	uses      []summarize.FlowUse
 	spans     map[flows.Key][]span // by either side's key
 	ports     map[portOf]bool      // local ends of the flows
+	inner     map[flows.Key]bool   // sockets of flows whose addresses are translated
 	fragments map[fragment]bool    // of wanted datagrams
 	pids      map[pidmap.ProcessKey]bool
 	packets   int
@@ -46,7 +45,7 @@ func fragmentOf(o *flows.Observation) fragment {
 
 func newSelection(f *exportFlags, all []summarize.FlowUse) *selection {
 	s := &selection{
-		spans: map[flows.Key][]span{}, ports: map[portOf]bool{}, fragments: map[fragment]bool{}, pids: map[pidmap.ProcessKey]bool{},
+		spans: map[flows.Key][]span{}, ports: map[portOf]bool{}, inner: map[flows.Key]bool{}, fragments: map[fragment]bool{}, pids: map[pidmap.ProcessKey]bool{},
 	}
 	for i := range all {
 		use := &all[i]
@@ -74,6 +73,9 @@ func newSelection(f *exportFlags, all []summarize.FlowUse) *selection {
 
 func (s *selection) note(a *pidmap.Attribution) {
 	s.pids[a.Process.Key] = true
+	if key := a.Translated; key != (flows.Key{}) {
+		s.inner[key], s.ports[portOf{key.Proto, key.Local.Port}] = true, true
+	}
 	for i := range a.Candidates {
 		s.pids[a.Candidates[i].Key] = true
 	}
@@ -145,8 +147,11 @@ func (s *selection) wants(o *flows.Observation) bool {
 // concerns says whether an event is about a socket or a process of the selected flows.
 func (s *selection) concerns(e *pidmap.Event) bool {
 	switch e.Kind {
-	case pidmap.SocketsCurrent, pidmap.EventsLost:
+	case pidmap.SocketsCurrent, pidmap.EventsLost, pidmap.SocketsCounted:
 		return true
+	case pidmap.FlowTranslated, pidmap.FlowUntranslated:
+		t := e.Translation
+		return t != nil && (s.has(t.Original.Reverse()) || s.has(t.Reply.Reverse()))
 	case pidmap.ProcessExec, pidmap.ProcessExit:
 		return s.pids[e.Process.Key]
 	}
@@ -154,11 +159,11 @@ func (s *selection) concerns(e *pidmap.Event) bool {
 	if key.Remote.Port == 0 {
 		return s.ports[portOf{key.Proto, key.Local.Port}]
 	}
-	return s.has(key)
+	return s.has(key) || s.inner[key] || e.Socket.Multipath // the packets of which other sockets carry
 }
 
 // findFragments reads the files for the first pieces of datagrams, which alone say whose the others are: those may have
-// come earlier.
+// come earlier. The run has said by then what is wrong with the files.
 func (s *selection) findFragments(ctx context.Context, std streams, files []string) error {
 	in, err := openFiles(ctx, std.in, files)
 	if err != nil {
@@ -167,15 +172,12 @@ func (s *selection) findFragments(ctx context.Context, std streams, files []stri
 	defer in.close()
 	source := capture.Merge(in.sources)
 	var p capture.Packet
-	for err = source.Next(&p); err == nil && ctx.Err() == nil; err = source.Next(&p) {
+	for source.Next(&p) == nil && ctx.Err() == nil {
 		var o flows.Observation
 		flows.Outer.Decode(&p, &o)
 		if o.FragMore && !o.FragLater && s.wants(&o) {
 			s.fragments[fragmentOf(&o)] = true
 		}
 	}
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, capture.ErrTruncated) || errors.Is(err, capture.ErrDamaged) {
-		return nil // the run has said what is wrong with the files
-	}
-	return err
+	return nil
 }

@@ -138,8 +138,9 @@ func recordingOf(t *testing.T, when rotation, name string, packets int) (files [
 	}
 	in := summarize.Input{Window: summarize.Window{Start: begun.UnixNano(), End: begun.UnixNano()}}
 	must(r.WriteState(&in, false))
+	frame := fixtures.UDP(netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2"), make([]byte, 958))
 	for i := range packets {
-		p := capture.Packet{Data: make([]byte, 1000), Length: 1000, Time: begun.Add(time.Duration(i) * time.Second).UnixNano()}
+		p := capture.Packet{Data: frame, Length: len(frame), LinkType: 1, Time: begun.Add(time.Duration(i) * time.Second).UnixNano()}
 		must(r.WritePacket(&p))
 	}
 	must(r.WriteState(&in, true))
