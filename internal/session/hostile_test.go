@@ -52,14 +52,17 @@ func TestRecords(t *testing.T) {
 		{"newer format", "apptap.session/2\n{}", 0, `format "2" are not understood`},
 		{"format without an end", "apptap.session/", 0, `format "" are not understood`},
 		{"no JSON", magic + "{\n{]\n" + process, 0, "2 session records make no sense"},
+		{"told again in no part", magic + process + `{"again":true,"in":-7,"event":{"kind":"process_exit","time":5,"process":1}}`, 1, ""},
+		{"told ahead and never", magic + process + `{"state":{"final":true,"part":{"run":"r","part":3}}}` + "\n" +
+			`{"again":true,"in":5,"event":{"kind":"process_exit","time":5,"process":1}}` + "\n" + `{"again":true,"in":9223372036854775807,"event":{"kind":"process_exit","time":5,"process":1}}`, 2, ""},
 		{"process not described", magic + `{"event":{"kind":"process_exit","time":5,"process":9}}`, 0, "process 9 is not described"},
 		{"holder not described", magic + `{"event":{"kind":"socket_seen","time":5,"holders":[4]}}`, 0, "process 4 is not described"},
 		{"process without a number", magic + `{"process":{"pid":1}}`, 0, "process without a number"},
 		{"no addresses", magic + `{"event":{"kind":"socket_made","socket":{"proto":6}}}`, 0, "want two addresses with ports"},
-		{"bad address", magic + `{"event":{"kind":"socket_made","socket":{"proto":6,"local":"nowhere:1"}}}`, 0, "make no sense"},
-		{"deep", magic + strings.Repeat("[", 100000), 0, "make no sense"},
-		{"bad base64", magic + `{"process":{"number":1,"name":{"base64":"*"}}}`, 0, "make no sense"},
-		{"name of a wrong type", magic + `{"process":{"number":1,"name":[1]}}`, 0, "make no sense"},
+		{"bad address", magic + `{"event":{"kind":"socket_made","socket":{"proto":6,"local":"nowhere:1"}}}`, 0, "no sense"},
+		{"deep", magic + strings.Repeat("[", 100000), 0, "no sense"},
+		{"bad base64", magic + `{"process":{"number":1,"name":{"base64":"*"}}}`, 0, "no sense"},
+		{"name of a wrong type", magic + `{"process":{"number":1,"name":[1]}}`, 0, "no sense"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, events, _, err := replay(t, withBlock(t, tt.body))

@@ -278,7 +278,7 @@ func (r *records) addEvent(e *eventRecord, one *record) error {
 	if err != nil {
 		return err
 	}
-	if one.In != nil && r.state != nil && r.state.Part != nil && *one.In > r.state.Part.Part {
+	if one.In != nil && r.state != nil && r.isAhead(*one.In) {
 		if r.beyond = r.beyond || len(r.ahead) == maxEvents; !r.beyond {
 			r.ahead = append(r.ahead, toldAhead{event, *one.In})
 		}
@@ -304,6 +304,14 @@ func (r *records) keep(e *pidmap.Event, again bool) {
 type toldAhead struct {
 	event pidmap.Event
 	part  int
+}
+
+// maxAhead is how many parts later a file tells of at most, which waits for what is told late while they are written.
+const maxAhead = 2 * maxEndings
+
+func (r *records) isAhead(part int) bool {
+	p := r.state.Part
+	return p != nil && part > p.Part && part-p.Part <= maxAhead
 }
 
 // passed takes what was told ahead of files before a part, and in these was not read.
@@ -344,7 +352,11 @@ func (r *records) troubles() (list []string) {
 		list = append(list, fmt.Sprintf("session records of format %s are not understood; replay them with the apptap that wrote them", r.newer))
 	}
 	if r.unread > 0 {
-		list = append(list, fmt.Sprintf("%d session records make no sense and are left out, the first because: %v", r.unread, r.firstUnread))
+		what := "1 session record makes no sense and is left out, because"
+		if r.unread > 1 {
+			what = fmt.Sprintf("%d session records make no sense and are left out, the first because", r.unread)
+		}
+		list = append(list, fmt.Sprintf("%s: %v", what, r.firstUnread))
 	}
 	if len(r.skipped) > 0 {
 		list = append(list, parts(r.skipped...)+" not given: what was captured then is not counted")

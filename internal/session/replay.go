@@ -14,21 +14,24 @@ import (
 // Replay is what the files of one run tell together. It gives a report what it was made from the first time.
 type Replay struct {
 	sources []*Source
-	beside  []pidmap.Event // told by another file, not given out yet
+	beside  [][]pidmap.Event // told by other files, not given out yet
 }
 
 // NewReplay joins files, in the order in which their interfaces are counted.
 func NewReplay(sources []*Source) *Replay { return &Replay{sources: sources} }
 
-// Add has events given out before those of the files, which do not say what they tell. It comes before reading.
-func (r *Replay) Add(events []pidmap.Event) { r.beside = append(r.beside, events...) }
+// Add has events given out before those of the files, which do not say what they tell. It comes before reading, and the Replay keeps the
+// slice: of many sockets it is most of the memory that a run takes.
+func (r *Replay) Add(events []pidmap.Event) { r.beside = append(r.beside, events) }
 
 // Events gives what was read of ownership since the last call. It is called by the goroutine that reads the sources.
 func (r *Replay) Events() []pidmap.Event {
-	if len(r.beside) > 0 {
-		events := r.beside
+	if beside := r.beside; len(beside) > 0 {
 		r.beside = nil
-		return events
+		if len(beside) == 1 {
+			return beside[0]
+		}
+		return slices.Concat(beside...)
 	}
 	if len(r.sources) == 1 {
 		return r.sources[0].takeEvents()

@@ -20,7 +20,7 @@ import (
 // MethodSocketsFile says that a file beside the capture named the owner: see ReadSockets.
 const MethodSocketsFile pidmap.Method = "sockets_file"
 
-// Bounds of a file of sockets: a line takes 3.5 KiB at the most, of which 0.6 stay, 230 MiB in all.
+// Bounds of a file of sockets: a line takes 2.5 KiB at the most, of which 0.6 stay, 170 MiB in all.
 const (
 	maxSocketLine  = 64 << 10
 	maxSocketLines = 1 << 16
@@ -102,6 +102,7 @@ func ReadSockets(r io.Reader, name string) ([]pidmap.Event, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	s.known = nil
 	return s.events(), nil
 }
 
