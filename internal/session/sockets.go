@@ -212,7 +212,7 @@ func parseEndpoint(what, text string) (a netip.AddrPort, every bool, err error) 
 	if port, ok := strings.CutPrefix(text, "*:"); ok {
 		number, err := strconv.ParseUint(port, 10, 16)
 		if err != nil {
-			return a, true, fmt.Errorf("%s %q: want a port behind *:", what, text)
+			return a, true, fmt.Errorf("%s %q: want *: and a port, such as *:443", what, text)
 		}
 		return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(number)), true, nil
 	}

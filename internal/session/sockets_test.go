@@ -77,7 +77,7 @@ func TestReadSocketsErrors(t *testing.T) {
 		{"no proto", `{"local":"192.0.2.2:5","pid":1}`, `proto "": want tcp or udp`},
 		{"no local", `{"proto":"tcp","pid":1}`, `local "": want an address and a port`},
 		{"no port", `{"proto":"tcp","local":"192.0.2.2:0","pid":1}`, "want a port"},
-		{"bad port", `{"proto":"tcp","local":"*:99999","pid":1}`, "want a port behind *:"},
+		{"bad port", `{"proto":"tcp","local":"*:99999","pid":1}`, "want *: and a port"},
 		{"no process", `{"proto":"tcp","local":"192.0.2.2:5"}`, "no pid: want the number of the process"},
 		{"families", `{"proto":"tcp","local":"192.0.2.2:5","remote":"[2001:db8::1]:4","pid":1}`, "different families"},
 		{"peer of all", `{"proto":"tcp","local":"0.0.0.0:5","remote":"192.0.2.1:4","pid":1}`, "has an address"},
