@@ -23,18 +23,25 @@ func polledFor(err error) string {
 
 // probeTrace says whether kernel events work here.
 func probeTrace() Check {
-	check := Check{Name: "kernel events (eBPF)"}
 	tracer, report, err := bpf.Open()
+	if err == nil {
+		defer tracer.Close()
+	}
+	return traceCheck(&report, err, hostOf())
+}
+
+// traceCheck says what came of opening kernel events on a host.
+func traceCheck(report *bpf.Report, err error, host tierHost) Check {
+	check := Check{Name: "kernel events (eBPF)"}
 	if err != nil {
-		check.Detail, check.Mend = fmt.Sprintf("%v; without them %s", err, pollingLacks), traceMend(err, hostOf())
+		check.Detail, check.Mend = fmt.Sprintf("%v; without them %s", err, pollingLacks), traceMend(err, host)
 		return check
 	}
-	defer tracer.Close()
 	check.OK, check.Detail = true, "every program that sends or receives, by "+report.Tier
 	for _, m := range report.Missing {
 		check.OK = false
 		check.Detail += fmt.Sprintf("; not told: %s (%v)", m.Lost, m.Err)
-		check.Mend = traceMend(m.Err, hostOf())
+		check.Mend = traceMend(m.Err, host)
 	}
 	return check
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"apptap/pidmap/bpf"
 )
 
 func TestTraceMend(t *testing.T) {
@@ -34,6 +36,40 @@ func TestTraceMend(t *testing.T) {
 	} {
 		if got := traceMend(tt.err, tt.host); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got %q, want %q in it", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestTraceCheck: what doctor says of each tier, of one that lacks something, and of none.
+func TestTraceCheck(t *testing.T) {
+	user, root := tierHost{btf: true, program: "/opt/apptap"}, tierHost{btf: true, root: true}
+	lacks := func(tier string, err error) bpf.Report {
+		return bpf.Report{Tier: tier, Missing: []bpf.Missing{{Program: "sock_release", Lost: "the end of UDP sockets", Err: err}}}
+	}
+	for _, tt := range []struct {
+		name   string
+		report bpf.Report
+		err    error
+		host   tierHost
+		ok     bool
+		detail []string // in it
+		mend   string   // in it, "" = there is none
+	}{
+		{"tracepoints", bpf.Report{Tier: bpf.TierTracepoint}, nil, root, true, []string{"by " + bpf.TierTracepoint}, ""},
+		{"function exits", bpf.Report{Tier: bpf.TierTrampoline}, nil, root, true, []string{"by " + bpf.TierTrampoline}, ""},
+		{"a program is refused", lacks(bpf.TierTracepoint, unix.EPERM), nil, root, false, []string{"by " + bpf.TierTracepoint, "not told: the end of UDP sockets"}, "outside of containers"},
+		{"a program that this kernel has not", lacks(bpf.TierTrampoline, errors.ErrUnsupported), nil, user, false, []string{"not told: the end of UDP sockets"}, "boot Linux 5.15"},
+		{"no rights", bpf.Report{}, fmt.Errorf("make eBPF map events: %w", unix.EPERM), user, false, []string{"without them", "ambiguous"}, "setcap"},
+		{"no BTF", bpf.Report{}, &fs.PathError{Op: "open", Path: kernelTypes, Err: unix.ENOENT}, tierHost{root: true}, false, []string{"without them"}, "CONFIG_DEBUG_INFO_BTF"},
+	} {
+		got := traceCheck(&tt.report, tt.err, tt.host)
+		if got.OK != tt.ok || (got.Mend == "") != (tt.mend == "") || !strings.Contains(got.Mend, tt.mend) {
+			t.Errorf("%s: %+v, want ok %v and %q in the mend", tt.name, got, tt.ok, tt.mend)
+		}
+		for _, want := range tt.detail {
+			if !strings.Contains(got.Detail, want) {
+				t.Errorf("%s: %q, want %q in it", tt.name, got.Detail, want)
+			}
 		}
 	}
 }

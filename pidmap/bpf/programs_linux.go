@@ -83,7 +83,7 @@ func load(report *Report) (*loaded, error) {
 			return nil, fmt.Errorf("make eBPF map %s: %w", name, cause(err))
 		}
 	}
-	if err := l.attachAll(report); err != nil {
+	if err := chooseTier(report, l.attach, l.mark); err != nil {
 		l.close()
 		return nil, err
 	}
@@ -100,9 +100,11 @@ func mapNames(spec *ebpf.CollectionSpec) []string {
 	return append([]string{"events"}, names...)
 }
 
-func (l *loaded) attachAll(report *Report) error {
+// chooseTier attaches every program that the kernel takes, and of the sets that tell of I/O the first that it takes as a whole. mark notes what is
+// attached; what it returns takes back what was attached since.
+func chooseTier(report *Report, attach func(program) error, mark func() (undo func())) error {
 	for _, p := range allPrograms() {
-		if err := l.attach(p); err != nil && p.required {
+		if err := attach(p); err != nil && p.required {
 			return err
 		} else if err != nil && p.lost != "" {
 			report.Missing = append(report.Missing, Missing{p.name, p.lost, err})
@@ -110,7 +112,7 @@ func (l *loaded) attachAll(report *Report) error {
 	}
 	var refused error
 	for _, tier := range []string{TierTracepoint, TierTrampoline} {
-		if err := l.attachIO(tier); err != nil {
+		if err := attachIO(tier, attach, mark); err != nil {
 			refused = errors.Join(refused, err)
 			continue
 		}
@@ -121,17 +123,25 @@ func (l *loaded) attachAll(report *Report) error {
 }
 
 // attachIO attaches all programs of a tier or, if one is refused, none.
-func (l *loaded) attachIO(tier string) error {
-	programs, links := len(l.programs), len(l.links)
+func attachIO(tier string, attach func(program) error, mark func() (undo func())) error {
+	undo := mark()
 	for _, p := range ioPrograms()[tier] {
-		if err := l.attach(p); err != nil {
-			closeAll(l.links[links:])
-			closeAll(l.programs[programs:])
-			l.links, l.programs = l.links[:links], l.programs[:programs]
+		if err := attach(p); err != nil {
+			undo()
 			return err
 		}
 	}
 	return nil
+}
+
+// mark notes what is attached.
+func (l *loaded) mark() (undo func()) {
+	programs, links := len(l.programs), len(l.links)
+	return func() {
+		closeAll(l.links[links:])
+		closeAll(l.programs[programs:])
+		l.links, l.programs = l.links[:links], l.programs[:programs]
+	}
 }
 
 // attach loads one program and attaches it.

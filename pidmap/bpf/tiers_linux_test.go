@@ -4,9 +4,11 @@ package bpf
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -29,7 +31,7 @@ func TestIntegrationTrampolines(t *testing.T) {
 	closeAll(l.links[rest:])
 	closeAll(l.programs[rest:])
 	l.links, l.programs = l.links[:rest], l.programs[:rest]
-	if err := l.attachIO(TierTrampoline); err != nil {
+	if err := attachIO(TierTrampoline, l.attach, l.mark); err != nil {
 		if len(l.links) != rest || len(l.programs) != rest {
 			t.Errorf("%d links and %d programs stay, want %d", len(l.links), len(l.programs), rest)
 		}
@@ -48,6 +50,67 @@ func TestIntegrationTrampolines(t *testing.T) {
 		}
 	}
 	t.Error("nothing was told of the client's socket")
+}
+
+// TestTierChoice: which programs a kernel refuses decides the tier, what it lacks, and whether there is one at all.
+func TestTierChoice(t *testing.T) {
+	old := fmt.Errorf("load: %w", errors.ErrUnsupported)
+	trampolines := []string{"inet_sendmsg", "inet6_sendmsg", "inet_recvmsg", "inet6_recvmsg"}
+	tests := []struct {
+		name    string
+		refused []string
+		by      error
+		tier    string
+		lacks   []string // programs
+		fails   bool
+	}{
+		{"all of it, Linux 6.3", nil, nil, TierTracepoint, nil, false},
+		{"a host that refuses trampolines", trampolines, os.ErrPermission, TierTracepoint, nil, false},
+		{"Linux 5.15: no tracepoints of I/O", []string{"sock_send_length", "sock_recv_length"}, old, TierTrampoline, nil, false},
+		{"half of the tracepoints", []string{"sock_recv_length"}, old, TierTrampoline, nil, false},
+		{"neither", append([]string{"sock_send_length"}, trampolines[3]), os.ErrPermission, "", nil, true},
+		{"no cgroup programs", []string{"sock_create", "sock_release", "skb_egress", "skb_ingress"}, os.ErrPermission, TierTracepoint,
+			[]string{"sock_release", "sock_create", "skb_egress", "skb_ingress"}, false},
+		{"no iterators, Linux 5.10", []string{"open_sockets", "open_tcp", "kernel_sockets"}, old, TierTracepoint, nil, false},
+		{"no tracing programs", []string{"inet_sock_set_state"}, os.ErrPermission, "", nil, true},
+		{"no processes", []string{"sched_process_exec", "sched_process_fork", "sched_process_exit"}, old, TierTracepoint,
+			[]string{"sched_process_exit", "sched_process_exec", "sched_process_fork"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var attached []string
+			var report Report
+			err := chooseTier(&report, func(p program) error {
+				if slices.Contains(tt.refused, p.name) {
+					return fmt.Errorf("%s: %w", p.name, tt.by)
+				}
+				attached = append(attached, p.name)
+				return nil
+			}, func() func() {
+				n := len(attached)
+				return func() { attached = attached[:n] }
+			})
+			if (err != nil) != tt.fails || err != nil && !errors.Is(err, tt.by) {
+				t.Fatalf("error %v, want one: %v", err, tt.fails)
+			}
+			var lacks []string
+			for _, m := range report.Missing {
+				if lacks = append(lacks, m.Program); m.Lost == "" || !errors.Is(m.Err, tt.by) {
+					t.Errorf("lacks %+v without a word", m)
+				}
+			}
+			if report.Tier != tt.tier || !slices.Equal(lacks, tt.lacks) {
+				t.Errorf("tier %q without %v, want %q without %v", report.Tier, lacks, tt.tier, tt.lacks)
+			}
+			for tier, programs := range ioPrograms() {
+				for _, p := range programs {
+					if has := slices.Contains(attached, p.name); has != (tier == tt.tier) {
+						t.Errorf("%s is attached: %v", p.name, has)
+					}
+				}
+			}
+		})
+	}
 }
 
 // exchange sends 1000 bytes over TCP and gets 10 back.
