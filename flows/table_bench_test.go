@@ -32,14 +32,19 @@ func BenchmarkTable(b *testing.B) {
 		name  string
 		flows uint32
 		frame []byte
+		hands bool // see TakeHandOvers
 	}{
-		{"1000flows", 1000, fixtures.UDP(host4, peer4, nil)},
-		{"1000000flows", 1_000_000, fixtures.UDP(host4, peer4, nil)},
-		{"1000flows/tcp", 1000, fixtures.TCP(host4, peer4, "A", 1, 1, []byte{0})},
-		{"1000000flows/tcp", 1_000_000, fixtures.TCP(host4, peer4, "A", 1, 1, []byte{0})},
+		{"1000flows", 1000, fixtures.UDP(host4, peer4, nil), false},
+		{"1000flows+handovers", 1000, fixtures.UDP(host4, peer4, nil), true},
+		{"1000000flows", 1_000_000, fixtures.UDP(host4, peer4, nil), false},
+		{"1000flows/tcp", 1000, fixtures.TCP(host4, peer4, "A", 1, 1, []byte{0}), false},
+		{"1000000flows/tcp", 1_000_000, fixtures.TCP(host4, peer4, "A", 1, 1, []byte{0}), false},
 	} {
 		all := scattered(bench.flows, 1<<20, bench.frame)
 		table := flows.NewTable()
+		if bench.hands {
+			table.TakeHandOvers()
+		}
 		table.AddBatch(all, nil, nil)
 		b.Run(bench.name+"/single", func(b *testing.B) {
 			b.ReportAllocs()

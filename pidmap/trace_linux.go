@@ -166,6 +166,7 @@ func (tr *trace) poll() ([]Event, error) {
 	if len(told) == 0 {
 		return nil, err
 	}
+	tr.setClock() // who set it since would have these happen at other times than their packets
 	events := tr.room()
 	for i := range told {
 		events = tr.t.add(events, &told[i])

@@ -369,6 +369,38 @@ func TestHandOver(t *testing.T) {
 			b.sends(10, 200, 5)
 			b.closes(false)
 		}, map[string]had{"a": {1000, 0}, "": {8 * 150, 0}, "b": {1000, 0}}},
+		{"one socket of two programs, some lost", flows.UDP, func(s *stage) { // nobody knows whose: each has his share, and all in all what he moved
+			a := s.actor("a", 1)
+			a.sends(10, 100, 0)
+			heir := *a
+			heir.process, heir.counted = program("h"), pidmap.Datagrams{}
+			a.tell(pidmap.Event{Kind: pidmap.SocketUsed, Time: s.now, Moved: a.moved()})
+			a.process = heir.process
+			heir.sends(10, 200, 5)
+			heir.tell(pidmap.Event{Kind: pidmap.SocketUsed, Time: s.now, Moved: heir.moved()})
+			both := a.counted
+			i, more := &both.Interfaces[0], heir.counted.Interfaces[0]
+			i.Tx, i.TxPackets, i.TxIP, both.Sent = i.Tx+more.Tx, i.TxPackets+more.TxPackets, i.TxIP+more.TxIP, both.Sent+heir.counted.Sent
+			s.now += step
+			heir.tell(pidmap.Event{Kind: pidmap.SocketClosed, Time: s.now, LastSeen: s.now, Datagrams: &both})
+		}, map[string]had{"a": {666, 334}, "h": {1334, 666}}},
+		{"the second one's first events are read as of its end alone", flows.UDP, func(s *stage) {
+			a := s.actor("a", 1)
+			a.sends(10, 100, 0)
+			a.closes(false)
+			b := s.actor("b", 2)
+			b.told = true // nothing until it ends
+			b.sends(10, 200, 5)
+			b.closes(false)
+		}, map[string]had{"a": {1000, 0}, "b": {1000, 1000}}},
+		{"a connected socket beside one that is not, some lost", flows.UDP, func(s *stage) {
+			a, b := s.actor("a", 1).unbound(), s.actor("b", 2)
+			a.sends(10, 100, 0)
+			b.sends(10, 200, 5)
+			b.closes(false)
+			a.sends(10, 100, 0)
+			a.closes(false)
+		}, map[string]had{"": {3000, 1000}}},
 		{"tcp, the second one's SYN lost and nothing else", flows.TCP, func(s *stage) {
 			a := s.actor("a", 1)
 			a.sends(10, 100, 0)
