@@ -38,6 +38,8 @@ type life struct {
 	notBefore, lastSeen, end int64
 	traced                   *traced // what kernel events told of its socket, nil = nothing
 	forgotten                bool    // see History.Forget
+	preceded                 bool    // events were lost before it was there: who had its key then may not be known
+	followed                 bool    // events were lost after its end: who had its key next may not be known
 	doubted                  bool    // end is when events were lost, perhaps that of its end: it may be open all the same
 	handed                   bool    // its 5-tuple was another program's before, and that is told: see History.HandOvers
 	peer                     bool    // of an unconnected UDP socket with one of its peers
@@ -119,13 +121,17 @@ type span struct {
 	from, seen  int64 // it began after from and no later than seen
 	until, over int64 // it lasted until until and was over at over
 	doubted     bool  // what came after over may be anybody's
+	slack       int64 // how much earlier than from its first packet may seem to be
 }
 
 // spanOf bounds l by the other incarnations of its key: a connected socket leaves its 5-tuple before
 // another one takes it. Unconnected sockets can share a port, so they bound each other only where one was closed before
 // the other was seen. current is when the sources last said that what they told still holds.
 func spanOf(l *life, others []*life, current int64) span {
-	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end, doubted: l.doubted}
+	s := span{from: l.notBefore, seen: l.firstSeen(), until: l.lastSeen, over: l.end, doubted: l.doubted || l.followed, slack: coverSlack}
+	if l.preceded {
+		s.slack = 0
+	}
 	if l.traced != nil && !l.open() && !l.doubted && l.socket.connected() && l.socket.Key.Proto == flows.TCP {
 		s.over += timeWait
 	}
@@ -155,7 +161,7 @@ func (s span) possible(first, last int64) bool {
 }
 
 // begins says whether a life within span can have had a packet at first, ends whether at last.
-func (s span) begins(first int64) bool { return s.from <= first+coverSlack }
+func (s span) begins(first int64) bool { return s.from <= first+s.slack }
 func (s span) ends(last int64) bool {
 	if s.doubted {
 		return last <= s.over
@@ -201,14 +207,22 @@ func chooseAll(lives []*life, first, last, current int64) (chosen []*life, whole
 	return chosen, covered(chosen, lives, first, last, current)
 }
 
-// covered says whether one of chosen can have had the first packet and one the last.
+// covered says whether one of chosen can have had the first packet and one the last, and no program that nobody knows of any between.
 func covered(chosen, lives []*life, first, last, current int64) bool {
 	begins, ends := false, false
 	for _, l := range chosen {
 		s := spanOf(l, lives, current)
-		begins, ends = begins || s.begins(first), ends || s.ends(last)
+		begins, ends = begins || s.begins(first) && (s.from <= first || !answered(lives, first)), ends || s.ends(last)
+		if s.doubted && slices.ContainsFunc(chosen, func(o *life) bool { return o.traced != l.traced && o.firstSeen() > l.end }) {
+			return false
+		}
 	}
 	return begins && ends
+}
+
+// answered says that one of lives had ended shortly before a time: an answer to it may have come then.
+func answered(lives []*life, at int64) bool {
+	return slices.ContainsFunc(lives, func(l *life) bool { return l.end <= at && at <= l.end+answerSlack })
 }
 
 func (l *life) isForgotten() bool { return l.forgotten }

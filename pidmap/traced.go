@@ -61,6 +61,7 @@ func (h *History) trace(e *Event) {
 		if e.Kind == SocketUsed && l.socket.DualStack != e.Socket.DualStack {
 			l.socket.DualStack = true
 		}
+		l.preceded = l.preceded || slices.ContainsFunc(h.losses, func(o loss) bool { return o.precedes(l) })
 		h.handOver(l)
 	}
 }
@@ -168,6 +169,7 @@ func (h *History) closeTraced(e *Event) bool {
 			l.end, l.doubted = stillOpen, false
 			l.close(e.LastSeen, e.Time)
 			h.handOverAfter(l)
+			l.followed = slices.ContainsFunc(h.losses, func(o loss) bool { return o.follows(l) })
 		}
 	}
 	t.count(e)
@@ -183,6 +185,14 @@ func (t *traced) count(e *Event) {
 
 // loss is a time in which events were lost.
 type loss struct{ since, now int64 }
+
+// follows says that a program that nobody knows of may have had l's key soon after it.
+func (o loss) follows(l *life) bool {
+	return !l.open() && o.since < l.end+answerSlack && l.end < o.now
+}
+
+// precedes says that one may have had it soon before.
+func (o loss) precedes(l *life) bool { return o.since < l.notBefore && l.notBefore-coverSlack < o.now }
 
 // maxLosses bounds those that are held for what is told of the time before them only later.
 const maxLosses = 64
@@ -210,6 +220,7 @@ func (t *traced) doubt(lost loss) {
 			l.close(0, at)
 			l.doubted = true
 		}
+		l.followed, l.preceded = l.followed || lost.follows(l), l.preceded || lost.precedes(l)
 	}
 }
 
