@@ -27,10 +27,10 @@ type Piece struct {
 
 const (
 	// recentLength is how many UDP packets the Table remembers for hand-overs that it hears of after them: events of sockets come in
-	// batches, a tenth of a second late. At 40 bytes each; nearly a second of 300,000 packets a second.
-	recentLength = 1 << 18
-	// chains hold the packets of some flows each, so that not all have to be looked at: 16,384 flows have 16 packets in what is remembered.
-	chains = 1 << 16
+	// batches, a tenth of a second late. At 40 bytes each; a fifth of a second of 300,000 packets a second. Four times as many cost a capture of such a rate an eighth more.
+	recentLength = 1 << 16
+	// chains hold the packets of some flows each, so that not all have to be looked at: 16,384 flows have four packets in what is remembered.
+	chains = 1 << 14
 	// maxHandOvers bounds those of one flow that are told apart, and maxWindow the packets that come within one.
 	maxHandOvers, maxWindow = 64, 256
 	// handOverSlack is how far the times of packets and of events of sockets may be apart, in nanoseconds: both are the kernel's, but one is

@@ -125,7 +125,7 @@ func TestHandOverForgotten(t *testing.T) {
 		}
 		if forgotten {
 			o := datagramAt(32*milli, 1, true)
-			for range 1 << 18 {
+			for range 1 << 16 {
 				table.Add(&o)
 			}
 		}
@@ -212,12 +212,12 @@ func BenchmarkHandOver(b *testing.B) {
 		o.Time = int64(i) * milli / 10
 		return o
 	}
-	for i := range 1 << 18 {
+	for i := range 1 << 16 {
 		o := packet(i)
 		table.Add(&o)
 	}
 	b.ReportAllocs()
-	for i := 1 << 18; b.Loop(); i++ {
+	for i := 1 << 16; b.Loop(); i++ {
 		o := packet(i)
 		table.Add(&o)
 		at := int64(i) * milli / 10
