@@ -145,10 +145,17 @@ func (l *living) learn(e *pidmap.Event) (t *told, left []*told) {
 		l.index(t, placesOf(e))
 	}
 	if len(t.events) == maxToldOfSocket {
-		t.events = slices.Delete(t.events, 1, 2) // not the first, which says who made it
+		t.dropOne()
 	}
 	t.events = append(t.events, kept{Event: *e, number: l.count})
 	return t, left
+}
+
+// dropOne makes room for an event: not in place of the first, which says who made the socket, and of a peer's rather than of what says who has
+// the port, which owns packets of peers that nothing is told of.
+func (t *told) dropOne() {
+	at := 1 + max(0, slices.IndexFunc(t.events[1:], func(k kept) bool { return k.Kind == pidmap.SocketPeer }))
+	t.events = slices.Delete(t.events, at, at+1)
 }
 
 // replaceUse makes room for what a user has moved until now: of what was told before the first stays, which says since when.

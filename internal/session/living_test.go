@@ -210,3 +210,41 @@ func TestFilesAloneHaveOwners(t *testing.T) {
 		t.Errorf("all files: %d events, want each of 3 once", len(events))
 	}
 }
+
+// TestFilesHaveManyPeers: a file by itself names the owner of all packets of an unconnected UDP socket, also where it had more peers than are told
+// again.
+func TestFilesHaveManyPeers(t *testing.T) {
+	var out [2]bytes.Buffer
+	w, must := beginRun(t, &out[0])
+	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 1}}, false))
+	by := program(1, "resolver")
+	peer := func(n int) string { return fmt.Sprintf("198.51.100.1:%d", 1+n) }
+	const peers = 200
+	for n := range peers {
+		must(w.WriteEvents([]pidmap.Event{{Kind: pidmap.SocketPeer, Time: int64(n + 1), Method: pidmap.MethodEBPFCreator, Process: by,
+			Socket: socketOf(flows.UDP, 1, "192.0.2.1:5000", peer(n))}}))
+		if n == 0 {
+			must(w.WriteEvents([]pidmap.Event{{Kind: pidmap.SocketUsed, Time: 1, Method: pidmap.MethodEBPF, Process: by,
+				User: pidmap.UserKey{PID: by.Key.PID}, Moved: pidmap.Moved{Tx: 1}, Socket: socketOf(flows.UDP, 1, "0.0.0.0:5000", "")}}))
+		}
+	}
+	must(w.Next(&out[1], partSeconds, func() error { return nil }))
+	local := netip.MustParseAddrPort("192.0.2.1:5000")
+	packet := capture.Packet{Data: fixtures.UDP(local, netip.MustParseAddrPort(peer(0)), nil), LinkType: 1, Time: partSeconds}
+	packet.Length = len(packet.Data)
+	must(w.WritePacket(&packet))
+	must(w.WriteEvents([]pidmap.Event{{Kind: pidmap.SocketsCurrent, Time: 2 * partSeconds}}))
+	must(w.WriteState(&summarize.Input{Window: summarize.Window{Start: 1, End: 2 * partSeconds}}, true))
+	must(w.Close())
+	history := pidmap.NewHistory(pidmap.ReasonNoSocketSeen)
+	_, events, _, _ := readParts(t, out[1].Bytes())
+	for _, e := range events {
+		history.Add(e)
+	}
+	for n := range peers {
+		key := flows.MakeKey(flows.UDP, local, netip.MustParseAddrPort(peer(n)))
+		if got := history.Owner(key, flows.InitiatorLocal, partSeconds, partSeconds); got.Process.Name != by.Name {
+			t.Errorf("owner of the packets to peer %d of %d: %q (%v), want %q", n+1, peers, got.Process.Name, got.Reason, by.Name)
+		}
+	}
+}
