@@ -82,20 +82,16 @@ func portUseOf(f *flows.Flow, tx, rx uint64, packets captured) portUse {
 
 // shareOut gives each of the flow's owners its share.
 func (u *portUse) shareOut(use *FlowUse) {
-	f := &use.Flow
 	for i := range use.Parts {
 		p := &use.Parts[i]
 		u.share(&portShare{app: appIDOf(&p.Owner), flows: p.Flows, tx: p.TxPayload, rx: p.RxPayload, captured: captured{
-			packetSum{p.TxPackets, ipBytes(p.TxBytes, f.TxBytes, f.TxIPBytes)}, packetSum{p.RxPackets, ipBytes(p.RxBytes, f.RxBytes, f.RxIPBytes)},
+			packetSum{p.TxPackets, p.TxIPBytes}, packetSum{p.RxPackets, p.RxIPBytes},
 		}})
 	}
-	if len(use.Parts) == 0 {
+	if f := &use.Flow; len(use.Parts) == 0 {
 		u.shares = []portShare{{app: appOf(use), flows: 1, tx: f.TxPayload, rx: f.RxPayload, captured: u.captured}}
 	}
 }
-
-// ipBytes is how many of a flow's IP bytes go with a part of its frame bytes.
-func ipBytes(part, frame, ip uint64) uint64 { return proportional(ip, []uint64{part, frame - part})[0] }
 
 // socket takes in a socket.
 func (u *portUses) socket(in *Input, c *DatagramCounters, captured interfaceNames) {

@@ -10,6 +10,7 @@ import (
 type Part struct {
 	Owner pidmap.Attribution
 	Totals
+	TxIPBytes, RxIPBytes uint64 // as a Flow's
 }
 
 // divide finds the parts of use's flow where several had it. Several users of one socket have what they moved, in proportion. Sockets of
@@ -21,6 +22,7 @@ func (in *Input) divide(use *FlowUse) {
 	case len(o.Shares) > 1:
 		t := totalsOf(use)
 		use.Parts = partsOf(divided(&t, weightsOf(o.Shares)), o)
+		divideIP(use.Parts, use.Flow.TxIPBytes, use.Flow.RxIPBytes)
 	case len(o.Turns) > 0 && !o.Known():
 		if use.Parts = in.dividedByCounters(use); use.Parts == nil {
 			use.Parts = in.dividedByTime(use)
@@ -33,9 +35,22 @@ func (in *Input) divide(use *FlowUse) {
 func partsOf(totals []Totals, o *pidmap.Attribution) []Part {
 	parts := make([]Part, len(totals))
 	for i := range parts {
-		parts[i] = Part{pidmap.Attribution{App: o.Shares[i].App, Process: o.Shares[i].Process, Method: o.Method, Foreign: o.Foreign}, totals[i]}
+		parts[i].Owner = pidmap.Attribution{App: o.Shares[i].App, Process: o.Shares[i].Process, Method: o.Method, Foreign: o.Foreign}
+		parts[i].Totals = totals[i]
 	}
 	return parts
+}
+
+// divideIP divides IP bytes among parts as their frames are.
+func divideIP(parts []Part, txIP, rxIP uint64) {
+	tx, rx := make([]uint64, len(parts)), make([]uint64, len(parts))
+	for i := range parts {
+		tx[i], rx[i] = parts[i].TxBytes, parts[i].RxBytes
+	}
+	tx, rx = proportional(txIP, tx), proportional(rxIP, rx)
+	for i := range parts {
+		parts[i].TxIPBytes, parts[i].RxIPBytes = tx[i], rx[i]
+	}
 }
 
 // ownedByLargest gives the flow itself to the owner of most of it, if there are parts that somebody has.
@@ -91,11 +106,13 @@ func (in *Input) dividedByCounters(use *FlowUse) []Part {
 		shares[i] = turns[i].Share
 	}
 	t := totalsOf(use)
-	parts := divided(&t, w)
-	for i := range parts {
-		parts[i].Flows = 0
+	totals := divided(&t, w)
+	for i := range totals {
+		totals[i].Flows = 0
 	}
-	return partsOf(parts, &pidmap.Attribution{Shares: shares, Method: pidmap.MethodEBPF})
+	parts := partsOf(totals, &pidmap.Attribution{Shares: shares, Method: pidmap.MethodEBPF})
+	divideIP(parts, f.TxIPBytes, f.RxIPBytes)
+	return parts
 }
 
 // countTurns adds what was counted of the packets of TCP sockets.
@@ -132,12 +149,13 @@ func (in *Input) dividedByTime(use *FlowUse) (parts []Part) {
 		}
 	}
 	for i := range pieces {
-		t := Totals{Counts: pieces[i].Counts}
+		t, from := Totals{Counts: pieces[i].Counts}, len(parts)
 		if o := &owners[i]; len(o.Shares) > 1 {
 			parts = append(parts, partsOf(divided(&t, weightsOf(o.Shares)), o)...)
 		} else {
-			parts = append(parts, Part{*o, t})
+			parts = append(parts, Part{Owner: *o, Totals: t})
 		}
+		divideIP(parts[from:], pieces[i].TxIPBytes, pieces[i].RxIPBytes)
 	}
 	if in.contradicted(parts, use.Owner.Turns) {
 		return nil

@@ -142,6 +142,9 @@ func (h *handOver) check() {
 		missed := uint64(0)
 		if app.Missed != nil {
 			missed = app.Missed.TxPayload
+			if want := missed + (14+20+8)*app.Missed.TxPackets; app.Missed.TxBytes != want {
+				h.Errorf("%s: missed %d bytes of frames, want %d", app.App.Path, app.Missed.TxBytes, want)
+			}
 		}
 		if size := h.size[app.App.Path]; size == 0 || app.TxPayload+missed != sent || app.TxPayload%size != 0 {
 			h.Errorf("%s: captured %d bytes and missed %d of %d, want all, and whole datagrams of %d", app.App.Path, app.TxPayload, missed, sent, size)

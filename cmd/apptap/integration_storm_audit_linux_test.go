@@ -150,6 +150,8 @@ type stormMissed struct {
 	RxPayload uint64 `json:"rx_payload"`
 	TxStream  uint64 `json:"tx_stream"`
 	RxStream  uint64 `json:"rx_stream"`
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
 }
 
 type auditedFlow struct {

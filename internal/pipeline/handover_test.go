@@ -435,6 +435,11 @@ func TestHandOver(t *testing.T) {
 				if diff := gocmp.Diff(tt.want, hadIn(sum)); diff != "" {
 					t.Errorf("captured and missed (-want +got):\n%s", diff)
 				}
+				for name, m := range missedIn(sum) {
+					if frames, payload := m.TxBytes+m.RxBytes, m.Payload(); tt.proto == flows.UDP && (frames < payload || frames > 0 && payload == 0) {
+						t.Errorf("app %q missed %d bytes of frames beside %d of payload", name, frames, payload)
+					}
+				}
 				if first == nil {
 					first = sum
 				}
@@ -530,20 +535,28 @@ func (s *stage) play(rng *rand.Rand) {
 }
 
 func hadIn(sum *summarize.Summary) map[string]had {
-	got := map[string]had{}
+	got, missed := map[string]had{}, missedIn(sum)
 	for _, a := range sum.Apps {
-		h := had{Captured: a.TxPayload + a.RxPayload}
-		if a.Missed != nil {
-			h.Missed = a.Missed.Payload()
-		}
-		got[a.App.Name] = h
+		m := missed[a.App.Name]
+		got[a.App.Name] = had{a.TxPayload + a.RxPayload, m.Payload()}
 	}
-	h := had{Captured: sum.Unattributed.TxPayload + sum.Unattributed.RxPayload}
-	if m := sum.Unattributed.Missed; m != nil {
-		h.Missed = m.Payload()
-	}
-	if h != (had{}) {
+	m := missed[""]
+	if h := (had{sum.Unattributed.TxPayload + sum.Unattributed.RxPayload, m.Payload()}); h != (had{}) {
 		got[""] = h
+	}
+	return got
+}
+
+// missedIn is what each app missed, "" is nobody.
+func missedIn(sum *summarize.Summary) map[string]summarize.Missed {
+	got := map[string]summarize.Missed{}
+	for _, a := range sum.Apps {
+		if a.Missed != nil {
+			got[a.App.Name] = *a.Missed
+		}
+	}
+	if m := sum.Unattributed.Missed; m != nil {
+		got[""] = *m
 	}
 	return got
 }
