@@ -49,7 +49,7 @@ func (y *sums) missedPort(list []portMissed) {
 	}
 }
 
-// of is what an app missed, nil for nothing.
+// missedOf is what an app missed, nil for nothing.
 func (o *portOutcome) missedOf(app string) *Missed {
 	for i := range o.missedBy {
 		if o.missedBy[i].app == app {

@@ -88,6 +88,12 @@ func (a *actor) unbound() *actor {
 func (a *actor) sends(n, bytes, lost int) { a.moves(n, bytes, lost, true) }
 func (a *actor) gets(n, bytes, lost int)  { a.moves(n, bytes, lost, false) }
 
+// sendsOnce is all that a program does with its socket: it sends and closes it.
+func (a *actor) sendsOnce(n, bytes, lost int) {
+	a.sends(n, bytes, lost)
+	a.closes(false)
+}
+
 func (a *actor) moves(n, bytes, lost int, tx bool) {
 	for i := range n {
 		a.on.now += step
@@ -244,20 +250,12 @@ func TestHandOver(t *testing.T) {
 		want  map[string]had // "" is nobody
 	}{
 		{"nothing lost", flows.UDP, func(s *stage) {
-			a := s.actor("a", 1)
-			a.sends(10, 100, 0)
-			a.closes(false)
-			b := s.actor("b", 2)
-			b.sends(10, 200, 0)
-			b.closes(false)
+			s.actor("a", 1).sendsOnce(10, 100, 0)
+			s.actor("b", 2).sendsOnce(10, 200, 0)
 		}, map[string]had{"a": {1000, 0}, "b": {2000, 0}}},
 		{"the second one's first lost", flows.UDP, func(s *stage) {
-			a := s.actor("a", 1)
-			a.sends(10, 100, 0)
-			a.closes(false)
-			b := s.actor("b", 2)
-			b.sends(10, 200, 5)
-			b.closes(false)
+			s.actor("a", 1).sendsOnce(10, 100, 0)
+			s.actor("b", 2).sendsOnce(10, 200, 5)
 		}, map[string]had{"a": {1000, 0}, "b": {1000, 1000}}},
 		{"of both some lost, with answers", flows.UDP, func(s *stage) {
 			a := s.actor("a", 1)
@@ -270,24 +268,16 @@ func TestHandOver(t *testing.T) {
 			b.closes(false)
 		}, map[string]had{"a": {700 + 450, 300 + 50}, "b": {1060, 1000}}},
 		{"unconnected sockets", flows.UDP, func(s *stage) {
-			a := s.actor("a", 1).unbound()
-			a.sends(10, 100, 4)
-			a.closes(false)
-			b := s.actor("b", 2).unbound()
-			b.sends(10, 200, 5)
-			b.closes(false)
+			s.actor("a", 1).unbound().sendsOnce(10, 100, 4)
+			s.actor("b", 2).unbound().sendsOnce(10, 200, 5)
 		}, map[string]had{"a": {600, 400}, "b": {1000, 1000}}},
 		{"there and back", flows.UDP, func(s *stage) {
 			for i, name := range []string{"a", "b", "a", "b"} {
-				a := s.actor(name, uint64(i+1))
-				a.sends(10, 100*(i+1), i)
-				a.closes(false)
+				s.actor(name, uint64(i+1)).sendsOnce(10, 100*(i+1), i)
 			}
 		}, map[string]had{"a": {1000 + 8*300, 2 * 300}, "b": {9*200 + 7*400, 200 + 3*400}}},
 		{"the second one open at the end", flows.UDP, func(s *stage) {
-			a := s.actor("a", 1)
-			a.sends(10, 100, 0)
-			a.closes(false)
+			s.actor("a", 1).sendsOnce(10, 100, 0)
 			b := s.actor("b", 2)
 			b.sends(10, 200, 5)
 			s.now += step
@@ -310,9 +300,7 @@ func TestHandOver(t *testing.T) {
 			s.events = slices.Insert(s.events, 1, e)
 			s.packets = append(s.packets, staged{e.Time + 1000, fixtures.UDP(host, other, make([]byte, 500))})
 			slices.SortStableFunc(s.packets, func(p, q staged) int { return cmp.Compare(p.at, q.at) })
-			b := s.actor("b", 2).unbound()
-			b.sends(10, 200, 5)
-			b.closes(false)
+			s.actor("b", 2).unbound().sendsOnce(10, 200, 5)
 		}, map[string]had{"a": {1100, 400}, "b": {1000, 1000}}},
 		{"an answer to the first, late, before the second speaks", flows.UDP, func(s *stage) {
 			a, b := s.actor("a", 1), s.actor("b", 2) // waits for the port
@@ -324,12 +312,9 @@ func TestHandOver(t *testing.T) {
 		}, map[string]had{"a": {900, 100}, "": {70, 0}, "b": {1000, 1000}}},
 		{"an answer to the first, late, before the second is there", flows.UDP, func(s *stage) {
 			a := s.actor("a", 1)
-			a.sends(10, 100, 1)
-			a.closes(false)
+			a.sendsOnce(10, 100, 1)
 			a.late(70)
-			b := s.actor("b", 2)
-			b.sends(10, 200, 5)
-			b.closes(false)
+			s.actor("b", 2).sendsOnce(10, 200, 5)
 		}, map[string]had{"a": {900 + 70, 100 - 0}, "b": {1000, 1000}}},
 		{"both at a time, nothing lost", flows.UDP, func(s *stage) {
 			a, b := s.actor("a", 1).unbound(), s.actor("b", 2).unbound()
@@ -392,9 +377,7 @@ func TestHandOver(t *testing.T) {
 			heir.tell(pidmap.Event{Kind: pidmap.SocketClosed, Time: s.now, LastSeen: s.now, Datagrams: &both})
 		}, map[string]had{"a": {666, 334}, "h": {1334, 666}}},
 		{"the second one's first events are read as of its end alone", flows.UDP, func(s *stage) {
-			a := s.actor("a", 1)
-			a.sends(10, 100, 0)
-			a.closes(false)
+			s.actor("a", 1).sendsOnce(10, 100, 0)
 			b := s.actor("b", 2)
 			b.told = true // nothing until it ends
 			b.sends(10, 200, 5)
@@ -409,20 +392,12 @@ func TestHandOver(t *testing.T) {
 			a.closes(false)
 		}, map[string]had{"": {3000, 1000}}},
 		{"tcp, the second one's SYN lost and nothing else", flows.TCP, func(s *stage) {
-			a := s.actor("a", 1)
-			a.sends(10, 100, 0)
-			a.closes(false)
-			b := s.actor("b", 2)
-			b.sends(10, 200, 0)
-			b.closes(false)
+			s.actor("a", 1).sendsOnce(10, 100, 0)
+			s.actor("b", 2).sendsOnce(10, 200, 0)
 		}, map[string]had{"a": {1000, 0}, "b": {2000, 0}}},
 		{"tcp, the second one's SYN lost and more", flows.TCP, func(s *stage) {
-			a := s.actor("a", 1)
-			a.sends(10, 100, 0)
-			a.closes(false)
-			b := s.actor("b", 2)
-			b.sends(10, 200, 5)
-			b.closes(false)
+			s.actor("a", 1).sendsOnce(10, 100, 0)
+			s.actor("b", 2).sendsOnce(10, 200, 5)
 		}, map[string]had{"": {2000, 0}}},
 	}
 	for _, tt := range tests {
