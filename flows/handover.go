@@ -248,19 +248,17 @@ func (s *pieceSum) without(packets []recent, last int64) {
 
 // count remembers a packet, and counts it in its piece of the flow.
 func (h *handOvers) count(id uint32, r *record, o *Observation) {
-	newest := &h.newest[o.hash%chains]
-	p := recent{o.Time, id, o.hash, o.Frame, o.IPBytes, o.Payload, *newest, o.fromLow}
 	if len(h.recent) < recentLength {
-		h.recent = append(h.recent, p)
-	} else {
-		at := &h.recent[h.counted%recentLength]
-		h.dropped = max(h.dropped, at.time)
-		*at = p
+		h.recent = append(h.recent, recent{})
 	}
+	p, newest := &h.recent[h.counted%recentLength], &h.newest[o.hash%chains]
+	h.dropped = max(h.dropped, p.time) // 0 of one that is new
+	p.time, p.id, p.hash, p.before, p.fromLow = o.Time, id, o.hash, *newest, o.fromLow
+	p.frame, p.ip, p.payload = o.Frame, o.IPBytes, o.Payload
 	h.counted++
 	*newest = h.counted
 	if r.state&handed != 0 {
-		h.divided[id].add(&p)
+		h.divided[id].add(p)
 	}
 }
 
